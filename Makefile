@@ -1,0 +1,31 @@
+# make train · make test · make lint · make bench; each makes .venv first.
+PYTHON ?= python3
+BIN := .venv/bin
+# The tested versions; `make test CONSTRAINTS=` takes the newest that pyproject.toml admits.
+CONSTRAINTS ?= -c constraints.txt
+
+.PHONY: train test lint bench clean
+.DELETE_ON_ERROR:
+
+train: .venv/installed
+	$(BIN)/python train.py $(ARGS)
+
+test: lint
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: .venv/installed
+	$(BIN)/python scripts/benchmark.py $(ARGS)
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0])'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) '.[dev]'
+	touch $@
+
+clean:
+	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,51 @@
+"""Rows to splits: stratified, disjoint, and a function of the labels and the generator alone."""
+
+import torch
+from torch import Generator, Tensor
+
+
+def stratified_split(labels: Tensor, sizes: list[int], generator: Generator) -> list[Tensor]:
+    """Disjoint sorted row indices of exactly these sizes; every class keeps its share, to whole rows.
+
+    Raises:
+        ValueError: if the sizes ask for more rows than there are.
+    """
+    if sum(sizes) > len(labels) or min(sizes, default=0) < 0:
+        raise ValueError(f"expected split sizes that sum to at most {len(labels)} rows, got {sizes}")
+    left = [_shuffled_rows(labels, label, generator) for label in labels.unique()]
+    parts = []
+    for size in sizes:
+        counts = _largest_remainder([len(rows) for rows in left], size)
+        parts.append(torch.cat([rows[:count] for rows, count in zip(left, counts, strict=True)]).sort().values)
+        left = [rows[count:] for rows, count in zip(left, counts, strict=True)]
+    return parts
+
+
+def stratified_folds(labels: Tensor, folds: int, generator: Generator) -> list[Tensor]:
+    """The rows dealt into so many disjoint folds whose sizes, and whose counts of each class, differ by one at most.
+
+    Raises:
+        ValueError: if there are fewer than two folds or more folds than rows.
+    """
+    if not 2 <= folds <= len(labels):
+        raise ValueError(f"data.folds must be between 2 and the {len(labels)} rows there are, got {folds}")
+    by_class = torch.cat([_shuffled_rows(labels, label, generator) for label in labels.unique()])
+    return [by_class[fold::folds].sort().values for fold in range(folds)]
+
+
+def _shuffled_rows(labels: Tensor, label: Tensor, generator: Generator) -> Tensor:
+    rows = (labels == label).nonzero().flatten()
+    return rows[torch.randperm(len(rows), generator=generator)]
+
+
+def _largest_remainder(counts: list[int], size: int) -> list[int]:
+    """Whole numbers that sum to `size`, in proportion to `counts` and never above them."""
+    total = sum(counts)
+    if size == 0:
+        return [0] * len(counts)
+    shares = [divmod(size * count, total) for count in counts]
+    whole = [share for share, _ in shares]
+    by_remainder = sorted(range(len(counts)), key=lambda place: -shares[place][1])
+    for place in by_remainder[: size - sum(whole)]:
+        whole[place] += 1
+    return whole

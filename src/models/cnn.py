@@ -1,0 +1,117 @@
+"""A plain convolutional net, for signals and images alike."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from src.models.classifier import Classifier
+from src.models.layers import activation_layer, dropout_layer, initialize, norm_layer
+
+_CONVOLUTION = {1: nn.Conv1d, 2: nn.Conv2d}
+_POOL = {1: nn.MaxPool1d, 2: nn.MaxPool2d}
+
+
+class CNN(Classifier):
+    """`layers` blocks of Conv → norm → ReLU → dropout, max-pooled after some, then Linear → ReLU → Linear.
+
+    Convolutions keep the size of the map (stride 1, "same" padding); dropout drops whole channels.
+
+    Args:
+        input_shape: (channels, length) of a signal or (channels, height, width) of an image.
+        classes: number of classes; two have one logit.
+        layers, convs_per_layer: blocks, and convolutions (with norm, ReLU and dropout each) in a block.
+        filters: channels of every convolution.
+        kernel_size: its width.
+        units: width of the hidden linear layer.
+        pool_after: blocks, counted from 1, that a max-pool follows; None is every second block but the last.
+        pool_size: its width and stride.
+        norm: none, batch, layer, instance or group.
+        dropout: probability of a channel's being dropped.
+        activation, initialization: as in MLP.
+        channels_last: NHWC memory layout for images: faster with bf16-mixed, slower with instance norm.
+        training: `optimizer` and `scheduler`, see Classifier.
+
+    Source: 004_0f2da5427b3cc5b5.txt; the defaults on 28×28 are its 832,298-parameter net.
+    """
+
+    def __init__(
+        self,
+        input_shape: Sequence[int],
+        classes: int,
+        layers: int = 4,
+        filters: int = 32,
+        kernel_size: int = 3,
+        units: int = 128,
+        convs_per_layer: int = 1,
+        pool_after: Sequence[int] | None = None,
+        pool_size: int = 2,
+        norm: str = "none",
+        dropout: float = 0.0,
+        activation: str = "relu",
+        initialization: str = "torch",
+        channels_last: bool = False,
+        **training: Any,
+    ) -> None:
+        super().__init__(classes, **training)
+        numbers = {
+            "layers": layers,
+            "filters": filters,
+            "kernel_size": kernel_size,
+            "units": units,
+            "convs_per_layer": convs_per_layer,
+            "pool_size": pool_size,
+        }
+        for name, value in numbers.items():
+            if value < 1:
+                raise ValueError(f"model.{name} must be a whole number from 1 on, got {value}")
+        if kernel_size % 2 == 0:
+            raise ValueError(f"model.kernel_size must be odd, so that maps keep their size, got {kernel_size}")
+        if len(input_shape) not in (2, 3):
+            raise ValueError(
+                "CNN reads signals (channels, length) or images (channels, height, width), "
+                f"got samples of shape {tuple(input_shape)}; model=mlp reads any shape"
+            )
+        pools = range(2, layers, 2) if pool_after is None else pool_after
+        if not all(1 <= block <= layers for block in pools):
+            raise ValueError(f"model.pool_after must name blocks from 1 to {layers}, got {list(pools)}")
+
+        channels, *size = input_shape
+        dimensions = len(size)
+        blocks: list[nn.Module] = []
+        for block in range(1, layers + 1):
+            for _ in range(convs_per_layer):
+                if norm == "instance" and max(size) == 1:
+                    raise ValueError(
+                        f"norm=instance needs maps of more than one pixel, and block {block}'s has shrunk to one; "
+                        "pool less (model.pool_after, model.pool_size) or choose another norm"
+                    )
+                blocks.append(_CONVOLUTION[dimensions](channels, filters, kernel_size, padding=kernel_size // 2))
+                blocks += [*norm_layer(norm, filters, dimensions), activation_layer(activation)]
+                blocks += dropout_layer(dropout, dimensions)
+                channels = filters
+            if block in pools:
+                if min(size) < pool_size:
+                    raise ValueError(
+                        f"model.pool_size={pool_size} is larger than block {block}'s map {tuple(size)}; "
+                        "pool less (model.pool_after) or by less"
+                    )
+                blocks.append(_POOL[dimensions](pool_size))
+                size = [length // pool_size for length in size]
+        self.net = nn.Sequential(
+            *blocks,
+            nn.Flatten(),
+            nn.Linear(channels * torch.Size(size).numel(), units),
+            activation_layer(activation),
+            nn.Linear(units, self.outputs),
+        )
+        initialize(self.net, initialization)
+        if channels_last and dimensions != 2:
+            raise ValueError(f"model.channels_last is a layout of images, got samples of shape {tuple(input_shape)}")
+        if channels_last:
+            self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits (batch, classes), or (batch, 1) for two classes, of signals or images (batch, *input_shape)."""
+        return self.net(x)

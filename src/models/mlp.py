@@ -1,0 +1,52 @@
+"""A multilayer perceptron on inputs of any shape."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from src.models.classifier import Classifier
+from src.models.layers import activation_layer, dropout_layer, initialize, norm_layer
+
+
+class MLP(Classifier):
+    """Flatten, then Linear → norm → activation → dropout per entry of `units`, then one linear layer of logits.
+
+    Args:
+        input_shape: shape of one sample.
+        classes: number of classes; two have one logit.
+        units: width of each hidden layer; empty is logistic regression.
+        norm: none, batch, layer or group.
+        dropout: probability of a hidden unit's being dropped.
+        activation: relu, tanh, sigmoid, gelu or silu.
+        initialization: torch, or glorot_uniform with zero biases as Keras has it.
+        training: `optimizer` and `scheduler`, see Classifier.
+    """
+
+    def __init__(
+        self,
+        input_shape: Sequence[int],
+        classes: int,
+        units: Sequence[int] = (256, 256),
+        norm: str = "none",
+        dropout: float = 0.0,
+        activation: str = "relu",
+        initialization: str = "torch",
+        **training: Any,
+    ) -> None:
+        super().__init__(classes, **training)
+        if any(width < 1 for width in units):
+            raise ValueError(f"model.units must be widths from 1 on, got {list(units)}")
+        layers: list[nn.Module] = [nn.Flatten()]
+        width = math.prod(input_shape)
+        for hidden in units:
+            layers += [nn.Linear(width, hidden), *norm_layer(norm, hidden, 0), activation_layer(activation)]
+            layers += dropout_layer(dropout, 0)
+            width = hidden
+        self.net = nn.Sequential(*layers, nn.Linear(width, self.outputs))
+        initialize(self.net, initialization)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits (batch, classes), or (batch, 1) for two classes, of samples (batch, *input_shape)."""
+        return self.net(x)

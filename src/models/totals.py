@@ -1,0 +1,40 @@
+"""Sample-weighted means of an epoch, kept on the device until its end."""
+
+import torch
+from torch import Tensor
+
+
+class Totals:
+    """Loss and accuracy over all samples added, each sample weighing the same whatever its batch.
+
+    Nothing is read back from the device before `means`, so that adding costs no synchronization.
+    """
+
+    def __init__(self) -> None:
+        self.losses: list[Tensor] = []
+        self.sizes: list[int] = []
+        self.correct: list[Tensor] = []
+
+    def add(self, losses: list[Tensor], sizes: list[int], correct: Tensor) -> None:
+        """Mean losses (scalars) of batches of these sizes, and how many of all their samples were right."""
+        self.losses += losses
+        self.sizes += sizes
+        self.correct.append(correct)
+
+    def sums(self, device: torch.device) -> Tensor:
+        """(sum of losses, correct, samples), so that ranks can be added up; float64 where the device has it."""
+        if not self.sizes:
+            return torch.zeros(3)
+        kind = torch.float32 if device.type == "mps" else torch.float64
+        losses = torch.stack(self.losses).to(kind)
+        sizes = torch.tensor(self.sizes, dtype=kind, device=losses.device)
+        # A batch without samples (a rank's empty share) has loss 0 and weight 0.
+        correct = torch.stack(self.correct).sum().to(kind)
+        return torch.stack([losses @ sizes, correct, sizes.sum()])
+
+    def first_not_finite(self, start: int = 0) -> int | None:
+        """Place of the first loss from `start` on that is NaN or infinite."""
+        if len(self.losses) <= start:
+            return None
+        finite = torch.stack(self.losses[start:]).isfinite()
+        return None if bool(finite.all()) else start + int(finite.logical_not().nonzero()[0])

@@ -1,0 +1,109 @@
+"""What the user types and reads: mistakes in one sentence, resuming by one word, directories of their own."""
+
+import difflib
+import os
+import secrets
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from omegaconf import OmegaConf
+
+Answer = TypeVar("Answer")
+# Knobs that a resumed run may change without being another run.
+RESUMABLE = ("resume", "epochs", "threads")
+
+
+def register_resolvers() -> None:
+    """`${run_directory:runs}`: a new directory under `runs`, by date and time; never the same twice."""
+    OmegaConf.register_new_resolver("run_directory", _run_directory, use_cache=True, replace=True)
+
+
+def _run_directory(root: str) -> str:
+    # The token tells runs apart that start in the same second, on one machine or several.
+    return f"{root}/{datetime.now():%Y-%m-%d/%H-%M-%S}-{secrets.token_hex(3)}"
+
+
+def answer(task: Callable[[], Answer]) -> Answer:
+    """Runs `task`; a mistake ends the program with one sentence and exit code 1, Ctrl+C with 130.
+
+    `HYDRA_FULL_ERROR=1` shows the traceback instead.
+    """
+    # Hydra would print errors itself, over several lines, and exit; so it is told to raise them, as in full. What the
+    # user asked for is kept for nested calls and for the processes that this one starts.
+    wanted = os.environ.setdefault("LITMUS_FULL_ERROR", os.environ.get("HYDRA_FULL_ERROR", "0"))
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        return task()
+    except KeyboardInterrupt as interruption:
+        print(interruption or "interrupted", file=sys.stderr)
+        sys.exit(130)
+    except Exception as error:
+        if wanted == "1":
+            raise
+        print(sentence(error), file=sys.stderr)
+        sys.exit(1)
+
+
+def sentence(error: BaseException) -> str:
+    """What went wrong, in one line: the innermost cause of Hydra's and OmegaConf's errors, others as they are."""
+    while type(error).__module__.startswith(("hydra", "omegaconf")) and error.__cause__ is not None:
+        if type(error).__name__ == "InstantiationException" or hasattr(error.__cause__, "parent_node"):
+            error = error.__cause__
+        else:
+            break
+    if type(error).__name__ == "MissingConfigException" and getattr(error, "options", None):
+        group, _, choice = str(error.missing_cfg_file).rpartition("/")  # type: ignore[attr-defined]
+        choices = ", ".join(sorted(error.options))  # type: ignore[attr-defined]
+        return f"{group} has no choice {choice}; expected one of {choices}"
+    if type(error).__name__ in ("ConfigKeyError", "ConfigAttributeError"):
+        return _unknown_knob(error)
+    text = " ".join(line.strip() for line in str(error).splitlines() if line.strip())
+    known = (ValueError, FileNotFoundError, FloatingPointError)
+    if isinstance(error, known) or type(error).__module__.startswith(("hydra", "omegaconf")):
+        return text
+    return f"{type(error).__name__}: {text} (HYDRA_FULL_ERROR=1 shows where)"
+
+
+def _unknown_knob(error: BaseException) -> str:
+    full_key: str = getattr(error, "full_key", None) or str(getattr(error, "key", "?"))
+    parent: Any = getattr(error, "parent_node", None)
+    names = [str(name) for name in parent] if hasattr(parent, "keys") else []
+    near = difflib.get_close_matches(str(getattr(error, "key", "")), names, n=1)
+    prefix = full_key.rpartition(".")[0]
+    hint = f"did you mean {prefix + '.' if prefix else ''}{near[0]}?" if near else f"known here: {', '.join(names)}"
+    return f"there is no knob {full_key} in this configuration; {hint}"
+
+
+def resumed_arguments(arguments: list[str]) -> list[str]:
+    """The arguments that go on with the run of `resume=DIR` from its own stored configuration, in its own directory.
+
+    Raises:
+        ValueError: if DIR holds no run, or if more is to be changed than how long it goes on.
+    """
+    wanted = [argument.partition("=")[2] for argument in arguments if argument.startswith("resume=")]
+    multirun = any(argument in ("-m", "--multirun") for argument in arguments)
+    if not wanted or wanted[-1] in ("", "null") or multirun:
+        return arguments
+    directory = Path(wanted[-1]).resolve()
+    stored = directory / ".hydra"
+    if not (stored / "config.yaml").is_file():
+        raise ValueError(f"resume={wanted[-1]}: expected a run's directory with .hydra/config.yaml in it, found none")
+    changed = [
+        argument
+        for argument in arguments
+        if not argument.startswith(("-", "hydra.")) and argument.partition("=")[0] not in RESUMABLE
+    ]
+    if changed:
+        raise ValueError(
+            f"a resumed run keeps its configuration ({', '.join(RESUMABLE[1:])} may change), got {' '.join(changed)}; "
+            "start a new run for it"
+        )
+    # The stored configuration must survive: Hydra would overwrite it with this command's.
+    return [
+        *("--config-path", str(stored), "--config-name", "config"),
+        *(argument for argument in arguments if not argument.startswith("resume=")),
+        *(f"resume={directory}", f"hydra.run.dir={directory}", "hydra.output_subdir=null"),
+    ]

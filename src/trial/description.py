@@ -1,0 +1,55 @@
+"""What a run is, as plain data: its configuration, the hash that tells runs apart, the overrides that were typed."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+# Where a run is kept and watched does not change what it computes.
+NOT_IN_HASH = ("data_dir", "resume", "output_dir", "logger", "threads")
+
+
+def describe(config: DictConfig, overrides: Any) -> dict[str, Any]:
+    """Resolved configuration, its hash, overrides and seed; paths in it are relative to the run's directory."""
+    directory = Path(config.output_dir)
+    portable = config.copy()
+    portable.output_dir, portable.resume = ".", None
+    plain: dict[str, Any] = OmegaConf.to_container(portable, resolve=True)  # type: ignore[assignment]
+    stored = directory / ".hydra" / "overrides.yaml"
+    if config.resume is not None and stored.is_file():
+        overrides = [
+            *OmegaConf.load(stored),
+            *(entry for entry in overrides if not entry.startswith("resume=")),
+        ]
+    return {
+        "config": plain,
+        "config_hash": config_hash(plain),
+        "overrides": list(overrides),
+        "seed": config.seed,
+    }
+
+
+def config_hash(config: dict[str, Any]) -> str:
+    """Sixteen hexadecimal digits that two configurations share exactly if they compute the same."""
+    relevant = {name: value for name, value in config.items() if name not in NOT_IN_HASH}
+    relevant["data"] = {name: value for name, value in config["data"].items() if name != "data_dir"}
+    text = json.dumps(relevant, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def check_knobs(config: DictConfig) -> None:
+    """Refuses values of the root knobs that no constructor sees.
+
+    Raises:
+        ValueError: what was expected, what was found.
+    """
+    if not isinstance(config.seed, int) or not 0 <= config.seed < 2**32:
+        raise ValueError(f"seed must be a whole number from 0 to 2³²-1, got {config.seed}")
+    if not isinstance(config.epochs, int) or config.epochs < 1:
+        raise ValueError(f"epochs must be a whole number from 1 on, got {config.epochs}")
+    if not isinstance(config.lr, int | float) or isinstance(config.lr, bool) or not 0 < config.lr < float("inf"):
+        raise ValueError(f"lr must be a number above 0, got {config.lr}")
+    if config.threads is not None and (not isinstance(config.threads, int) or config.threads < 1):
+        raise ValueError(f"threads must be a whole number from 1 on, or null, got {config.threads}")

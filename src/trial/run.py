@@ -1,0 +1,207 @@
+"""The course of one trial, from parts that are built to files that are whole."""
+
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytorch_lightning as pl
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from src.atomic import write_json
+from src.callbacks.checkpoint import BestAndLast
+from src.callbacks.history import History
+from src.trial.curves import draw_curves
+from src.trial.environment import git, hardware, versions
+
+
+class Parts(NamedTuple):
+    """What a trial is made of."""
+
+    data: Any
+    model: pl.LightningModule
+    trainer: pl.Trainer
+
+
+def seed_everything(seed: int, threads: int | None = None) -> None:
+    """Seeds every global generator, and sets how many threads torch computes with."""
+    pl.seed_everything(seed, workers=True, verbose=False)
+    # Deterministic algorithms need not overwrite memory that the next operation fills anyway.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    if threads is not None:
+        torch.set_num_threads(threads)
+
+
+def run(
+    build: Callable[[], Parts],
+    directory: Path,
+    description: dict[str, Any],
+    *,
+    resume: bool = False,
+    brief: bool = False,
+) -> float | None:
+    """Fits, tests with the weights that were best on validation, and leaves result.json whatever happens.
+
+    Args:
+        build: makes data, model and trainer.
+        directory: where everything goes.
+        description: config, config_hash, overrides and seed, copied into the result.
+        resume: goes on from `checkpoints/last.ckpt` if there is one.
+        brief: one line instead of a table at the end.
+
+    Returns:
+        The best value of the monitored metric.
+    """
+    silence_lightning()
+    parts: Parts | None = None
+    status, error = "failed", None
+    tested: dict[str, float] = {}
+    try:
+        parts = build()
+        tested = fit_and_test(parts, directory, resume)
+        status = "completed"
+    except (KeyboardInterrupt, SystemExit) as interruption:
+        # Lightning answers Ctrl+C with SystemExit, which a sweep would take for the end of the process.
+        status, error = "interrupted", "interrupted"
+        raise KeyboardInterrupt(f"interrupted; python train.py resume={directory} goes on") from interruption
+    except Exception as problem:
+        status = "pruned" if type(problem).__name__ == "TrialPruned" else "failed"
+        error = f"{type(problem).__name__}: {problem}"
+        raise
+    finally:
+        if parts is None or parts.trainer.is_global_zero:
+            result = {"status": status, "error": error, **outcome(parts, tested), **description}
+            result |= {"versions": versions(), "git": git()}
+            directory.mkdir(parents=True, exist_ok=True)
+            write_json(directory / "result.json", result)
+        close_loggers(parts, status)
+    if parts.trainer.is_global_zero:
+        checkpoint = _callback(parts.trainer, BestAndLast)
+        best_epoch = None if checkpoint is None else checkpoint.best_epoch
+        if (directory / "metrics.csv").exists():
+            draw_curves(directory / "metrics.csv", directory / "curves.png", best_epoch)
+        report(result, directory, brief)
+        return None if checkpoint is None else checkpoint.best_score
+    return None
+
+
+def fit_and_test(parts: Parts, directory: Path, resume: bool) -> dict[str, float]:
+    """Fits, from the last checkpoint if resuming, then tests once; the test metrics, empty without a test set."""
+    data, model, trainer = parts
+    last = directory / "checkpoints" / "last.ckpt"
+    start = str(last) if resume and last.exists() else None
+    trainer.fit(model, datamodule=data, ckpt_path=start, weights_only=True if start else None)
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+    if "test" not in getattr(data, "splits", {"test": None}):
+        return {}
+    checkpoint = _callback(trainer, BestAndLast)
+    best = None if checkpoint is None else str(checkpoint.best_path)
+    trainer.test(model, datamodule=data, ckpt_path=best, verbose=False, weights_only=True if best else None)
+    return {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("test/")}
+
+
+def outcome(parts: Parts | None, tested: dict[str, float]) -> dict[str, Any]:
+    """Metrics at the best epoch, counters, data and hardware, as far as the run got."""
+    if parts is None:
+        return {"metrics": {}, "best_epoch": None, "counters": {}, "data": {}, "hardware": {}}
+    data, model, trainer = parts
+    checkpoint, history = _callback(trainer, BestAndLast), _callback(trainer, History)
+    metrics = {} if checkpoint is None else dict(checkpoint.best_metrics)
+    counters: dict[str, Any] = {"params": sum(parameter.numel() for parameter in model.parameters())}
+    if history is not None:
+        counters |= {"epochs": history.epochs, "updates": trainer.global_step}
+        counters |= {"samples": history.samples, "seconds": history.seconds}
+    return {
+        "metrics": metrics | tested,
+        "best_epoch": None if checkpoint is None else checkpoint.best_epoch,
+        "counters": counters,
+        "data": data.describe() if hasattr(data, "describe") and getattr(data, "splits", True) else {},
+        "hardware": hardware(trainer),
+    }
+
+
+def report(result: dict[str, Any], directory: Path, brief: bool) -> None:
+    """Prints the result: a line in a sweep, else a table."""
+    metrics = result["metrics"]
+    if brief:
+        words = [*result["overrides"], *(f"{name} {value:.4f}" for name, value in _shown(metrics).items())]
+        print(" · ".join(words), flush=True)
+        return
+    console = Console()
+    console.print(test_table(metrics, result["data"]))
+    facts = [f"{result['counters']['params']:,} parameters"]
+    if "epochs" in result["counters"]:
+        facts += [
+            f"{result['counters']['epochs']} epochs",
+            f"{result['counters']['updates']:,} updates",
+            f"{result['counters']['seconds']:.1f} s of fit",
+        ]
+    if result["best_epoch"] is not None:
+        facts.append(f"weights of epoch {result['best_epoch'] + 1}, best on validation")
+    console.print(" · ".join(facts), soft_wrap=True, highlight=False)
+    console.print(os.path.relpath(directory), soft_wrap=True, highlight=False)
+
+
+def test_table(metrics: dict[str, float], data: dict[str, Any]) -> Table:
+    """The test metrics (the validation's where nothing was tested) beside the constant predictor's accuracy."""
+    table = Table()
+    table.add_column(data.get("name", "metric"))
+    table.add_column("value", justify="right")
+    shown = _shown(metrics)
+    for name, value in shown.items():
+        table.add_row(name, f"{value:.4f}")
+    constant = data.get("constant_accuracy", {}).get(
+        "test" if any(name.startswith("test/") for name in shown) else "val"
+    )
+    if constant is not None:
+        table.add_row("accuracy of the majority class", f"{constant:.4f}", style="dim")
+    return table
+
+
+def _shown(metrics: dict[str, float]) -> dict[str, float]:
+    return {name: value for name, value in metrics.items() if name.startswith("test/")} or metrics
+
+
+def close_loggers(parts: Parts | None, status: str) -> None:
+    """Ends every logger's run: an open W&B run would swallow the next job of a sweep."""
+    if parts is not None:
+        for logger in parts.trainer.loggers:
+            logger.finalize("success" if status == "completed" else "failed")
+    if "wandb" in sys.modules and sys.modules["wandb"].run is not None:
+        sys.modules["wandb"].finish(exit_code=0 if status == "completed" else 1, quiet=True)
+
+
+def _callback(trainer: pl.Trainer, kind: type) -> Any:
+    return next((callback for callback in trainer.callbacks if isinstance(callback, kind)), None)  # type: ignore[attr-defined]
+
+
+class _WithoutAdverts(logging.Filter):
+    """Drops what Lightning says in every run: devices found, tips, where it restored from."""
+
+    DROPPED = (
+        "GPU available",
+        "TPU available",
+        "HPU available",
+        "💡",
+        "`Trainer.fit` stopped",
+        "Restor",
+        "Loaded model",
+    )
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not record.getMessage().lstrip().startswith(self.DROPPED)
+
+
+def silence_lightning() -> None:
+    """Silences, each at its source, the lines that Lightning prints in every run whatever is asked."""
+    for name in ("pytorch_lightning.utilities.rank_zero", "lightning_fabric.utilities.rank_zero"):
+        logger = logging.getLogger(name)
+        if not any(isinstance(existing, _WithoutAdverts) for existing in logger.filters):
+            logger.addFilter(_WithoutAdverts())
+    warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)
