@@ -2,24 +2,37 @@
 
 import json
 import os
+import secrets
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+# An unfinished file that nobody has written to for so long was left by a process that is gone.
+ABANDONED_SECONDS = 3600
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary name beside `path` that takes its place when the block ends well, and vanishes when it does not."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    """A temporary path that becomes `path` if the block ends well and vanishes if not: nobody reads a part.
+
+    The name is the process's own: several may write the same file at once, and the last whole one stays.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(f".{path.name}.*.part"):
+        with suppress(FileNotFoundError):  # another process may sweep it up first
+            if time.time() - left.stat().st_mtime > ABANDONED_SECONDS:
+                left.unlink()
+    part = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
     try:
-        yield temporary
+        yield part
         # Without this a power loss can leave the new name on an empty file.
-        with temporary.open("rb+") as file:
+        with part.open("rb+") as file:
             os.fsync(file.fileno())
-        temporary.replace(path)
+        part.replace(path)
     finally:
-        temporary.unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

@@ -226,6 +226,8 @@ class ArrayDataModule(pl.LightningDataModule):
             self._start = Position(epoch, 0)
         elif epoch == self._epoch + 1:
             self._start = self._end
+        elif epoch == self._epoch - 1:
+            return  # resuming, Lightning first asks with the epoch before, and again with the right one
         elif epoch != self._epoch:
             raise ValueError(
                 f"epoch {epoch} was asked for after epoch {self._epoch}: with updates_per_epoch the place in the data "

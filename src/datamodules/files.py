@@ -2,19 +2,14 @@
 
 import gzip
 import hashlib
-import os
-import secrets
-import time
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-Parsed = TypeVar("Parsed")
+from src.atomic import replacing
 
-# An unfinished download that nobody has written to for so long was left by a process that is gone.
-ABANDONED_SECONDS = 3600
+Parsed = TypeVar("Parsed")
 
 
 def exactly(size: int, sha256: str) -> Callable[[bytes], bytes]:
@@ -83,25 +78,6 @@ def read(path: Path, parse: Callable[[bytes], Parsed], target: Path) -> Parsed:
         return parse(_decompressed(path))
     except ValueError as error:
         raise ValueError(f"{path}: {error}; put a good copy at {target}") from error
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path that becomes `path` if the block ends well and vanishes if not: nobody reads a part.
-
-    The name is the process's own: several may write the same file at once, and the last whole one stays.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    for left in path.parent.glob(f".{path.name}.*.part"):
-        with suppress(FileNotFoundError):  # another process may sweep it up first
-            if time.time() - left.stat().st_mtime > ABANDONED_SECONDS:
-                left.unlink()
-    part = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
-    try:
-        yield part
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _decompressed(path: Path) -> bytes:

@@ -77,10 +77,8 @@ class SocialNetworkAds(ArrayDataModule):
         super().__init__(**common)
         if split not in ("stratified", "tail"):
             raise ValueError(f"data.split must be stratified or tail, got {split}")
-        if split == "tail" and common.keys() & {"val_fraction", "test_fraction"}:
-            raise ValueError(
-                "data.split=tail validates on the last fifth of the rows, got val_fraction or test_fraction"
-            )
+        if split == "tail" and common.get("val_fraction", 0.2) != 0.2:
+            raise ValueError(f"data.split=tail validates on the last fifth, got val_fraction={self.val_fraction}")
         if split == "tail" and self.folds is not None:
             raise ValueError(f"data.split=tail is one split and has no folds, got data.folds={self.folds}")
         self.tail = split == "tail"

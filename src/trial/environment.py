@@ -44,9 +44,9 @@ def hardware(trainer: pl.Trainer) -> dict[str, Any]:
     device = trainer.strategy.root_device
     return {
         "device": device.type,
-        "device_name": torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
+        "device_name": torch.cuda.get_device_name(device) if device.type == "cuda" else processor(),
         "processes": trainer.world_size,
-        "processor": _processor(),
+        "processor": processor(),
         "cores": psutil.cpu_count(logical=False),
         "threads": torch.get_num_threads(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
@@ -55,7 +55,7 @@ def hardware(trainer: pl.Trainer) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=1)
-def _processor() -> str:
+def processor() -> str:
     try:
         with open("/proc/cpuinfo") as file:  # noqa: PTH123 - Linux only; platform.processor() is empty there
             names = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]

@@ -200,7 +200,11 @@ class _WithoutAdverts(logging.Filter):
 
 def silence_lightning() -> None:
     """Silences, each at its source, the lines that Lightning prints in every run whatever is asked."""
-    for name in ("pytorch_lightning.utilities.rank_zero", "lightning_fabric.utilities.rank_zero"):
+    for name in (
+        "pytorch_lightning.utilities.rank_zero",
+        "lightning_fabric.utilities.rank_zero",
+        "pytorch_lightning.trainer.connectors.checkpoint_connector",
+    ):
         logger = logging.getLogger(name)
         if not any(isinstance(existing, _WithoutAdverts) for existing in logger.filters):
             logger.addFilter(_WithoutAdverts())

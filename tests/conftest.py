@@ -1,0 +1,80 @@
+"""How tests run trials: through train.py's own configuration, in this process."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+# Before anything computes: the suite runs beside itself, and threads that wait for each other help nobody.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("WANDB_MODE", "offline")
+torch.set_num_threads(1)
+
+ROOT = Path(__file__).parent.parent
+os.environ.setdefault("DATA_DIR", str(ROOT / "data"))
+
+
+@pytest.fixture
+def compose():
+    """Composes a configuration as the command line does."""
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+
+    from src.trial.command_line import register_resolvers
+
+    register_resolvers()
+
+    def composed(*overrides, config_dir=ROOT / "configs", config_name="train"):
+        GlobalHydra.instance().clear()
+        with initialize_config_dir(str(config_dir), version_base="1.3"):
+            return hydra_compose(config_name, overrides=list(overrides), return_hydra_config=True)
+
+    return composed
+
+
+@pytest.fixture
+def trial(compose, tmp_path):
+    """Runs `train.py` with these overrides in a directory, and gives its result.json."""
+    from hydra.core.hydra_config import HydraConfig
+    from omegaconf import OmegaConf, open_dict
+
+    import train
+
+    def run(*overrides, directory=None, threads=1):
+        directory = Path(directory or tmp_path / "run")
+        config = compose(
+            *overrides,
+            f"threads={threads}",
+            f"hydra.run.dir={directory}",
+            f"hydra.runtime.output_dir={directory}",
+            "hydra.mode=RUN",
+        )
+        HydraConfig.instance().set_config(config)
+        with open_dict(config):
+            del config["hydra"]
+        stored = directory / ".hydra" / "config.yaml"
+        stored.parent.mkdir(parents=True, exist_ok=True)
+        OmegaConf.save(config, stored)
+        train.main(config)
+        return json.loads((directory / "result.json").read_text())
+
+    return run
+
+
+@pytest.fixture
+def refused(trial, capsys):
+    """The one sentence with which `train.py` refuses these overrides."""
+
+    def run(*overrides, **arguments):
+        with pytest.raises(SystemExit) as ended:
+            trial(*overrides, **arguments)
+        assert ended.value.code == 1
+        said = capsys.readouterr().err.strip()
+        assert "Traceback" not in said
+        assert len(said.splitlines()) == 1
+        return said
+
+    return run

@@ -1,0 +1,213 @@
+"""An interrupted run, gone on with, is the uninterrupted run: to the bit, wherever it was cut."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+
+import pytest
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import EarlyStopping
+from torch.optim.lr_scheduler import CosineAnnealingLR, ReduceLROnPlateau
+
+from src.callbacks.checkpoint import BestAndLast
+from src.callbacks.history import History, read_history
+from src.models.mlp import MLP
+from src.models.schedule import Schedule
+from src.trial.command_line import resumed_arguments
+from tests.conftest import ROOT
+from tests.small_data import Blobs, optimizer_of, quiet_trainer, seeded
+
+EPOCHS = 6
+
+
+class PowerCut(pl.Callback):
+    """Ends the process's fit in the middle of an epoch, after its first updates."""
+
+    ticks_per_stretch = True
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        if trainer.current_epoch == self.epoch:
+            raise InterruptedError("power cut")
+
+
+class ActsOnBatches(pl.Callback):
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        pass
+
+
+COURSES = {
+    "constant": ({}, {}),
+    "cosine by update": (
+        {
+            "scheduler": partial(
+                Schedule, scheduler=partial(CosineAnnealingLR, T_max="total"), interval="update", warmup=2
+            )
+        },
+        {},
+    ),
+    "plateau": (
+        {"scheduler": partial(Schedule, scheduler=partial(ReduceLROnPlateau, patience=0, threshold=0.3), warmup=1)},
+        {},
+    ),
+    "updates_per_epoch": ({}, {"updates_per_epoch": 5, "batch_size": 24}),
+}
+
+
+def _parts(directory, course, single_steps, min_delta):
+    net, data = COURSES[course]
+    model = seeded(MLP, (6,), 3, units=(8,), dropout=0.3, norm="batch", optimizer=optimizer_of("Adam", lr=3e-2), **net)
+    callbacks = [
+        EarlyStopping("val/loss", patience=2, min_delta=min_delta),
+        History(str(directory / "metrics.csv")),
+        BestAndLast(str(directory), share=1),
+    ]
+    if single_steps:
+        callbacks.append(ActsOnBatches())
+    return model, Blobs(**{"batch_size": 20} | data), callbacks
+
+
+def _fit(directory, course, *, cut=None, resume=False, single_steps=False, min_delta=0.0):
+    model, data, callbacks = _parts(directory, course, single_steps, min_delta)
+    trainer = quiet_trainer(EPOCHS, [*callbacks, *([PowerCut(cut)] if cut is not None else [])])
+    start = str(directory / "last.ckpt") if resume and (directory / "last.ckpt").exists() else None
+    try:
+        trainer.fit(model, datamodule=data, ckpt_path=start, weights_only=True if start else None)
+    except InterruptedError:
+        assert cut is not None
+    return trainer
+
+
+def _same(first, second):
+    assert type(first) is type(second)
+    if isinstance(first, torch.Tensor):
+        return torch.equal(first, second)
+    if isinstance(first, dict):
+        return first.keys() == second.keys() and all(_same(first[key], second[key]) for key in first)
+    if isinstance(first, list | tuple):
+        return len(first) == len(second) and all(map(_same, first, second))
+    return first == second
+
+
+def _assert_same_run(whole, resumed):
+    # The loops' counters of batches within an epoch may differ; weights, optimizer, schedule, callbacks may not.
+    first, second = (torch.load(path / "last.ckpt", weights_only=True) for path in (whole, resumed))
+    for part in ("epoch", "global_step", "state_dict", "optimizer_states", "lr_schedulers", "Blobs"):
+        assert _same(first.get(part), second.get(part)), part
+    kept = [
+        {**entry, "callbacks": {name: state for name, state in entry["callbacks"].items() if "History" not in name}}
+        for entry in (first, second)
+    ]
+    assert _same(kept[0]["callbacks"], kept[1]["callbacks"])
+    best = [torch.load(path / "best.ckpt", weights_only=True) for path in (whole, resumed)]
+    assert _same(best[0], best[1])
+    rows = [read_history(path / "metrics.csv") for path in (whole, resumed)]
+    assert [{**row, "seconds": 0} for row in rows[0]] == [{**row, "seconds": 0} for row in rows[1]]
+
+
+@pytest.mark.parametrize("single_steps", [False, True], ids=["stretches", "single steps"])
+@pytest.mark.parametrize("course", COURSES)
+def test_cut_in_any_epoch_and_resumed_is_the_uninterrupted_run(tmp_path, course, single_steps):
+    (tmp_path / "whole").mkdir()
+    whole = _fit(tmp_path / "whole", course, single_steps=single_steps)
+    for cut in range(whole.current_epoch):
+        directory = tmp_path / f"cut{cut}"
+        directory.mkdir()
+        _fit(directory, course, cut=cut, single_steps=single_steps)
+        _fit(directory, course, resume=True, single_steps=single_steps)
+        _assert_same_run(tmp_path / "whole", directory)
+
+
+def test_a_checkpoint_of_one_path_goes_on_along_the_other(tmp_path):
+    for name, first, second in (("a", False, False), ("b", False, True), ("c", True, False)):
+        (tmp_path / name).mkdir()
+        _fit(tmp_path / name, "cosine by update", cut=3, single_steps=first)
+        trainer = _fit(tmp_path / name, "cosine by update", resume=True, single_steps=second)
+        assert trainer.global_step == trainer.current_epoch * 7
+    for name in ("b", "c"):
+        first, second = (torch.load(tmp_path / run / "last.ckpt", weights_only=True) for run in ("a", name))
+        for part in ("global_step", "state_dict", "optimizer_states", "lr_schedulers"):
+            assert _same(first[part], second[part]), part
+
+
+def test_early_stopping_that_had_ended_the_run_keeps_it_ended(tmp_path):
+    """The last checkpoint is written in the epoch that stops; resuming from it must not train one more."""
+    stopped = _fit(tmp_path, "constant", min_delta=9.0)
+    assert stopped.current_epoch == 3
+    again = _fit(tmp_path, "constant", resume=True, min_delta=9.0)
+    assert again.current_epoch == stopped.current_epoch
+    assert again.global_step == stopped.global_step
+
+
+def test_rows_of_repeated_epochs_and_a_half_written_one_are_dropped(tmp_path):
+    _fit(tmp_path, "constant", cut=4)
+    table = tmp_path / "metrics.csv"
+    complete = read_history(table)
+    table.write_text(table.read_text() + "4,35,700,0.1")
+    assert read_history(table) == complete
+    table.write_text(table.read_text() + "\n5,1\n")
+    with pytest.raises(ValueError, match="line 6"):
+        read_history(table)
+
+
+def test_a_directory_without_a_run_and_a_changed_knob_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="found none"):
+        resumed_arguments([f"resume={tmp_path}"])
+    (tmp_path / ".hydra").mkdir()
+    (tmp_path / ".hydra" / "config.yaml").write_text("{}")
+    with pytest.raises(ValueError, match="got lr=1 model=cnn; start a new run"):
+        resumed_arguments([f"resume={tmp_path}", "lr=1", "model=cnn"])
+    assert resumed_arguments(["lr=1"]) == ["lr=1"]
+    assert f"hydra.run.dir={tmp_path}" in resumed_arguments([f"resume={tmp_path}", "epochs=9"])
+
+
+def test_killed_and_resumed_from_the_command_line_gives_the_same_result(tmp_path):
+    """kill -9 at no particular moment, then `resume=DIR`; and the same by Ctrl+C."""
+    command = [sys.executable, "train.py", "epochs=150", "dropout=0.2", "model.units=[64]", "threads=1"]
+    environment = os.environ | {"PYTHONWARNINGS": "ignore"}
+
+    def start(*arguments):
+        return subprocess.Popen(
+            [*command[:2], *arguments],
+            cwd=ROOT,
+            env=environment,
+            stderr=subprocess.PIPE,
+            text=True,
+            stdout=subprocess.DEVNULL,
+        )
+
+    results = {}
+    runs = {
+        name: start(*command[2:], f"hydra.run.dir={tmp_path / name}") for name in ("whole", "killed", "interrupted")
+    }
+    for name, sent in (("killed", signal.SIGKILL), ("interrupted", signal.SIGINT)):
+        last = tmp_path / name / "checkpoints" / "last.ckpt"
+        deadline = time.monotonic() + 60
+        while not last.exists() and runs[name].poll() is None and time.monotonic() < deadline:
+            time.sleep(0.005)
+        runs[name].send_signal(sent)
+    for name, process in runs.items():
+        _, said = process.communicate(timeout=120)
+        if name == "interrupted":
+            assert process.returncode == 130
+            assert f"resume={tmp_path / name}" in said
+            assert "Traceback" not in said
+            assert json.loads((tmp_path / name / "result.json").read_text())["status"] == "interrupted"
+    assert not (tmp_path / "killed" / "result.json").exists()
+    for process in [start(f"resume={tmp_path / name}") for name in ("killed", "interrupted")]:
+        _, said = process.communicate(timeout=120)
+        assert process.returncode == 0, said
+    for name in runs:
+        results[name] = json.loads((tmp_path / name / "result.json").read_text())
+    for name in ("killed", "interrupted"):
+        for part in ("status", "metrics", "best_epoch", "config", "config_hash", "data", "seed"):
+            assert results[name][part] == results["whole"][part], (name, part)
+        assert results[name]["counters"] | {"seconds": 0} == results["whole"]["counters"] | {"seconds": 0}
+        assert len(read_history(tmp_path / name / "metrics.csv")) == 150

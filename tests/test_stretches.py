@@ -1,0 +1,176 @@
+"""Many updates in one training_step are the same updates: to the bit, counted one by one."""
+
+from functools import partial
+
+import pytest
+import pytorch_lightning as pl
+import torch
+from torch.optim.lr_scheduler import CosineAnnealingLR, ReduceLROnPlateau
+
+from src.models.cnn import CNN
+from src.models.mlp import MLP
+from src.models.schedule import Schedule
+from tests.small_data import Blobs, optimizer_of, quiet_trainer, seeded
+
+
+class ActsOnBatches(pl.Callback):
+    """Asks for every update, and counts them."""
+
+    def __init__(self):
+        self.seen = 0
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        self.seen += 1
+
+
+NETS = {
+    "mlp": (partial(MLP, units=(8, 8), dropout=0.2, norm="batch"), (6,), 3),
+    "one logit": (partial(MLP, units=(8,)), (6,), 2),
+    "cnn": (partial(CNN, layers=2, filters=4, units=8, norm="group", dropout=0.1), (1, 12), 3),
+}
+OPTIMIZERS = {
+    "adam": optimizer_of("Adam", lr=1e-2, fused=True),
+    "sgd": optimizer_of("SGD", lr=1e-1, momentum=0.9),
+    "rmsprop": optimizer_of("RMSprop", lr=1e-3),
+}
+TO_THE_END = partial(CosineAnnealingLR, T_max="total")
+SCHEDULES = {
+    "constant": None,
+    "cosine by update": partial(
+        Schedule, scheduler=partial(CosineAnnealingLR, T_max="total"), interval="update", warmup=1
+    ),
+    "cosine by epoch": partial(CosineAnnealingLR, T_max=4),
+    "plateau": partial(Schedule, scheduler=partial(ReduceLROnPlateau, patience=0, threshold=0.5), warmup=1),
+}
+
+
+def _fit(net, optimizer, schedule, *, callbacks=(), **data):
+    make, shape, classes = NETS[net]
+    model = seeded(make, shape, classes, optimizer=OPTIMIZERS[optimizer], scheduler=SCHEDULES[schedule])
+    trainer = quiet_trainer(epochs=4, callbacks=callbacks)
+    trainer.fit(model, datamodule=Blobs(rows=210, shape=shape, classes=classes, **data))
+    return model, trainer
+
+
+@pytest.mark.parametrize(
+    ("net", "optimizer", "schedule", "data"),
+    [
+        ("mlp", "adam", "cosine by update", {"batch_size": 17}),
+        ("mlp", "adam", "plateau", {"batch_size": "all"}),
+        ("mlp", "sgd", "constant", {"batch_size": 10, "updates_per_epoch": 9}),
+        ("one logit", "rmsprop", "cosine by epoch", {"batch_size": 1}),
+        ("cnn", "adam", "cosine by update", {"batch_size": 32, "updates_per_epoch": 3}),
+    ],
+)
+def test_both_paths_give_bit_identical_weights_metrics_and_counts(net, optimizer, schedule, data):
+    stretched, fast = _fit(net, optimizer, schedule, **data)
+    single, ordinary = _fit(net, optimizer, schedule, callbacks=[counter := ActsOnBatches()], **data)
+    assert stretched.single_step_reason is None
+    assert single.single_step_reason == "ActsOnBatches acts on every batch"
+    assert fast.global_step == ordinary.global_step == counter.seen
+    for name, value in single.state_dict().items():
+        assert torch.equal(value, stretched.state_dict()[name]), name
+    assert dict(fast.callback_metrics) == dict(ordinary.callback_metrics)
+    assert fast.optimizers[0].param_groups[0]["lr"] == ordinary.optimizers[0].param_groups[0]["lr"]
+
+
+def test_a_stretch_is_the_plain_loop_of_pytorch():
+    """The reference: batches by index in the order of (seed, pass), nothing else."""
+    from src.datamodules.order import pass_order
+
+    _, shape, classes = NETS["mlp"]
+    plain_mlp = partial(MLP, units=(8, 8))
+    data = Blobs(batch_size=30, seed=3)
+    model = seeded(plain_mlp, shape, classes, optimizer=OPTIMIZERS["sgd"])
+    quiet_trainer(epochs=2).fit(model, datamodule=data)
+
+    reference = seeded(plain_mlp, shape, classes)
+    optimizer = OPTIMIZERS["sgd"](reference.parameters())
+    x, y = data.splits["train"]
+    for epoch in range(2):
+        for rows in pass_order(len(y), 3, epoch).split(30):
+            optimizer.zero_grad()
+            torch.nn.functional.cross_entropy(reference(x[rows]), y[rows]).backward()
+            optimizer.step()
+    for name, value in reference.state_dict().items():
+        assert torch.equal(value, model.state_dict()[name]), name
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ({"gradient_clip_val": 1.0}, "gradients are clipped"),
+        ({"accumulate_grad_batches": 2}, "gradients are accumulated"),
+        ({"precision": "bf16-mixed"}, "precision is not 32-true"),
+        ({"limit_train_batches": 2}, "batches are limited"),
+        ({"max_steps": 5}, "the number of updates is limited"),
+        ({"detect_anomaly": True}, "anomalies are being detected"),
+        ({"profiler": "simple"}, "a profiler is on"),
+        ({"overfit_batches": 1}, "batches are limited"),
+        ({"val_check_interval": 0.5}, "validation runs within the epoch"),
+    ],
+)
+def test_what_lightning_does_between_updates_takes_the_ordinary_path(arguments, reason):
+    model = seeded(MLP, (6,), 3, units=(4,))
+    trainer = quiet_trainer(epochs=1, **arguments)
+    trainer.fit(model, datamodule=Blobs(batch_size=20))
+    assert model.single_step_reason == reason
+    expected = {"accumulate_grad_batches": 4, "limit_train_batches": 2, "max_steps": 5, "overfit_batches": 1}
+    assert trainer.global_step == expected.get(next(iter(arguments)), 7)
+
+
+def test_clipping_does_what_torch_does():
+    model = seeded(MLP, (6,), 3, units=(4,), optimizer=OPTIMIZERS["sgd"])
+    data = Blobs(batch_size="all")
+    quiet_trainer(epochs=1, gradient_clip_val=0.01).fit(model, datamodule=data)
+    reference = seeded(MLP, (6,), 3, units=(4,))
+    optimizer = OPTIMIZERS["sgd"](reference.parameters())
+    from src.datamodules.order import pass_order
+
+    x, y = data.splits["train"]
+    rows = pass_order(len(y), 0, 0)
+    torch.nn.functional.cross_entropy(reference(x[rows]), y[rows]).backward()
+    torch.nn.utils.clip_grad_norm_(reference.parameters(), 0.01)
+    optimizer.step()
+    for name, value in reference.state_dict().items():
+        assert torch.equal(value, model.state_dict()[name]), name
+
+
+def test_an_ordinary_dataloader_works_in_place_of_ours():
+    x, y = torch.randn(50, 6), torch.randint(3, (50,))
+    loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x, y), batch_size=20)
+    model = seeded(MLP, (6,), 3, units=(4,))
+    trainer = quiet_trainer(epochs=2)
+    trainer.fit(model, loader, loader)
+    assert trainer.global_step == 6
+    with torch.no_grad():
+        loss = torch.nn.functional.cross_entropy(model(x), y)
+    assert float(trainer.callback_metrics["val/loss"]) == pytest.approx(float(loss), rel=1e-5)
+
+
+def test_lbfgs_which_calls_the_loss_itself_works_on_the_ordinary_path():
+    model = seeded(MLP, (6,), 3, units=(4,), optimizer=optimizer_of("LBFGS", lr=0.5))
+    trainer = quiet_trainer(epochs=3)
+    trainer.fit(model, datamodule=Blobs(batch_size="all"))
+    assert model.automatic_optimization
+    assert float(trainer.callback_metrics["train/loss"]) < 0.9
+
+
+def test_a_second_fit_of_the_same_objects_starts_fresh():
+    data, results = Blobs(batch_size=16, updates_per_epoch=5), []
+    for _ in range(2):
+        model = seeded(MLP, (6,), 3, units=(4,))
+        trainer = quiet_trainer()
+        trainer.fit(model, datamodule=data)
+        results.append(dict(trainer.callback_metrics))
+    assert results[0] == results[1]
+
+
+def test_overfits_32_examples():
+    for net in ("mlp", "cnn"):
+        make, shape, classes = NETS[net]
+        model = seeded(make, shape, classes, dropout=0.0, optimizer=optimizer_of("Adam", lr=1e-2))
+        trainer = quiet_trainer(epochs=400)
+        trainer.fit(model, datamodule=Blobs(rows=46, shape=shape, classes=classes, batch_size="all", val_fraction=0.1))
+        assert float(trainer.callback_metrics["train/acc"]) == 1.0
+        assert float(trainer.callback_metrics["train/loss"]) < 0.05
