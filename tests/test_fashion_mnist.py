@@ -7,10 +7,10 @@ import os
 import numpy as np
 import pytest
 import torch
-from data_helpers import require_fashion_mnist, serving
 
 from src.datamodules import fashion_mnist
 from src.datamodules.fashion_mnist import MEAN, STD, FashionMNIST, parse_idx
+from tests.data_helpers import require_fashion_mnist, serving
 
 NAMES = [
     "train-images-idx3-ubyte",

@@ -11,10 +11,10 @@ import time
 from pathlib import Path
 
 import pytest
-from data_helpers import serving
 
 from src.atomic import ABANDONED_SECONDS, replacing
 from src.datamodules.files import ensure, exactly, read
+from tests.data_helpers import serving
 
 CONTENT = random.Random(0).randbytes(400_000)
 CHECK = exactly(len(CONTENT), hashlib.sha256(CONTENT).hexdigest())

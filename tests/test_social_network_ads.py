@@ -4,9 +4,9 @@ import random
 
 import pytest
 import torch
-from data_helpers import require_ads, serving
 
 from src.datamodules.social_network_ads import COLUMNS, FILE, SocialNetworkAds, any_rows, pinned_rows
+from tests.data_helpers import require_ads, serving
 
 
 @pytest.fixture(scope="module")

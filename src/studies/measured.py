@@ -1,0 +1,103 @@
+"""Contrasts from results: complete seeds only, infeasible arms lose, suspicious sameness is a fault."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from src.studies.contrast import FEWEST_SEEDS, Contrast
+from src.studies.quantity import Quantity
+from src.studies.results import Results
+from src.studies.study import Study
+
+
+class Measured:
+    """Makes contrasts from a study's results (a ContrastMaker)."""
+
+    def __init__(self, study: Study, results: Results) -> None:
+        self.study = study
+        self.results = results
+        self._transformed: dict[tuple[str, str], dict[int, float]] = {}
+
+    def __call__(
+        self,
+        quantity: Quantity,
+        weights: Mapping[str, float],
+        subject: str = "",
+        reference: str = "",
+        oriented: bool = True,
+        rivals: bool = True,
+    ) -> Contrast:
+        """Σ_a w_a·g(y[a, s]) over the seeds that every arm has a finite value for; the others are counted."""
+        weights = {arm: weight for arm, weight in weights.items() if abs(weight) > 1e-12}
+        columns = {arm: self._values(quantity, arm) for arm in weights}
+        seeds = sorted(set().union(*(self.results.values(quantity.name, arm) for arm in weights)))
+        complete = [seed for seed in seeds if all(seed in column for column in columns.values())]
+        sign = quantity.sign if oriented else 1
+        values = np.zeros(len(complete))
+        largest = 0.0
+        for arm, weight in weights.items():
+            column = np.array([columns[arm][seed] for seed in complete])
+            values = values + sign * weight * column
+            largest = max(largest, float(np.abs(column).max(initial=0.0)))
+        losers = tuple(arm for arm in weights if self.infeasible(quantity, arm))
+        forced, fault = decide(losers, weights, rivals)
+        # A spread below rounding is no spread: for counted values exactly none, for measured ones a broken run.
+        if len(values) > 1 and values.std() <= 1e-12 * largest:
+            values = np.full_like(values, values[0])
+            if len(values) >= FEWEST_SEEDS and not quantity.deterministic and not forced:
+                fault = fault or sameness(list(weights), quantity)
+        return Contrast(
+            quantity,
+            weights,
+            values,
+            subject,
+            reference,
+            oriented,
+            left_out=len(seeds) - len(complete),
+            forced=forced,
+            fault=fault,
+            ratio=self.study.ratio,
+            runs=min((len(self.results.values(quantity.name, arm)) for arm in weights), default=0),
+            losers=tuple(self.loss(quantity, arm) for arm in losers),
+        )
+
+    def _values(self, quantity: Quantity, arm: str) -> dict[int, float]:
+        key = (quantity.name, arm)
+        if key not in self._transformed:
+            found = {seed: float(quantity.transform(v)) for seed, v in self.results.finite(*key).items()}
+            self._transformed[key] = {seed: value for seed, value in found.items() if math.isfinite(value)}
+        return self._transformed[key]
+
+    def infeasible(self, quantity: Quantity, arm: str) -> bool:
+        """Whether more than half of the arm's runs gave no finite value."""
+        runs = self.results.values(quantity.name, arm)
+        return len(runs) > 2 * len(self.results.finite(quantity.name, arm))
+
+    def loss(self, quantity: Quantity, arm: str) -> str:
+        """How an infeasible arm failed: arm (4 of 5 runs not finite)."""
+        runs = self.results.values(quantity.name, arm)
+        broken = len(runs) - len(self.results.finite(quantity.name, arm))
+        what = "never got there" if quantity.at == "time_to" else "are not finite"
+        return f"{arm} ({broken} of {len(runs)} runs {what})"
+
+
+def decide(losers: tuple[str, ...], weights: Mapping[str, float], rivals: bool) -> tuple[float, str]:
+    """What infeasible arms decide: (±inf or 0, fault)."""
+    if not losers:
+        return 0.0, ""
+    sides = {weights[arm] > 0 for arm in losers}
+    if not rivals or len(sides) > 1:
+        return 0.0, f"more than half of the runs of {' and '.join(losers)} are not finite"
+    return (-math.inf if True in sides else math.inf), ""
+
+
+def sameness(arms: list[str], quantity: Quantity) -> str:
+    """The sentence for a contrast that does not vary over seeds."""
+    if len(arms) == 1:
+        return f"{arms[0]} has the same {quantity.label} on every seed, so the seed did not reach the run"
+    if len(arms) == 2:
+        return f"the {quantity.label} of {arms[0]} and {arms[1]} differs by the same amount on every seed"
+    return f"the contrast of {', '.join(arms)} has no spread in {quantity.label} over the seeds"

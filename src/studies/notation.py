@@ -1,0 +1,53 @@
+"""How values are written: one text per setting, so that 0.1, "0.10" and 1e-1 are the same level."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+
+def number(value: object) -> float | None:
+    """The number that a value or its text stands for ("nan" and "inf" included), None for anything else."""
+    if isinstance(value, bool) or value is None:
+        return None
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return None
+
+
+def text(value: Any) -> str:
+    """One canonical text per setting value: numbers by value, booleans and null as YAML writes them."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if value is None:
+        return "null"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return "[" + ",".join(text(part) for part in value) + "]"
+    amount = number(value)
+    if amount is None or not math.isfinite(amount):
+        stripped = str(value).strip()
+        if stripped.startswith("["):
+            return stripped.replace(" ", "")
+        return stripped.lower() if stripped.lower() in ("true", "false", "null") else stripped
+    return f"{amount:.12g}"
+
+
+def percent(value: object) -> float | None:
+    """The fraction that "2%" or "2 %" stands for, None when the value is not written in per cent."""
+    if not isinstance(value, str) or not value.strip().endswith("%"):
+        return None
+    amount = number(value.strip()[:-1])
+    return None if amount is None else amount / 100
+
+
+def signed(value: float, digits: int = 3) -> str:
+    """A change with its sign, a true minus, and a few significant digits: +0.0123, −4.5."""
+    return f"{value:+.{digits}g}".replace("-", "−")
+
+
+def listing(names: Sequence[object], most: int = 8) -> str:
+    """Names in one line, cut after a few: a, b, c and 5 more."""
+    shown = ", ".join(str(name) for name in names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

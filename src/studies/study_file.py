@@ -1,0 +1,34 @@
+"""Reading a study from its YAML file."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from src.studies.study import Study, read_study
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.1 with the numbers people write: PyYAML alone reads 1e-3 as text, Hydra reads a number."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"),
+    list("-+.0123456789"),
+)
+
+
+def read_study_file(path: str | Path) -> Study:
+    """The study of a file: its `study:` node, or the whole file when it has none."""
+    try:
+        node: Any = yaml.load(Path(path).read_text(encoding="utf-8"), Loader=_Loader)
+    except yaml.YAMLError as error:
+        place = str(error).replace("\n", " ")
+        raise ValueError(f"{Path(path).name} is not valid YAML: {place}") from error
+    if isinstance(node, dict) and "study" in node:
+        node = node["study"]
+    return read_study(node)

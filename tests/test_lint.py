@@ -1,0 +1,244 @@
+"""Lint: each rule fires on its fault, keeps quiet without it, and errors cap verdicts."""
+
+import copy
+
+import pytest
+
+from src.studies.judgement import judge
+from src.studies.lint import DESIGN_RULES, RESULTS_RULES, lint_design, lint_results
+from src.studies.results import Results, Trial
+from src.studies.study import read_study
+
+SOUND = {
+    "question": "Is batch norm better than none?",
+    "factors": {"norm": ["none", "batch", "instance"]},
+    "nuisance": {"lr": {"log": [1e-4, 1e-2]}},
+    "seeds": 10,
+    "quantities": {"loss": {"metric": "test/loss", "scale": "log", "sesoi": "8%"}},
+    "predictions": {"better": {"kind": "compare", "better": {"norm": "batch"}, "than": {"norm": "none"}}},
+}
+
+
+def sound(**changes):
+    """The sound study with top-level changes; None removes a key."""
+    node = {**copy.deepcopy(SOUND), **changes}
+    return read_study({key: value for key, value in node.items() if value is not None})
+
+
+def found(findings, code):
+    return [finding for finding in findings if finding.code == code]
+
+
+def one(findings, code, level):
+    (finding,) = found(findings, code)
+    assert finding.level == level
+    assert finding.message.endswith(".")
+    return finding
+
+
+def trials(study, losses=(0.40, 0.30, 0.31), seeds=10, **counters):
+    """A tidy set of trials: an arm-specific loss with a little seed-specific noise."""
+    made = []
+    for index, arm in enumerate(study.arms):
+        for seed in range(seeds):
+            loss = losses[index] * (1 + 0.01 * ((seed * (index + 3)) % 7))
+            own = {name: values[index] for name, values in counters.items()}
+            made.append(Trial(arm, seed, dict.fromkeys(study.quantities, loss), own))
+    return Results(tuple(made))
+
+
+def test_a_sound_study_is_clean():
+    study = sound()
+    assert lint_design(study) == []
+    results = trials(study, params=(100, 100, 100), updates=(10, 10, 10), seconds=(1.0, 1.2, 1.1))
+    assert lint_results(study, results) == []
+    assert judge(study, results).verdicts["better"].verdict == "confirmed"
+
+
+def test_every_rule_is_a_sentence():
+    assert all(rule.__doc__ for rule in (*DESIGN_RULES, *RESULTS_RULES))
+
+
+def test_duplicate_arms_cap_the_verdicts_that_compare_them():
+    study = sound()
+    configs = {arm: {"lr": 0.1} for arm in study.arms}
+    configs["norm=instance"] = {"lr": 0.2}
+    finding = one(lint_design(study, configs), "duplicate_arms", "error")
+    assert finding.message.startswith(
+        "The arms norm=none and norm=batch have the same settings; norm changes no setting"
+    )
+    verdict = judge(study, trials(study), configs).verdicts["better"]
+    assert verdict.verdict == "inconclusive"
+    assert verdict.reason.startswith("Inconclusive (lint: duplicate_arms): Confirmed")
+
+
+def test_missing_cell():
+    study = sound(
+        predictions={"it": {"kind": "interaction", "factors": {"norm": ["none", "group"], "dropout": [0, 1]}}},
+        factors={"norm": ["none", "batch"], "dropout": [0, 1]},
+    )
+    message = one(lint_design(study), "missing_cell", "error").message
+    assert "(norm group, dropout 0), (norm group, dropout 1)" in message
+
+
+@pytest.mark.parametrize(("kind", "level"), [("best", "error"), ("shape", "error"), ("order", "warning")])
+def test_a_dose_without_zero(kind, level):
+    node = {
+        "best": {"kind": "best", "arms": {"dropout": 0.1}},
+        "shape": {"kind": "shape", "factor": "dropout", "form": "falling"},
+        "order": {"kind": "order", "arms": [{"dropout": 0.1}, {"dropout": 0.3}]},
+    }[kind]
+    factors = {"dropout": [0.1, 0.3, 0.5]}
+    one(lint_design(sound(factors=factors, predictions={"dose": node})), "missing_off_level", level)
+    with_zero = sound(factors={"dropout": [0.0, 0.1, 0.3, 0.5]}, predictions={"dose": node})
+    assert not found(lint_design(with_zero), "missing_off_level")
+    excused = sound(factors=factors, predictions={"dose": node}, off={"dropout": None})
+    assert not found(lint_design(excused), "missing_off_level")
+
+
+def test_a_shape_needs_three_levels():
+    shape = {"rises": {"kind": "shape", "factor": "depth", "form": "rising"}}
+    one(lint_design(sound(factors={"depth": [1, 2]}, predictions=shape)), "few_levels", "error")
+
+
+def test_differences_that_a_comparison_does_not_name_are_listed():
+    study = sound()
+    configs = {arm: {"norm": arm.split("=")[1], "model.norm": arm.split("=")[1], "epochs": 3} for arm in study.arms}
+    assert not found(lint_design(study, configs), "unnamed_differences")
+    configs["norm=batch"]["epochs"] = 5
+    assert "in more than it names: epochs" in one(lint_design(study, configs), "unnamed_differences", "warning").message
+
+
+def test_named_arms_may_differ_in_one_group_of_settings():
+    arms = {"fixed": {"batching": "fixed"}, "ramp": {"batching": "geometric", "batching.start": 32}}
+    predictions = {"it": {"kind": "compare", "better": "ramp", "than": "fixed"}}
+    assert not found(lint_design(sound(factors=None, arms=arms, predictions=predictions)), "unnamed_differences")
+    arms["ramp"]["dropout"] = 0.1
+    study = sound(factors=None, arms=arms, predictions=predictions)
+    assert "dropout" in one(lint_design(study), "unnamed_differences", "warning").message
+
+
+def test_optimizers_need_their_own_learning_rate():
+    factors = {"optimizer": ["sgd", "adam"]}
+    predictions = {"it": {"kind": "compare", "better": {"optimizer": "adam"}, "than": {"optimizer": "sgd"}}}
+    one(lint_design(sound(factors=factors, predictions=predictions, nuisance=None)), "one_learning_rate", "warning")
+    assert not found(lint_design(sound(factors=factors, predictions=predictions)), "one_learning_rate")
+
+
+def test_equal_epochs_are_not_equal_updates():
+    study = sound(factors={"batch_size": [32, 512]}, predictions={})
+    assert "batch_size goes from 32" in one(lint_design(study), "unequal_budgets", "warning").message
+
+
+def test_unequal_budgets_print_all_four():
+    study = sound()
+    results = trials(study, updates=(100, 12_500, 100), epochs=(3, 3, 3), seconds=(1, 9, 1))
+    message = one(lint_results(study, results), "unequal_budgets", "warning").message
+    assert "epochs 3, updates 100 (norm=none) to 12500 (norm=batch), samples not recorded, seconds 1 " in message
+
+
+def test_sizes_may_differ_only_where_size_is_studied():
+    study = sound()
+    one(lint_results(study, trials(study, params=(100, 120, 100))), "unequal_sizes", "warning")
+    assert not found(lint_results(study, trials(study, params=(100, 105, 100))), "unequal_sizes")
+    deep = sound(factors={"depth": [1, 2, 3]}, predictions={})
+    assert not found(lint_results(deep, trials(deep, params=(1, 2, 3))), "unequal_sizes")
+
+
+@pytest.mark.parametrize(
+    ("quantity", "level"),
+    [
+        ({"metric": "test/loss", "at": "best"}, "error"),
+        ({"metric": "test/loss", "at": "best_val", "select": "test/loss"}, "error"),
+        ({"metric": "val/loss", "at": "best_val"}, "warning"),
+        ({"metric": "val/loss", "at": "last"}, "warning"),  # the learning rate is tuned on validation
+    ],
+)
+def test_selection_and_verdict_on_the_same_split(quantity, level):
+    study = sound(quantities={"loss": {**quantity, "scale": "log", "sesoi": "8%"}})
+    one(lint_design(study), "selection_split", level)
+
+
+def test_statistics_from_outside_the_train_split():
+    study = sound()
+    configs = {arm: {"norm": arm, "data.statistics": "all"} for arm in study.arms}
+    assert "data.statistics is all" in one(lint_design(study, configs), "statistics_split", "error").message
+
+
+@pytest.mark.parametrize(("seeds", "level"), [(2, "error"), (3, "warning")])
+def test_few_seeds(seeds, level):
+    one(lint_design(sound(seeds=seeds)), "few_seeds", level)
+
+
+def test_fine_questions_ask_for_ten_seeds():
+    fine = {"same": {"kind": "equivalent", "arms": [{"norm": "batch"}, {"norm": "instance"}]}}
+    one(lint_design(sound(seeds=5, predictions=fine)), "few_seeds", "warning")
+    assert not found(lint_design(sound(seeds=5)), "few_seeds")
+
+
+def test_no_sesoi():
+    one(lint_design(sound(quantities={"loss": "test/loss"})), "no_sesoi", "error")
+    bound = {"it": {"kind": "bound", "arm": {"norm": "none"}, "high": 0.3}}
+    assert not found(lint_design(sound(quantities={"loss": "test/loss"}, predictions=bound)), "no_sesoi")
+
+
+def test_resolution_says_how_many_seeds_would_do():
+    study = sound(quantities={"loss": {"metric": "test/loss", "scale": "log", "sesoi": "2%"}})
+    planned = one(lint_design(study), "low_resolution", "warning").message
+    # A difference has √2 × 0.045 = 0.0636; 10 seeds see 0.996 of it, 1 − e^−0.0634; 2 % is 0.32 SD.
+    assert "10 seeds can resolve 6.14 %" in planned
+    assert "80 seeds would do" in planned
+    measured = one(lint_results(study, trials(study)), "low_resolution", "warning").message
+    assert "measured SD" in measured
+
+
+def test_a_mostly_diverged_arm_is_told():
+    study = sound()
+    broken = [
+        Trial(t.arm, t.seed, {"loss": float("nan")} if t.arm == "norm=none" and t.seed < 6 else t.values)
+        for t in trials(study).trials
+    ]
+    judgement = judge(study, Results(tuple(broken)))
+    assert "norm=none 6 of 10" in one(judgement.lint, "not_finite", "warning").message
+    assert judgement.verdicts["better"].verdict == "confirmed"
+
+
+def test_identical_arms_are_an_error():
+    study = sound()
+    same = [Trial(t.arm, t.seed, {"loss": 0.3 + t.seed / 100}) for t in trials(study).trials]
+    errors = found(lint_results(study, Results(tuple(same))), "no_spread")
+    assert errors
+    assert all(finding.level == "error" for finding in errors)
+
+
+def test_errors_come_first():
+    study = sound(seeds=2, nuisance=None, factors={"optimizer": ["a", "b", "c"]}, predictions={})
+    levels = [finding.level for finding in judge(study, trials(study, seeds=2)).lint]
+    assert levels == sorted(levels)
+    assert {"error", "warning"} <= set(levels)
+
+
+def test_what_was_run_counts_not_what_was_planned():
+    study = sound(seeds=2)
+    judgement = judge(study, trials(study, seeds=10))
+    assert not found(judgement.lint, "few_seeds")
+    assert judgement.verdicts["better"].verdict == "confirmed"
+
+
+def test_censored_runs_are_told_and_an_arm_that_mostly_never_arrives_loses():
+    time_to = {"metric": "val/loss", "at": {"time_to": 0.5, "unit": "updates"}, "sesoi": 10}
+    study = sound(quantities={"speed": time_to})
+    never = float("inf")
+    results = Results(
+        tuple(
+            Trial(arm, seed, {"speed": never if arm == "norm=none" and seed else 100.0 + seed})
+            for arm in study.arms
+            for seed in range(5)
+        )
+    )
+    judgement = judge(study, results)
+    message = one(judgement.lint, "not_finite", "warning").message
+    assert "never reached the threshold (censored)" in message
+    assert "norm=none 4 of 5" in message
+    assert judgement.verdicts["better"].verdict == "confirmed"
+    assert "never got there" in judgement.verdicts["better"].reason

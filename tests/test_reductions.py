@@ -1,0 +1,93 @@
+"""Reductions: one number from a curve, by hand and by law."""
+
+import math
+
+import numpy as np
+import pytest
+
+from src.studies.measure import measure
+from src.studies.quantity import read_quantity
+from src.studies.reductions import roughness
+from src.studies.runs import Run, results_from_runs
+from src.studies.study import read_study
+
+HISTORY = {
+    "epoch": np.arange(1, 6),
+    "updates": 10 * np.arange(1, 6),
+    "samples": 320 * np.arange(1, 6),
+    "seconds": 0.5 * np.arange(1, 6),
+    "train/loss": np.array([1.0, 0.8, 0.6, 0.4, 0.2]),
+    "val/loss": np.array([1.0, 0.7, 0.5, 0.6, 0.9]),
+    "val/acc": np.array([0.1, 0.3, 0.6, 0.7, 0.5]),
+    "test/loss": np.array([1.1, 0.8, 0.55, 0.65, 0.95]),
+}
+
+
+def reduced(metric, at, **more):
+    return measure(read_quantity("q", {"metric": metric, "at": at, **more}), HISTORY, {"params": 100, "test/acc": 0.7})
+
+
+@pytest.mark.parametrize(
+    ("metric", "at", "expected"),
+    [
+        ("val/loss", "last", 0.9),
+        ("val/loss", "best", 0.5),
+        ("val/acc", "best", 0.7),
+        ("test/loss", "best_val", 0.55),
+        ("val/loss", "rise", 0.4),
+        ("val/acc", "rise", 0.2),
+        ("val/loss", "auc", (0.5 * 1.0 + 0.7 + 0.5 + 0.6 + 0.5 * 0.9) / 4),
+        ("val/loss", {"time_to": 0.6}, 30),
+        ("val/acc", {"time_to": 0.6, "unit": "samples"}, 960),
+        ("val/loss", {"time_to": 0.7, "unit": "seconds"}, 1.0),
+        ("val/loss", {"time_to": 0.1}, math.inf),
+        ("gap", "last", 0.7),
+        ("diverged", "last", 0.0),
+        ("updates", "last", 50),
+        ("params", "last", 100),
+        ("test/acc", "best_val", 0.7),
+    ],
+)
+def test_by_hand(metric, at, expected):
+    assert reduced(metric, at) == pytest.approx(expected)
+
+
+def test_selection_may_be_by_another_metric():
+    assert reduced("test/loss", "best_val", select="val/acc") == pytest.approx(0.65)
+
+
+def test_roughness_is_the_noise_about_a_line():
+    noise = np.random.default_rng(0).normal(0, 0.3, 100_000)
+    assert roughness(np.linspace(0, 50, 100_000) + noise) == pytest.approx(0.3, rel=0.02)
+    assert roughness(np.linspace(0, 1, 50)) == pytest.approx(0, abs=1e-12)
+
+
+def test_a_diverged_run_is_not_finite_and_says_so():
+    broken = {**HISTORY, "train/loss": np.array([1, 2, math.nan, 3, 3])}
+    assert measure(read_quantity("q", {"metric": "diverged"}), broken) == 1
+    assert math.isnan(measure(read_quantity("q", {"metric": "train/loss", "at": "best"}), broken))
+
+
+def test_what_was_not_recorded_is_refused():
+    with pytest.raises(ValueError, match="needs 'test/f1'"):
+        reduced("test/f1", "last")
+    with pytest.raises(ValueError, match="needs the curve 'val/f1'"):
+        reduced("test/loss", "best_val", select="val/f1")
+
+
+def test_runs_become_trials_and_failed_runs_stay_rows():
+    study = read_study(
+        {
+            "question": "Which?",
+            "arms": {"a": {"x": 1}, "b": {"x": 2}},
+            "quantities": {"loss": {"metric": "test/loss", "sesoi": 0.1}, "rise": {"metric": "val/loss", "at": "rise"}},
+        }
+    )
+    runs = [Run("a", 0, HISTORY, {"params": 7}), Run("b", 0, error="out of memory")]
+    results = results_from_runs(study, runs)
+    assert results.values("loss", "a") == {0: 0.55}
+    assert results.values("loss", "b") == {}
+    assert results.counter("updates", "a") == 50
+    assert results.counter("params", "a") == 7
+    assert len(results.trials) == 2
+    assert results.findings[0].message == "1 of 2 trials failed (b seed 0: out of memory)."

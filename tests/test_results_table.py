@@ -1,0 +1,137 @@
+"""A table of trials: damage is told in one sentence per kind, and nothing is invented."""
+
+import json
+import math
+
+import pytest
+
+from src.studies.judgement import judge, verdicts_json
+from src.studies.results_table import read_results
+from src.studies.study import read_study
+
+
+@pytest.fixture
+def study():
+    return read_study(
+        {
+            "question": "Does dropout help?",
+            "factors": {"dropout": [0.0, 0.1]},
+            "seeds": 5,
+            "quantities": {"loss": {"metric": "test/loss", "scale": "log", "sesoi": "2%"}},
+            "predictions": {"helps": {"kind": "compare", "better": {"dropout": 0.1}, "than": {"dropout": 0}}},
+        }
+    )
+
+
+CLEAN = ["dropout,seed,test/loss,updates"]
+CLEAN += [f"0.0,{seed},{0.5 + 0.01 * seed},100" for seed in range(5)]
+CLEAN += [f"0.10,{seed},{0.4 + 0.007 * seed},100" for seed in range(5)]
+
+
+def table(tmp_path, lines, name="results.csv"):
+    path = tmp_path / name
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def codes(judgement):
+    return {finding.code for finding in judgement.lint}
+
+
+def test_a_clean_table(study, tmp_path):
+    results = read_results(study, table(tmp_path, CLEAN))
+    assert results.findings == ()
+    assert results.values("loss", "dropout=0.1") == {seed: pytest.approx(0.4 + 0.007 * seed) for seed in range(5)}
+    assert judge(study, results).verdicts["helps"].verdict == "confirmed"
+
+
+def test_arms_may_be_named(study, tmp_path):
+    lines = ["arm,seed,loss", "dropout=0,0,0.5", "dropout=0.1,0,0.4"]
+    assert read_results(study, table(tmp_path, lines)).values("loss", "dropout=0") == {0: 0.5}
+
+
+@pytest.mark.parametrize(
+    ("damaged", "code", "sentence", "n"),
+    [
+        (CLEAN[:-1], "missing_seeds", "dropout=0.1 lacks 4", 4),
+        ([*CLEAN[:-1], "0.1,4,oops,100"], "text_value", "line 11 (test/loss 'oops')", 4),
+        ([*CLEAN[:-1], "0.1,4,,100"], "missing_seeds", "dropout=0.1 lacks 4", 4),
+        ([*CLEAN[:-1], "0.1,4,nan,100"], "not_finite", "dropout=0.1 1 of 5", 4),
+        ([*CLEAN[:-1], "0.1,4,inf,100"], "not_finite", "dropout=0.1 1 of 5", 4),
+        ([*CLEAN, CLEAN[-1]], "duplicate_trial", "count once: dropout=0.1 seed 4", 5),
+        ([*CLEAN, "0.1,4,0.9,100"], "duplicate_trial", "all left out: dropout=0.1 seed 4", 4),
+        ([*CLEAN, "0.7,4,0.9,100"], "unknown_arm", "line 12 (dropout 0.7)", 5),
+        ([*CLEAN, "0.1,many,0.9,100"], "bad_seed", "line 12 (seed 'many')", 5),
+        ([*CLEAN, ",,,"], None, "", 5),
+    ],
+)
+def test_damage_is_left_out_and_told_in_one_sentence(study, tmp_path, damaged, code, sentence, n):
+    judgement = judge(study, read_results(study, table(tmp_path, damaged)))
+    verdict = judgement.verdicts["helps"]
+    assert verdict.n == n
+    assert verdict.verdict == "confirmed"
+    told = [finding.message for finding in judgement.lint if finding.code == code]
+    assert any(sentence in message for message in told) or code is None
+    assert all("\n" not in message and message.endswith(".") for message in told)
+
+
+def test_incomplete_pairs_are_counted_in_the_reason(study, tmp_path):
+    verdict = judge(study, read_results(study, table(tmp_path, CLEAN[:-1]))).verdicts["helps"]
+    assert "4 paired seeds, 1 left out" in verdict.reason
+    assert verdict.left_out == 1
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (CLEAN[:1], "has no rows"),
+        (["dropout,seed,acc", "0,0,1"], "no column 'loss' or 'test/loss'"),
+        (["dropout,test/loss", "0,1"], "no seed column"),
+        (["seed,test/loss", "0,1"], "an arm column or one per factor, and lacks dropout"),
+    ],
+)
+def test_unusable_tables_are_refused(study, tmp_path, lines, message):
+    with pytest.raises(ValueError, match=message):
+        read_results(study, table(tmp_path, lines))
+
+
+def test_all_trials_failed(study, tmp_path):
+    lines = ["dropout,seed,test/loss", *(f"{d},{s}," for d in (0, 0.1) for s in range(5))]
+    judgement = judge(study, read_results(study, table(tmp_path, lines)))
+    assert "no_trials" in codes(judgement)
+    assert judgement.verdicts["helps"].verdict == "inconclusive"
+    json.loads(verdicts_json(judgement))
+
+
+def test_the_same_arm_with_other_numbers_in_another_table(study, tmp_path):
+    first = table(tmp_path, CLEAN, "january.csv")
+    second = table(tmp_path, [CLEAN[0], "0.0,0,0.676,100", "0.1,0,0.4001,100"], "june.csv")
+    results = read_results(study, first, second)
+    (moved,) = [finding for finding in results.findings if finding.code == "moved_baseline"]
+    assert "dropout=0 moves between tables: loss 0.5 in january, 0.676 in june" in moved.message
+    assert 0 not in results.values("loss", "dropout=0")
+    assert results.values("loss", "dropout=0.1")[0] == 0.4  # a rounded copy is the same trial
+
+
+def test_rows_find_arms_that_leave_settings_alone(study, tmp_path):
+    arms = {"plain": {"norm": None}, "wide": {"units": [256, 256]}, "both": {"units": [256, 256], "norm": "batch"}}
+    study = read_study({"question": "?", "arms": arms, "quantities": {"loss": "test/loss"}})
+    lines = ["units,norm,seed,loss", ",,0,0.1", '"[256, 256]",,0,0.2', '"[256,256]",batch,0,0.3']
+    results = read_results(study, table(tmp_path, lines))
+    assert [results.values("loss", arm) for arm in arms] == [{0: 0.1}, {0: 0.2}, {0: 0.3}]
+
+
+def test_zero_on_the_log_scale_is_an_error(study, tmp_path):
+    judgement = judge(study, read_results(study, table(tmp_path, [*CLEAN[:-1], "0.1,4,0,100"])))
+    assert "not_positive" in codes(judgement)
+    assert judgement.verdicts["helps"].verdict == "inconclusive"
+
+
+def test_verdicts_json_has_the_agreed_form(study, tmp_path):
+    document = json.loads(verdicts_json(judge(study, read_results(study, table(tmp_path, CLEAN)))))
+    assert set(document) == {"helps", "lint"}
+    assert list(document["helps"]) == (
+        ["kind", "verdict", "reason", "mean", "low", "high", "n", "p_confirm", "p_reject", "adjusted", "seeds_needed"]
+    )
+    assert all(set(finding) == {"code", "level", "message"} for finding in document["lint"])
+    assert all(math.isfinite(document["helps"][key]) for key in ("mean", "low", "high"))

@@ -1,0 +1,118 @@
+"""Reading a study: what it means, and one sentence for whatever is wrong."""
+
+import math
+
+import pytest
+
+from src.studies.study import read_study
+from src.studies.study_file import read_study_file
+
+DROPOUT_NORM = """
+# @package _global_
+defaults: [override /data: fashion_mnist, override /model: cnn]
+study:
+  question: Do light dropout and InstanceNorm reinforce each other?
+  source: 004_0f2da5427b3cc5b5.txt, Part 4
+  factors: {dropout: [0.0, 0.1], norm: [none, instance]}
+  nuisance: {lr: {log: [3e-4, 3e-3], trials: 6, sampler: qmc}}
+  seeds: 5
+  quantities:
+    loss: {metric: test/loss, at: best_val, scale: log, sesoi: 2%}
+  predictions:
+    synergy: {kind: interaction, quantity: loss, form: synergy, primary: true,
+              claim: "Combined techniques will outperform individual ones (synergy not addition)"}
+    combined_wins: {kind: compare, quantity: loss, better: {dropout: 0.1, norm: instance},
+                    than: [{dropout: 0.1, norm: none}, {dropout: 0.0, norm: instance}]}
+"""
+GOOD = {
+    "question": "Which is better?",
+    "arms": {"a": {"x": 1}, "b": {"x": 2}},
+    "quantities": {"loss": {"metric": "test/loss", "sesoi": 0.1}},
+}
+
+
+def test_the_example_of_the_specification(tmp_path):
+    (tmp_path / "dropout_norm.yaml").write_text(DROPOUT_NORM, encoding="utf-8")
+    study = read_study_file(tmp_path / "dropout_norm.yaml")
+    assert list(study.arms) == [f"dropout={d},norm={n}" for d in ("0", "0.1") for n in ("none", "instance")]
+    assert study.seeds == (0, 1, 2, 3, 4)
+    assert study.nuisance["lr"].values == (3e-4, 3e-3)
+    assert study.predictions["synergy"].primary
+    assert study.predictions["synergy"].selectors(study)[-1] == {"dropout": 0.1, "norm": "instance"}
+    loss = study.quantities["loss"]
+    assert loss.direction == "down"
+    assert loss.sesoi == pytest.approx(-math.log(0.98))
+    assert loss.change(loss.sesoi) == "−2.0 %"
+
+
+def test_selectors_find_arms_by_value_whatever_the_spelling():
+    grid = {"lr": ["1e-3", 0.01], "norm": [None, "batch"]}
+    study = read_study({"question": "?", "factors": grid, "quantities": GOOD["quantities"]})
+    assert study.select({"lr": 0.001, "norm": None}) == ("lr=0.001,norm=null",)
+    assert study.select({"lr": [0.001, 0.01], "norm": "batch"}) == ("lr=0.001,norm=batch", "lr=0.01,norm=batch")
+    assert study.select({"lr": 5}) == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"questoin": "?"}, "unknown key 'questoin'; did you mean 'question'"),
+        ({"question": ""}, "study.question must be a text"),
+        ({"factors": {"x": [1, 2]}}, "either factors (a grid) or arms"),
+        ({"arms": {}}, "study.arms is empty"),
+        ({"arms": {"a": 3}}, "study.arms.a must be a mapping"),
+        ({"seeds": 0}, "study.seeds must be a positive number or a list"),
+        ({"seeds": [1, 1]}, "study.seeds must be a positive number or a list"),
+        ({"quantities": {}}, "study.quantities is empty"),
+        ({"quantities": {"q": {"metric": "test/beauty"}}}, "add direction: up or down"),
+        ({"quantities": {"q": {"metric": "test/loss", "at": "worst"}}}, "at must be one of"),
+        ({"quantities": {"q": {"metric": "test/loss", "at": "time_to"}}}, "needs a number to reach"),
+        ({"quantities": {"q": {"metric": "test/loss", "scale": "cubic"}}}, "scale must be one of identity, log"),
+        ({"quantities": {"q": {"metric": "test/loss", "scale": "identity", "sesoi": "2%"}}}, "needs scale: log"),
+        ({"quantities": {"q": {"metric": "test/loss", "sesoi": -1}}}, "must be greater than 0"),
+        ({"quantities": {"q": {"metric": "test/loss", "sesoi": "some"}}}, "must be a number or a percentage"),
+        ({"nuisance": {"lr": {"log": [0, 1]}}}, "low, high] of positive numbers"),
+        ({"nuisance": {"lr": {"trials": 3}}}, "exactly one of log, linear, choices"),
+        ({"nuisance": {"x": {"log": [1, 2]}}}, "also varied by the arms"),
+        ({"off": {"y": 0}}, "unknown factor 'y'; known: x"),
+        ({"baseline": "c"}, "unknown arm 'c'"),
+        ({"resampled": {"n_test": 0, "n_train": 3}}, "positive n_test and n_train"),
+        ({"predictions": {"lint": {}}}, "belongs to the findings"),
+        (
+            {"predictions": {k: {"kind": "best", "arms": "a", "primary": True} for k in "pq"}},
+            "has 2 primaries (p, q); keep one",
+        ),
+    ],
+)
+def test_mistakes_are_refused_in_one_sentence(change, message):
+    with pytest.raises(ValueError, match="study") as caught:
+        read_study({**GOOD, **change})
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_factor_levels_must_differ():
+    with pytest.raises(ValueError, match="lists a level twice"):
+        read_study({**{k: v for k, v in GOOD.items() if k != "arms"}, "factors": {"x": [1, "1.0"]}})
+
+
+def test_yaml_errors_name_the_file(tmp_path):
+    (tmp_path / "broken.yaml").write_text("study: [", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"broken\.yaml is not valid YAML"):
+        read_study_file(tmp_path / "broken.yaml")
+
+
+@pytest.mark.parametrize(
+    ("metric", "at", "direction"),
+    [
+        ("test/loss", "last", "down"),
+        ("val/acc", "best", "up"),
+        ("val/acc", "rise", "down"),
+        ("test/accuracy", {"time_to": 0.9}, "down"),
+        ("gap", "last", "down"),
+        ("seconds", "last", "down"),
+    ],
+)
+def test_directions_are_inferred(metric, at, direction):
+    study = read_study({**GOOD, "quantities": {"q": {"metric": metric, "at": at}}})
+    assert study.quantities["q"].direction == direction
