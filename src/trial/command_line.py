@@ -17,13 +17,25 @@ RESUMABLE = ("resume", "epochs", "threads")
 
 
 def register_resolvers() -> None:
-    """`${run_directory:runs}`: a new directory under `runs`, by date and time; never the same twice."""
+    """`${run_directory:runs}`: a new directory under `runs`, by date and time; never the same twice.
+
+    `${sweep_name:}`: the directory of the sweep that this job belongs to, None for a single run.
+    """
     OmegaConf.register_new_resolver("run_directory", _run_directory, use_cache=True, replace=True)
+    OmegaConf.register_new_resolver("sweep_name", _sweep_name, replace=True)
 
 
 def _run_directory(root: str) -> str:
     # The token tells runs apart that start in the same second, on one machine or several.
     return f"{root}/{datetime.now():%Y-%m-%d/%H-%M-%S}-{secrets.token_hex(3)}"
+
+
+def _sweep_name() -> str | None:
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    hydra = HydraConfig.get()
+    return "/".join(Path(hydra.sweep.dir).parts[-2:]) if hydra.mode == RunMode.MULTIRUN else None
 
 
 def answer(task: Callable[[], Answer]) -> Answer:

@@ -39,6 +39,14 @@ def config_hash(config: dict[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings as `model.units`: value, as they are typed on the command line."""
+    leaves: dict[str, Any] = {}
+    for name, value in config.items():
+        leaves |= flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
+    return leaves
+
+
 def check_knobs(config: DictConfig) -> None:
     """Refuses values of the root knobs that no constructor sees.
 

@@ -56,6 +56,7 @@ def hardware(trainer: pl.Trainer) -> dict[str, Any]:
 
 @lru_cache(maxsize=1)
 def processor() -> str:
+    """The name of the processor, as well as the system tells it."""
     try:
         with open("/proc/cpuinfo") as file:  # noqa: PTH123 - Linux only; platform.processor() is empty there
             names = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]

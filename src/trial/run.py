@@ -17,6 +17,7 @@ from src.atomic import write_json
 from src.callbacks.checkpoint import BestAndLast
 from src.callbacks.history import History
 from src.trial.curves import draw_curves
+from src.trial.description import flat
 from src.trial.environment import git, hardware, versions
 
 
@@ -63,6 +64,8 @@ def run(
     tested: dict[str, float] = {}
     try:
         parts = build()
+        for logger in parts.trainer.loggers:
+            logger.log_hyperparams(flat(description["config"]))
         tested = fit_and_test(parts, directory, resume)
         status = "completed"
     except (KeyboardInterrupt, SystemExit) as interruption:
@@ -174,7 +177,7 @@ def close_loggers(parts: Parts | None, status: str) -> None:
         for logger in parts.trainer.loggers:
             logger.finalize("success" if status == "completed" else "failed")
     if "wandb" in sys.modules and sys.modules["wandb"].run is not None:
-        sys.modules["wandb"].finish(exit_code=0 if status == "completed" else 1, quiet=True)
+        sys.modules["wandb"].finish(exit_code=0 if status == "completed" else 1)
 
 
 def _callback(trainer: pl.Trainer, kind: type) -> Any:

@@ -1,0 +1,125 @@
+"""What is typed wrongly is answered in one sentence, at once, and nothing is trained."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import ROOT
+
+WITHOUT_TORCH = (
+    "import sys, runpy; sys.argv[1:] = {arguments!r}\n"
+    "try: runpy.run_path('train.py', run_name='__main__')\n"
+    "except SystemExit as end: code = end.code or 0\n"
+    "else: code = 0\n"
+    "names = ('torch', 'pytorch_lightning', 'wandb', 'optuna', 'matplotlib')\n"
+    "heavy = [name for name in names if name in sys.modules]\n"
+    "print('HEAVY', heavy, 'CODE', code)\n"
+)
+
+
+def _typed(*arguments):
+    """(stdout, stderr) of train.py with these arguments; ends with what heavy modules it imported."""
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("FULL_ERROR")}
+    program = WITHOUT_TORCH.format(arguments=list(arguments))
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout, done.stderr.strip()
+
+
+def test_help_and_cfg_answer_without_torch():
+    said, _ = _typed("--help")
+    assert "HEAVY [] CODE 0" in said
+    for words in ("model: cnn, mlp", "python train.py", "batch_size: 32"):
+        assert words in said
+    said, _ = _typed("--cfg", "job", "model=cnn")
+    assert "HEAVY [] CODE 0" in said
+    assert "src.models.cnn.CNN" in said
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (["nrom=batch"], "there is no knob nrom in this configuration; did you mean norm?"),
+        (["model.unitz=[3]"], "there is no knob model.unitz in this configuration; did you mean model.units?"),
+        (["model=resnet"], "model has no choice resnet; expected one of cnn, mlp"),
+        (["resume=nowhere"], "resume=nowhere: expected a run's directory with .hydra/config.yaml in it, found none"),
+        (["epochs"], "epochs"),
+    ],
+)
+def test_a_misspelt_override_is_answered_in_one_sentence_without_torch(typed, said):
+    out, error = _typed(*typed)
+    assert "HEAVY [] CODE 1" in out
+    assert said in error
+    assert len(error.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (["epochs=0"], "epochs must be a whole number from 1 on, got 0"),
+        (["epochs=1.5"], "got 1.5"),
+        (["lr=-1"], "lr must be a number above 0, got -1"),
+        (["lr=fast"], "got fast"),
+        (["seed=-1"], "seed must be a whole number from 0"),
+        (["dropout=1.0"], "dropout must be in [0, 1), got 1.0"),
+        (
+            ["batch_size=5000"],
+            "batch_size must be at most the 3600 samples of the training set, got 5000; batch_size=all",
+        ),
+        (["norm=batch", "batch_size=59"], "58 or 60 would work"),
+        (["scheduler=plateau", "scheduler.interval=update"], "use scheduler.interval=epoch"),
+        (["scheduler.warmup=40"], "scheduler.warmup must be a whole number of epochs below the run's 40, got 40"),
+        (["callbacks.checkpoint.monitor=val/los"], "callbacks.checkpoint.monitor=val/los is not among the metrics"),
+        (
+            ["trainer.limit_train_batches=10", "trainer.accumulate_grad_batches=2"],
+            "use updates_per_epoch, which counts updates",
+        ),
+        (["model.depth=3"], "there is no knob model.depth"),
+        (["+model.depth=3"], "unexpected keyword argument 'depth'"),
+        (["data.folds=5", "data.fold=5"], "got fold 5 of 5"),
+    ],
+)
+def test_a_value_that_cannot_be_is_answered_in_one_sentence(compose, refused, typed, said):
+    if typed[0].startswith("model.depth"):
+        from src.trial.command_line import answer
+
+        with pytest.raises(SystemExit):
+            answer(lambda: compose(*typed))
+        return
+    assert said in refused(*typed, "model.units=[4]")
+
+
+def test_an_unexpected_error_names_its_type_and_where_to_look(capsys, monkeypatch):
+    from src.trial.command_line import answer
+
+    monkeypatch.setenv("LITMUS_FULL_ERROR", "0")
+    with pytest.raises(SystemExit):
+        answer(lambda: {}["missing"])
+    assert capsys.readouterr().err == "KeyError: 'missing' (HYDRA_FULL_ERROR=1 shows where)\n"
+    monkeypatch.setenv("LITMUS_FULL_ERROR", "1")
+    with pytest.raises(KeyError):
+        answer(lambda: {}["missing"])
+
+
+def test_a_sweep_goes_on_after_a_failed_job_and_names_it(tmp_path):
+    command = [sys.executable, "train.py", "-m", "norm=batch,instance,none", "seed=0,1", "epochs=1", "model.units=[4]"]
+    done = subprocess.run(
+        [*command, "threads=1", f"hydra.sweep.dir={tmp_path}"], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
+    results = {path.parent.name: json.loads(path.read_text()) for path in tmp_path.glob("*/result.json")}
+    statuses = {name: result["status"] for name, result in results.items()}
+    assert statuses == {
+        "0": "completed",
+        "1": "completed",
+        "2": "failed",
+        "3": "failed",
+        "4": "completed",
+        "5": "completed",
+    }
+    assert "choose batch, layer or group" in results["2"]["error"]
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "norm=instance normalizes over space" in done.stderr

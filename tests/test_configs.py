@@ -1,0 +1,133 @@
+"""Every configuration file works; every model × data × norm trains or is refused in one sentence."""
+
+import itertools
+
+import pytest
+import pytorch_lightning as pl
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+
+from src.callbacks.history import read_history
+from src.models.layers import NORMS
+from tests.conftest import ROOT
+from tests.data_helpers import require_ads, require_fashion_mnist
+
+GROUPS = {folder.name: folder for folder in (ROOT / "configs").iterdir() if folder.is_dir()}
+CHOICES = [(group, path.stem) for group, folder in sorted(GROUPS.items()) for path in sorted(folder.glob("*.yaml"))]
+# These have tests of their own: a study and a search are sweeps.
+SWEPT = ("study", "search")
+
+
+def _data(name, tmp_path):
+    if name == "social_network_ads":
+        return f"data_dir={require_ads().parent}"
+    if name == "fashion_mnist":
+        return f"data_dir={require_fashion_mnist()}"
+    return f"data_dir={ROOT / 'data'}"
+
+
+@pytest.mark.parametrize(
+    ("group", "choice"),
+    [pair for pair in CHOICES if pair[0] not in SWEPT],
+    ids=lambda value: value,
+)
+def test_every_configuration_file_composes_and_instantiates(compose, tmp_path, group, choice, monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    listed = f"{group}=[{choice}]" if group in ("callbacks", "logger") else f"{group}={choice}"
+    config = compose(listed, f"hydra.runtime.output_dir={tmp_path}", "hydra.mode=RUN")
+    from hydra.core.hydra_config import HydraConfig
+
+    HydraConfig.instance().set_config(config)
+    data = instantiate(config.data, _convert_="all")
+    model = instantiate(
+        config.model,
+        input_shape=data.input_shape,
+        classes=data.classes,
+        optimizer=instantiate(config.optimizer),
+        scheduler=instantiate(config.scheduler),
+        _convert_="all",
+    )
+    assert isinstance(model, pl.LightningModule)
+    callbacks = [instantiate(callback, _convert_="all") for callback in config.callbacks.values()]
+    assert all(isinstance(callback, pl.Callback) for callback in callbacks)
+    for logger in (config.logger or {}).values():
+        assert isinstance(instantiate(logger, _convert_="all"), pl.loggers.Logger)
+    if choice != "ddp":
+        settings = OmegaConf.to_container(config.trainer, resolve=True)
+        assert isinstance(instantiate(settings, callbacks=callbacks, logger=False, accelerator="cpu"), pl.Trainer)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs").rglob("*.yaml")), ids=lambda path: path.stem)
+def test_the_package_header_is_the_first_line_where_there_is_one(path):
+    lines = path.read_text().splitlines()
+    headers = [number for number, line in enumerate(lines) if line.startswith("# @package")]
+    assert headers in ([], [0])
+
+
+@pytest.mark.parametrize("name", [path.stem for path in (ROOT / "configs" / "experiment").glob("*.yaml")])
+def test_an_experiment_says_what_it_reproduces_what_to_expect_and_what_it_costs(name):
+    text = (ROOT / "configs" / "experiment" / f"{name}.yaml").read_text()
+    header = "\n".join(line for line in text.splitlines() if line.startswith("#"))
+    for word in ("Reproduces:", "Expected:", "Cost:", f"python train.py experiment={name}"):
+        assert word in header, word
+
+
+DATA = ("mnist1d", "fashion_mnist", "social_network_ads")
+SMALL = {"mlp": ("model.units=[8]",), "cnn": ("model.filters=4", "model.units=8", "model.layers=2")}
+REFUSED = {("mlp", data, "instance"): "does not have" for data in DATA} | {
+    ("cnn", "social_network_ads", norm): "got samples of shape (2,)" for norm in NORMS
+}
+
+
+@pytest.mark.parametrize(
+    ("model", "data", "norm"), list(itertools.product(SMALL, DATA, NORMS)), ids=lambda value: value
+)
+def test_every_model_with_every_data_and_norm_trains_two_batches_or_is_refused(
+    trial, refused, tmp_path, model, data, norm
+):
+    overrides = [f"model={model}", f"data={data}", f"norm={norm}", *SMALL[model], _data(data, tmp_path)]
+    overrides += ["trainer=debug", "trainer.detect_anomaly=false", "trainer.limit_val_batches=2", "dropout=0.1"]
+    if (model, data, norm) in REFUSED:
+        assert REFUSED[model, data, norm] in refused(*overrides)
+        return
+    result = trial(*overrides)
+    assert result["status"] == "completed"
+    assert result["counters"]["updates"] == 2
+    assert result["counters"]["samples"] == 64
+
+
+@pytest.mark.parametrize("optimizer", [path.stem for path in (ROOT / "configs" / "optimizer").glob("*.yaml")])
+@pytest.mark.parametrize("scheduler", [path.stem for path in (ROOT / "configs" / "scheduler").glob("*.yaml")])
+def test_every_optimizer_with_every_scheduler_learns(trial, optimizer, scheduler):
+    result = trial(
+        f"optimizer={optimizer}",
+        f"scheduler={scheduler}",
+        "scheduler.warmup=1",
+        "epochs=3",
+        "model.units=[16]",
+        f"lr={0.1 if optimizer == 'sgd' else 0.003}",
+    )
+    assert result["metrics"]["train/acc"] > 0.2
+
+
+def test_the_readable_default_names_every_group_and_knob():
+    text = (ROOT / "configs" / "train.yaml").read_text()
+    for group in GROUPS:
+        assert f"- {group}:" in text, group
+    for knob in ("seed", "epochs", "updates_per_epoch", "lr", "batch_size", "data_dir", "resume"):
+        assert f"\n{knob}:" in text, knob
+
+
+def test_any_torch_optimizer_and_scheduler_is_one_yaml(compose, trial, tmp_path):
+    """As a user would add them: a file in each folder, here in a folder of their own on Hydra's search path."""
+    for group, text in {
+        "optimizer": "_target_: torch.optim.NAdam\n_partial_: true\nlr: ${lr}\n",
+        "scheduler": "_target_: torch.optim.lr_scheduler.CosineAnnealingWarmRestarts\n_partial_: true\nT_0: 2\n",
+    }.items():
+        (tmp_path / "mine" / group).mkdir(parents=True)
+        (tmp_path / "mine" / group / "mine.yaml").write_text(text)
+    found = f"hydra.searchpath=[file://{tmp_path / 'mine'}]"
+    result = trial(found, "optimizer=mine", "scheduler=mine", "epochs=4")
+    rates = [row["lr"] for row in read_history(tmp_path / "run" / "metrics.csv")]
+    assert rates == pytest.approx([1e-3, 5e-4, 1e-3, 5e-4])
+    assert result["metrics"]["train/acc"] > 0.3

@@ -1,0 +1,60 @@
+"""What loggers receive: every epoch's row, and one run per job."""
+
+import json
+
+import pytest
+
+
+def test_tensorboard_has_every_metric_by_updates(trial, tmp_path):
+    trial("logger=[csv,tensorboard]", "epochs=3", "model.units=[8]", "batch_size=100")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    from src.callbacks.history import read_history
+
+    events = EventAccumulator(str(tmp_path / "run" / "tensorboard"))
+    events.Reload()
+    rows = read_history(tmp_path / "run" / "metrics.csv")
+    for name in ("train/loss", "val/acc", "lr", "samples"):
+        scalars = events.Scalars(name)
+        assert [scalar.step for scalar in scalars] == [36, 72, 108]
+        assert [scalar.value for scalar in scalars] == pytest.approx([row[name] for row in rows])
+    assert events.Scalars("test/acc")
+
+
+@pytest.mark.filterwarnings("default")
+def test_wandb_runs_offline_without_a_prompt_and_one_per_job(trial, tmp_path, monkeypatch):
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    import wandb
+
+    for seed in (0, 1):
+        directory = tmp_path / str(seed)
+        result = trial("logger=wandb", "epochs=1", "model.units=[4]", f"seed={seed}", directory=directory)
+        assert wandb.run is None
+        assert result["status"] == "completed"
+        assert len(list((directory / "wandb").glob("offline-run-*/*.wandb"))) == 1
+        assert (directory / "metrics.csv").exists()
+    # a job that fails leaves no run open for the next to fall into
+    with pytest.raises(SystemExit):
+        trial("logger=wandb", "epochs=1", "optimizer=sgd", "lr=1e30", directory=tmp_path / "failed")
+    assert wandb.run is None
+    assert json.loads((tmp_path / "failed" / "result.json").read_text())["status"] == "failed"
+
+
+@pytest.mark.parametrize(
+    ("key", "login", "found"),
+    [(None, False, False), ("0" * 40, False, True), (None, True, True)],
+)
+def test_a_key_is_found_where_wandb_puts_it(tmp_path, monkeypatch, key, login, found):
+    from src.trial.wandb_logger import has_key
+
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    if key:
+        monkeypatch.setenv("WANDB_API_KEY", key)
+    file = tmp_path / "netrc"
+    if login:
+        file.write_text(f"machine api.wandb.ai\n  login user\n  password {'0' * 40}\n")
+        file.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(file))
+    assert has_key() == found

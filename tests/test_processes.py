@@ -1,0 +1,45 @@
+"""Two processes on one global batch are one process on it."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from src.callbacks.history import read_history
+from tests.conftest import ROOT
+
+
+def _train(directory, *overrides):
+    command = [sys.executable, "train.py", "epochs=3", "model.units=[16]", "threads=1", *overrides]
+    environment = os.environ | {"PYTHONWARNINGS": "ignore", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [*command, f"hydra.run.dir={directory}"], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads((directory / "result.json").read_text())
+
+
+# 3,600 samples at 101: 36 updates, the last of 65 samples, so that shares differ by one in every update.
+UNEVEN = ("batch_size=101", "optimizer=sgd", "lr=0.1", "data.eval_batch_size=99")
+
+
+def test_two_processes_equal_one_process_on_the_same_global_batch(tmp_path):
+    one = _train(tmp_path / "one", *UNEVEN)
+    two = _train(tmp_path / "two", *UNEVEN, "trainer=ddp", "trainer.accelerator=cpu")
+    assert two["hardware"]["processes"] == 2
+    for part in ("updates", "samples", "epochs", "params"):
+        assert one["counters"][part] == two["counters"][part]
+    assert one["data"] == two["data"]
+    for name, value in one["metrics"].items():
+        assert two["metrics"][name] == pytest.approx(value, rel=1e-4, abs=2e-3), name
+    first, second = (
+        torch.load(tmp_path / run / "checkpoints" / "best.ckpt", weights_only=True)["state_dict"]
+        for run in ("one", "two")
+    )
+    for name, value in first.items():
+        torch.testing.assert_close(second[name], value, rtol=1e-3, atol=1e-4)
+    rows = [read_history(tmp_path / run / "metrics.csv") for run in ("one", "two")]
+    assert [row["updates"] for row in rows[0]] == [row["updates"] for row in rows[1]] == [36, 72, 108]
