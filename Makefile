@@ -11,7 +11,7 @@ train: .venv/installed
 	$(BIN)/python train.py $(ARGS)
 
 test: lint
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
 
 lint: .venv/installed
 	$(BIN)/ruff check .

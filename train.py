@@ -1,13 +1,14 @@
 """One trial: config → data → model → fit → test the best → result.json; `-m` runs many."""
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import hydra
 from omegaconf import DictConfig
 
-from src.trial.command_line import answer, register_resolvers, resumed_arguments
+from src.trial.command_line import answer, register_resolvers, resumed_arguments, sweep_arguments
 
 register_resolvers()
 
@@ -18,38 +19,31 @@ def main(config: DictConfig) -> float | None:
     # Torch and Lightning take seconds to import; --help, --cfg job and a misspelt knob answer without them.
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
-    from hydra.utils import instantiate
 
+    from src.sweeps.once import once, silent
+    from src.sweeps.workers import refuse_many_processes
     from src.trial.description import check_knobs, describe
-    from src.trial.run import Parts, run, seed_everything
+    from src.trial.parts import build
+    from src.trial.run import run
 
-    def build() -> Parts:
-        data = instantiate(config.data, _convert_="all")
-        seed_everything(config.seed, config.threads)
-        model = instantiate(
-            config.model,
-            input_shape=data.input_shape,
-            classes=data.classes,
-            optimizer=instantiate(config.optimizer),
-            scheduler=instantiate(config.scheduler),
-            _convert_="all",
-        )
-        callbacks = [instantiate(callback) for callback in (config.callbacks or {}).values()]
-        loggers = [instantiate(logger, _convert_="all") for logger in (config.logger or {}).values()]
-        trainer = instantiate(config.trainer, callbacks=callbacks, logger=loggers or False, _convert_="all")
-        return Parts(data, model, trainer)
+    hydra_config = HydraConfig.get()
+    in_sweep = hydra_config.mode == RunMode.MULTIRUN
 
-    in_sweep = HydraConfig.get().mode == RunMode.MULTIRUN
-
-    def trial() -> float | None:
+    def trial(resume: bool, quiet: bool = False) -> float | None:
         check_knobs(config)
-        description: dict[str, Any] = describe(config, HydraConfig.get().overrides.task)
-        return run(build, Path(config.output_dir), description, resume=config.resume is not None, brief=in_sweep)
+        if in_sweep:
+            refuse_many_processes(config.trainer, hydra_config.launcher)
+        description: dict[str, Any] = describe(config, hydra_config.overrides.task)
+        parts = partial(build, silent(config) if quiet else config)
+        return run(parts, Path(config.output_dir), description, resume=resume, brief=in_sweep, quiet=quiet)
 
+    if in_sweep and any(hydra_config.runtime.choices.get(group) for group in ("study", "search")):
+        return once(config, partial(trial, quiet=True))
     # A sweep survives a failed job and names it at its end; a single run answers for itself.
-    return trial() if in_sweep else answer(trial)
+    asked_to_resume = config.resume is not None
+    return trial(asked_to_resume) if in_sweep else answer(lambda: trial(asked_to_resume))
 
 
 if __name__ == "__main__":
-    sys.argv[1:] = answer(lambda: resumed_arguments(sys.argv[1:]))
+    sys.argv[1:] = answer(lambda: resumed_arguments(sweep_arguments(sys.argv[1:])))
     answer(main)

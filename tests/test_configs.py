@@ -4,11 +4,11 @@ import itertools
 
 import pytest
 import pytorch_lightning as pl
-from hydra.utils import instantiate
-from omegaconf import OmegaConf
+from hydra.core.hydra_config import HydraConfig
 
 from src.callbacks.history import read_history
 from src.models.layers import NORMS
+from src.trial.parts import build
 from tests.conftest import ROOT
 from tests.data_helpers import require_ads, require_fashion_mnist
 
@@ -34,27 +34,13 @@ def _data(name, tmp_path):
 def test_every_configuration_file_composes_and_instantiates(compose, tmp_path, group, choice, monkeypatch):
     monkeypatch.setenv("WANDB_MODE", "disabled")
     listed = f"{group}=[{choice}]" if group in ("callbacks", "logger") else f"{group}={choice}"
-    config = compose(listed, f"hydra.runtime.output_dir={tmp_path}", "hydra.mode=RUN")
-    from hydra.core.hydra_config import HydraConfig
-
+    config = compose(listed, f"hydra.runtime.output_dir={tmp_path}", "hydra.mode=RUN", "trainer.accelerator=cpu")
     HydraConfig.instance().set_config(config)
-    data = instantiate(config.data, _convert_="all")
-    model = instantiate(
-        config.model,
-        input_shape=data.input_shape,
-        classes=data.classes,
-        optimizer=instantiate(config.optimizer),
-        scheduler=instantiate(config.scheduler),
-        _convert_="all",
-    )
+    data, model, trainer = build(config)
+    assert isinstance(data, pl.LightningDataModule)
     assert isinstance(model, pl.LightningModule)
-    callbacks = [instantiate(callback, _convert_="all") for callback in config.callbacks.values()]
-    assert all(isinstance(callback, pl.Callback) for callback in callbacks)
-    for logger in (config.logger or {}).values():
-        assert isinstance(instantiate(logger, _convert_="all"), pl.loggers.Logger)
-    if choice != "ddp":
-        settings = OmegaConf.to_container(config.trainer, resolve=True)
-        assert isinstance(instantiate(settings, callbacks=callbacks, logger=False, accelerator="cpu"), pl.Trainer)
+    assert isinstance(trainer, pl.Trainer)
+    assert len(trainer.loggers) == len(config.logger or {})
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").rglob("*.yaml")), ids=lambda path: path.stem)

@@ -12,6 +12,10 @@ from src.callbacks.history import read_history
 from tests.conftest import ROOT
 
 
+# Processes find each other by a free port, which two such tests at once could both find.
+pytestmark = pytest.mark.xdist_group("processes")
+
+
 def _train(directory, *overrides):
     command = [sys.executable, "train.py", "epochs=3", "model.units=[16]", "threads=1", *overrides]
     environment = os.environ | {"PYTHONWARNINGS": "ignore", "OMP_NUM_THREADS": "1"}
@@ -43,3 +47,17 @@ def test_two_processes_equal_one_process_on_the_same_global_batch(tmp_path):
         torch.testing.assert_close(second[name], value, rtol=1e-3, atol=1e-4)
     rows = [read_history(tmp_path / run / "metrics.csv") for run in ("one", "two")]
     assert [row["updates"] for row in rows[0]] == [row["updates"] for row in rows[1]] == [36, 72, 108]
+
+    # the same two processes, cut after two epochs and resumed, as each child must be too
+    cut = tmp_path / "cut"
+    _train(cut, "epochs=2", *UNEVEN, "trainer=ddp", "trainer.accelerator=cpu")
+    resumed = subprocess.run(
+        [sys.executable, "train.py", f"resume={cut}", "epochs=3"],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONWARNINGS": "ignore", "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert resumed.returncode == 0, resumed.stderr
+    assert json.loads((cut / "result.json").read_text())["metrics"] == two["metrics"]

@@ -157,6 +157,22 @@ def test_rows_of_repeated_epochs_and_a_half_written_one_are_dropped(tmp_path):
         read_history(table)
 
 
+def test_kept_rows_stay_as_they_were_written(tmp_path):
+    _fit(tmp_path, "constant", cut=3)
+    before = (tmp_path / "metrics.csv").read_text()
+    _fit(tmp_path, "constant", resume=True)
+    assert (tmp_path / "metrics.csv").read_text().startswith(before)
+
+
+def test_a_damaged_checkpoint_is_refused_and_a_finished_run_repeats_its_result(trial, refused, tmp_path):
+    first = trial("epochs=2", "model.units=[8]")
+    resume = f"resume={tmp_path / 'run'}"
+    assert trial("epochs=2", "model.units=[8]", resume) | {"overrides": first["overrides"]} == first
+    last = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    last.write_bytes(last.read_bytes()[:5000])
+    assert "expected a whole checkpoint, found 5,000 damaged bytes" in refused("epochs=2", "model.units=[8]", resume)
+
+
 def test_a_directory_without_a_run_and_a_changed_knob_are_refused(tmp_path):
     with pytest.raises(ValueError, match="found none"):
         resumed_arguments([f"resume={tmp_path}"])

@@ -28,6 +28,11 @@ class EpochSeed(pl.Callback):
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._seed("order", trainer.current_epoch, trainer)
+        loop = trainer.fit_loop
+        if trainer.current_epoch > 0 and (loop.is_resuming or loop.epoch_loop.restarting):
+            # Lightning makes the iterator of later epochs anew, but not that of the first after a restart, and a
+            # DataLoader draws a number when it is made.
+            iter(loop._data_fetcher)  # type: ignore[arg-type]
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int

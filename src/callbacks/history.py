@@ -71,7 +71,7 @@ class History(Checkpoint):
         # Read now: schedulers and growing batches set the next epoch's before this one's row is written.
         self._began = {f"lr{f'/{place}' * (place > 0)}": rate for place, rate in enumerate(_learning_rates(trainer))}
         loader: Any = trainer.train_dataloader
-        self._began["batch_size"] = getattr(loader, "batch_size", None) or 0
+        self._began["batch_size"] = _batch_size(loader, trainer.accumulate_grad_batches)
         self._epoch_samples = _samples(loader, int(trainer.num_training_batches))
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -109,15 +109,14 @@ class History(Checkpoint):
         self._columns = []
         if not self.path.exists():
             return
-        kept = [row for row in read_history(self.path) if row["epoch"] < epoch]
+        kept = [number for number, row in enumerate(read_history(self.path), start=1) if row["epoch"] < epoch]
         if not kept:
             self.path.unlink()
             return
-        self._columns = list(kept[0])
-        with replacing(self.path) as path, path.open("w", newline="") as file:
-            writer = csv.DictWriter(file, self._columns)
-            writer.writeheader()
-            writer.writerows(kept)
+        lines = self.path.read_text().splitlines(keepends=True)
+        self._columns = next(csv.reader(lines[:1]))
+        with replacing(self.path) as path:
+            path.write_text("".join([lines[0], *(lines[number] for number in kept)]), newline="")
 
     def _append(self, row: dict[str, float]) -> None:
         if not self._columns:
@@ -140,6 +139,14 @@ class History(Checkpoint):
 
 def _learning_rates(trainer: pl.Trainer) -> list[float]:
     return [float(group["lr"]) for optimizer in trainer.optimizers for group in optimizer.param_groups]
+
+
+def _batch_size(loader: Any, parts: int) -> int:
+    """Samples of a full update over all processes."""
+    size = getattr(loader, "batch_size", None) or 0
+    if hasattr(loader, "update_sizes"):
+        return size
+    return size * parts * getattr(getattr(loader, "sampler", None), "num_replicas", 1)
 
 
 def _samples(loader: Any, items: int) -> int:

@@ -189,10 +189,14 @@ class ArrayDataModule(pl.LightningDataModule):
     @property
     def accumulate(self) -> int:
         """Parts into which each update is split so that none exceeds `max_per_device`."""
+        return self.parts(self.update_size)
+
+    def parts(self, size: int) -> int:
+        """The same for an update of this size."""
         if self.max_per_device is None:
             return 1
         world = 1 if self.trainer is None else self.trainer.world_size
-        return -(-self.update_size // (world * self.max_per_device))
+        return -(-size // (world * self.max_per_device))
 
     def planned_updates(self, batch_sizes: list[int]) -> list[list[int]]:
         """The update sizes of each epoch if these were the epochs' batch sizes."""

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import pytorch_lightning as pl
@@ -14,6 +15,7 @@ from torch.optim import Adam, Optimizer
 from src.models.schedule import Schedule
 from src.models.stretches import needs_closure, reason_for_single_steps
 from src.models.totals import Totals
+from src.models.update import plain_backward, plain_step
 
 # How many updates may pass before a loss that is not finite is noticed: reading it back waits for the device.
 CHECK_EVERY = 64
@@ -90,6 +92,7 @@ class Classifier(pl.LightningModule):
             data.eval_stretches = True
         if stage != "fit":
             return
+        self._refuse_limits_of_parts()
         self.automatic_optimization = True
         self.single_step_reason = reason_for_single_steps(self.trainer)
         self.automatic_optimization = self.single_step_reason is not None
@@ -123,33 +126,45 @@ class Classifier(pl.LightningModule):
     def _planned_updates(self) -> list[int] | None:
         """Updates of each epoch as far as the data can tell."""
         data, epochs = self._data, self.trainer.max_epochs or 1
+        if hasattr(data, "planned_update_counts"):  # whoever sets the batch size has planned them
+            return data.planned_update_counts
         if hasattr(data, "planned_updates"):
             sizes = getattr(data, "planned_batch_sizes", [data.update_size] * epochs)
             return None if sizes is None else [len(updates) for updates in data.planned_updates(sizes)]
         updates = self.trainer.estimated_stepping_batches
         return None if updates == float("inf") else [int(updates) // epochs] * epochs
 
+    def _refuse_limits_of_parts(self) -> None:
+        """A limit on batches counts updates only while an update is one batch."""
+        accumulates = self.trainer.accumulate_grad_batches > 1 or getattr(self._data, "accumulate", 1) > 1
+        if self.trainer.limit_train_batches != 1.0 and accumulates:
+            raise ValueError(
+                f"trainer.limit_train_batches={self.trainer.limit_train_batches} would count parts of accumulated "
+                "updates; use updates_per_epoch, which counts updates"
+            )
+
     def _refuse_batch_of_one(self) -> None:
         """Batch norm cannot train on one sample: its variance does not exist."""
         data, epochs = self._data, self.trainer.max_epochs or 1
         if not any(isinstance(layer, nn.modules.batchnorm._BatchNorm) and layer.affine for layer in self.modules()):
             return
-        world, parts = self.trainer.world_size, data.accumulate
+        world = self.trainer.world_size
         sizes = getattr(data, "planned_batch_sizes", None) or [data.update_size] * epochs
         for epoch, updates in enumerate(data.planned_updates(sizes)):
-            smallest = min(updates) // (world * parts)
-            if smallest > 1:
+            if min(updates) // (world * data.parts(sizes[epoch])) > 1:
                 continue
             rows = data.train_size
-            near = [
+            near = (
                 size
                 for size in sorted(range(2, rows + 1), key=lambda size: abs(size - sizes[epoch]))
-                if min(min(plan) for plan in data.planned_updates([size] * min(epochs, 50))) // (world * parts) > 1
-            ]
+                if min(min(plan) for plan in data.planned_updates([size] * min(epochs, 50)))
+                // (world * data.parts(size))
+                > 1
+            )
             raise ValueError(
                 f"norm=batch needs two samples or more in every batch, and epoch {epoch} has one of {min(updates)} "
                 f"with batch_size={sizes[epoch]} on {rows} samples; "
-                f"{' or '.join(str(size) for size in sorted(near[:2]))} would work"
+                f"{' or '.join(str(size) for size in sorted(islice(near, 2)))} would work"
             )
 
     # ------------------------------------------------------------------ training
@@ -184,19 +199,17 @@ class Classifier(pl.LightningModule):
         """Every update of a stretch, with nothing between them but the schedule's step."""
         optimizer: Optimizer = self.optimizers(use_pl_optimizer=False)  # type: ignore[assignment]
         by_update = self.schedule is not None and self.schedule.interval == "update"
-        forward, criterion, step, zero_grad = (
-            self.forward,
-            self.criterion,
-            optimizer.step,
-            optimizer.zero_grad,
-        )
+        forward, criterion = self.forward, self.criterion
+        backward, step = plain_backward(x.device), plain_step(optimizer)
+        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         start = len(self.totals.losses)
         losses, logits, sizes = [], [], []
         for inputs, targets in zip(x.split(batch_size), self.targets(y).split(batch_size), strict=True):
             outputs = forward(inputs)
             loss = criterion(outputs, targets)
-            zero_grad()
-            loss.backward()
+            for parameter in parameters:  # what zero_grad does, without its label for profilers
+                parameter.grad = None
+            backward(loss)
             step()
             losses.append(loss.detach())
             logits.append(outputs.detach())
@@ -266,7 +279,8 @@ class Classifier(pl.LightningModule):
         self._log_means("test", self.evaluated)
         if self.trainer.world_size > 1:
             logits, y = self._from_all_ranks(logits), self._from_all_ranks(y)
-        probabilities = self.probabilities(logits)
+        # On the CPU: some counting operations have no deterministic kernel elsewhere.
+        probabilities, y = self.probabilities(logits).cpu(), y.cpu()
         scores = {
             "test/f1": multiclass_f1_score(probabilities, y, num_classes=self.classes, average="macro"),
             "test/calibration_error": multiclass_calibration_error(probabilities, y, num_classes=self.classes),

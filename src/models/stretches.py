@@ -32,6 +32,7 @@ def reason_for_single_steps(trainer: Any) -> str | None:
         "precision is not 32-true": type(trainer.precision_plugin) is not Precision,
         "gradients are clipped": bool(trainer.gradient_clip_val),
         "gradients are accumulated": trainer.accumulate_grad_batches != 1,
+        "updates are split over max_per_device": getattr(trainer.datamodule, "max_per_device", None) is not None,
         "batches are limited": trainer.limit_train_batches != 1.0 or trainer.overfit_batches != 0,
         "the number of updates is limited": trainer.max_steps != -1,
         "validation runs within the epoch": trainer.val_check_interval != 1.0,

@@ -44,6 +44,9 @@ class Measured:
             largest = max(largest, float(np.abs(column).max(initial=0.0)))
         losers = tuple(arm for arm in weights if self.infeasible(quantity, arm))
         forced, fault = decide(losers, weights, rivals)
+        if not oriented:
+            # What loses is a gain of −∞; as a plain value it is the worst there is: an infinite loss, no accuracy.
+            forced *= quantity.sign
         # A spread below rounding is no spread: for counted values exactly none, for measured ones a broken run.
         if len(values) > 1 and values.std() <= 1e-12 * largest:
             values = np.full_like(values, values[0])

@@ -43,8 +43,10 @@ def percent(value: object) -> float | None:
 
 
 def signed(value: float, digits: int = 3) -> str:
-    """A change with its sign, a true minus, and a few significant digits: +0.0123, −4.5."""
-    return f"{value:+.{digits}g}".replace("-", "−")
+    """A change with its sign, a true minus, and a few significant digits: +0.0123, −4.5, +12,500."""
+    whole = 10**digits <= abs(value) < 1e15
+    # Adding zero takes the sign from a zero that is none.
+    return (f"{value:+,.0f}" if whole else f"{value + 0.0:+.{digits}g}").replace("-", "−")
 
 
 def listing(names: Sequence[object], most: int = 8) -> str:

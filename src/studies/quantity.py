@@ -83,14 +83,14 @@ class Quantity:
         if not math.isfinite(gain):
             return "an infinite amount" if math.isinf(gain) else "an unknown amount"
         if self.scale == "log":
-            return f"{100 * math.expm1(self.sign * gain):+.1f} %".replace("-", "−")
+            return f"{100 * math.expm1(self.sign * gain) + 0.0:+.1f} %".replace("-", "−")
         return signed(self.sign * gain)
 
     def size(self, gain: float) -> str:
         """The size of a gain without its sign: 2 % or 0.01."""
         if self.scale == "log":
             return f"{100 * abs(math.expm1(self.sign * gain)):.3g} %"
-        return f"{abs(gain):.3g}"
+        return signed(abs(gain)).removeprefix("+")
 
 
 def read_quantity(name: str, node: Any) -> Quantity:

@@ -22,6 +22,10 @@ _Loader.add_implicit_resolver(
 )
 
 
+# Keys of a study's node that tell the sweeper how to run it and say nothing about what is asked.
+HOW_TO_RUN = ("smoke", "pruner", "tuning_seeds")
+
+
 def read_study_file(path: str | Path) -> Study:
     """The study of a file: its `study:` node, or the whole file when it has none."""
     try:
@@ -31,4 +35,6 @@ def read_study_file(path: str | Path) -> Study:
         raise ValueError(f"{Path(path).name} is not valid YAML: {place}") from error
     if isinstance(node, dict) and "study" in node:
         node = node["study"]
+    if isinstance(node, dict):
+        node = {key: value for key, value in node.items() if key not in HOW_TO_RUN}
     return read_study(node)

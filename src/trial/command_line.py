@@ -89,6 +89,20 @@ def _unknown_knob(error: BaseException) -> str:
     return f"there is no knob {full_key} in this configuration; {hint}"
 
 
+def sweep_arguments(arguments: list[str]) -> list[str]:
+    """The arguments with `study.seeds=10` as Hydra takes a key that the study's file leaves to its default.
+
+    Raises:
+        ValueError: for a study or a search without -m.
+    """
+    for group in ("study", "search"):
+        asked = [argument for argument in arguments if argument.startswith(f"{group}=")]
+        single = not {"-m", "--multirun", "hydra.mode=MULTIRUN", "--cfg", "-c", "--help"} & set(arguments)
+        if asked and single and asked[-1] not in (f"{group}=", f"{group}=null"):
+            raise ValueError(f"{asked[-1]} asks for many trials: it needs -m, as in python train.py -m {asked[-1]}")
+    return [f"++{argument}" if argument.startswith("study.") else argument for argument in arguments]
+
+
 def resumed_arguments(arguments: list[str]) -> list[str]:
     """The arguments that go on with the run of `resume=DIR` from its own stored configuration, in its own directory.
 
@@ -97,7 +111,8 @@ def resumed_arguments(arguments: list[str]) -> list[str]:
     """
     wanted = [argument.partition("=")[2] for argument in arguments if argument.startswith("resume=")]
     multirun = any(argument in ("-m", "--multirun") for argument in arguments)
-    if not wanted or wanted[-1] in ("", "null") or multirun:
+    rewritten = "--config-path" in arguments  # by this process's parent, one of several that train together
+    if not wanted or wanted[-1] in ("", "null") or multirun or rewritten:
         return arguments
     directory = Path(wanted[-1]).resolve()
     stored = directory / ".hydra"

@@ -1,6 +1,7 @@
 """The run in one picture: loss and accuracy by epoch."""
 
 from pathlib import Path
+from typing import Any
 
 from src.atomic import replacing
 from src.callbacks.history import read_history
@@ -10,16 +11,29 @@ COLOURS = {"train": "#0072b2", "val": "#d55e00"}
 
 
 def draw_curves(history: Path, picture: Path, best_epoch: int | None) -> None:
-    """Draws train and validation loss and accuracy from a metrics.csv, marking the epoch that validation chose."""
+    """Draws train and validation loss and accuracy from a metrics.csv, marking the epoch that validation chose.
+
+    A batch size that varies is drawn as steps under the loss.
+    """
     # The object interface, without pyplot, keeps no figure alive and needs no display: sweeps draw thousands.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     rows = read_history(history)
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    sizes = [row.get("batch_size", 0) for row in rows]
+    varies = len(set(sizes)) > 1
+    # Where the panels are two, margins by hand: a layout that finds them draws twice, and a sweep draws for every job.
+    figure = Figure(figsize=(9, 4.6 if varies else 3.6), layout="constrained" if varies else None)
     FigureCanvasAgg(figure)
-    panels = figure.subplots(1, 2)
-    for axes, metric, label in zip(panels, ("loss", "acc"), ("loss", "accuracy"), strict=True):
+    if varies:
+        panels = figure.subplot_mosaic([["loss", "acc"], ["sizes", "acc"]], height_ratios=[3, 1])
+        _draw_sizes(panels["sizes"], [row["epoch"] + 1 for row in rows], sizes)
+        panels["sizes"].sharex(panels["loss"])
+    else:
+        panels = figure.subplot_mosaic([["loss", "acc"]])
+        figure.subplots_adjust(left=0.08, right=0.985, bottom=0.14, top=0.96, wspace=0.22)
+    for metric, label in (("loss", "loss"), ("acc", "accuracy")):
+        axes = panels[metric]
         for split, colour in COLOURS.items():
             points = [(row["epoch"] + 1, row[f"{split}/{metric}"]) for row in rows if f"{split}/{metric}" in row]
             if points:
@@ -33,3 +47,14 @@ def draw_curves(history: Path, picture: Path, best_epoch: int | None) -> None:
         axes.legend(frameon=False)
     with replacing(picture) as path:
         figure.savefig(path, dpi=110, format="png")
+
+
+def _draw_sizes(axes: Any, epochs: list[float], sizes: list[float]) -> None:
+    """The batch size of each epoch, doublings equally high."""
+    axes.step(epochs, sizes, where="mid", color="0.3", linewidth=1.5)
+    axes.set_yscale("log", base=2)
+    axes.set(xlabel="epoch", ylabel="batch size", yticks=sorted({min(sizes), max(sizes)}))
+    axes.yaxis.set_major_formatter("{x:.0f}")
+    axes.minorticks_off()
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)

@@ -4,6 +4,7 @@ import platform
 import subprocess
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -36,7 +37,8 @@ def git() -> dict[str, Any] | None:
 
 
 def _git(*arguments: str) -> str:
-    return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True, timeout=10).stdout
+    here = Path(__file__).parent  # the code's checkout, wherever the run was started
+    return subprocess.run(["git", *arguments], cwd=here, capture_output=True, text=True, check=True, timeout=10).stdout
 
 
 def hardware(trainer: pl.Trainer) -> dict[str, Any]:

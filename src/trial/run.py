@@ -6,10 +6,10 @@ import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
+from zipfile import is_zipfile
 
 import pytorch_lightning as pl
-import torch
 from rich.console import Console
 from rich.table import Table
 
@@ -19,23 +19,8 @@ from src.callbacks.history import History
 from src.trial.curves import draw_curves
 from src.trial.description import flat
 from src.trial.environment import git, hardware, versions
-
-
-class Parts(NamedTuple):
-    """What a trial is made of."""
-
-    data: Any
-    model: pl.LightningModule
-    trainer: pl.Trainer
-
-
-def seed_everything(seed: int, threads: int | None = None) -> None:
-    """Seeds every global generator, and sets how many threads torch computes with."""
-    pl.seed_everything(seed, workers=True, verbose=False)
-    # Deterministic algorithms need not overwrite memory that the next operation fills anyway.
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    if threads is not None:
-        torch.set_num_threads(threads)
+from src.trial.memory import limit, limits_in, next_limit, scheduler_of
+from src.trial.parts import Parts
 
 
 def run(
@@ -45,6 +30,7 @@ def run(
     *,
     resume: bool = False,
     brief: bool = False,
+    quiet: bool = False,
 ) -> float | None:
     """Fits, tests with the weights that were best on validation, and leaves result.json whatever happens.
 
@@ -54,6 +40,7 @@ def run(
         description: config, config_hash, overrides and seed, copied into the result.
         resume: goes on from `checkpoints/last.ckpt` if there is one.
         brief: one line instead of a table at the end.
+        quiet: no word and no picture at the end: a study or a search speaks for its trials.
 
     Returns:
         The best value of the monitored metric.
@@ -66,7 +53,9 @@ def run(
         parts = build()
         for logger in parts.trainer.loggers:
             logger.log_hyperparams(flat(description["config"]))
-        tested = fit_and_test(parts, directory, resume)
+        while (again := fit(build, parts, directory, resume)) is not None:
+            parts, resume = again, True
+        tested = test(parts)
         status = "completed"
     except (KeyboardInterrupt, SystemExit) as interruption:
         # Lightning answers Ctrl+C with SystemExit, which a sweep would take for the end of the process.
@@ -83,7 +72,7 @@ def run(
             directory.mkdir(parents=True, exist_ok=True)
             write_json(directory / "result.json", result)
         close_loggers(parts, status)
-    if parts.trainer.is_global_zero:
+    if parts.trainer.is_global_zero and not quiet:
         checkpoint = _callback(parts.trainer, BestAndLast)
         best_epoch = None if checkpoint is None else checkpoint.best_epoch
         if (directory / "metrics.csv").exists():
@@ -93,14 +82,33 @@ def run(
     return None
 
 
-def fit_and_test(parts: Parts, directory: Path, resume: bool) -> dict[str, float]:
-    """Fits, from the last checkpoint if resuming, then tests once; the test metrics, empty without a test set."""
+def fit(build: Callable[[], Parts], parts: Parts, directory: Path, resume: bool) -> Parts | None:
+    """Fits, from the last checkpoint if resuming; where memory runs out, the parts to go on with instead."""
     data, model, trainer = parts
     last = directory / "checkpoints" / "last.ckpt"
+    if resume:
+        _refuse_damaged(last)
+        limit(trainer, limits_in(last, trainer))
+    elif trainer.is_global_zero:
+        last.unlink(missing_ok=True)  # an earlier run's here: this one must not go on from it
     start = str(last) if resume and last.exists() else None
-    trainer.fit(model, datamodule=data, ckpt_path=start, weights_only=True if start else None)
-    if trainer.interrupted:
-        raise KeyboardInterrupt
+    try:
+        trainer.fit(model, datamodule=data, ckpt_path=start, weights_only=True if start else None)
+    except RuntimeError as problem:
+        limits = next_limit(problem, trainer, model)
+    else:
+        if trainer.interrupted:
+            raise KeyboardInterrupt
+        return None
+    again = build()._replace(data=data)
+    again.trainer.loggers = trainer.loggers
+    limit(again.trainer, limits)
+    return again
+
+
+def test(parts: Parts) -> dict[str, float]:
+    """Tests once with the weights that were best on validation; the test metrics, empty without a test set."""
+    data, model, trainer = parts
     if "test" not in getattr(data, "splits", {"test": None}):
         return {}
     checkpoint = _callback(trainer, BestAndLast)
@@ -120,6 +128,9 @@ def outcome(parts: Parts | None, tested: dict[str, float]) -> dict[str, Any]:
     if history is not None:
         counters |= {"epochs": history.epochs, "updates": trainer.global_step}
         counters |= {"samples": history.samples, "seconds": history.seconds}
+    scheduler = scheduler_of(trainer)
+    if scheduler is not None and scheduler.out_of_memory:
+        counters["oom"] = scheduler.out_of_memory
     return {
         "metrics": metrics | tested,
         "best_epoch": None if checkpoint is None else checkpoint.best_epoch,
@@ -178,6 +189,15 @@ def close_loggers(parts: Parts | None, status: str) -> None:
             logger.finalize("success" if status == "completed" else "failed")
     if "wandb" in sys.modules and sys.modules["wandb"].run is not None:
         sys.modules["wandb"].finish(exit_code=0 if status == "completed" else 1)
+
+
+def _refuse_damaged(checkpoint: Path) -> None:
+    # A checkpoint is a zip file, whose directory comes last: a cut one has none.
+    if checkpoint.exists() and not is_zipfile(checkpoint):
+        raise ValueError(
+            f"{checkpoint}: expected a whole checkpoint, found {checkpoint.stat().st_size:,} damaged bytes; put a good "
+            "copy there, or delete it to run from the beginning"
+        )
 
 
 def _callback(trainer: pl.Trainer, kind: type) -> Any:

@@ -1,0 +1,100 @@
+"""Judge and tabulate trials, wherever they were run.
+
+python scripts/report.py STUDY.yaml RESULTS.csv [MORE.csv …] -o DIR   lint, verdicts and report of a table of trials
+python scripts/report.py studies/NAME                                 the same of a study's directory, written into it
+python scripts/report.py multirun/DATE/TIME                           any plain multirun as a table
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from src.trial.command_line import answer
+
+
+def arguments(given: list[str] | None = None) -> argparse.Namespace:
+    """What was typed."""
+    parser = argparse.ArgumentParser(
+        prog="scripts/report.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", type=Path, help="a study file, a study's directory, or a multirun's")
+    parser.add_argument("tables", type=Path, nargs="*", help="results of a study file, one row per trial, as CSV")
+    parser.add_argument("-o", "--output", type=Path, help="where the report goes; by default, into the directory")
+    return parser.parse_args(given)
+
+
+def main(given: list[str] | None = None) -> None:
+    """Does the one of three things that the arguments ask for."""
+    asked = arguments(given)
+    if not asked.what.exists():
+        raise FileNotFoundError(f"{asked.what}: no such file or directory")
+    if asked.what.is_file():
+        judge_tables(asked.what, asked.tables, asked.output)
+    elif asked.tables:
+        raise ValueError(f"{asked.what} is a directory, which holds its own results; leave out {asked.tables[0]}")
+    else:
+        report_directory(asked.what, asked.output or asked.what)
+
+
+def judge_tables(study: Path, tables: list[Path], output: Path | None) -> None:
+    """A study file and its tables of trials."""
+    from src.studies.report.results_files import read_tables
+
+    if not tables:
+        raise ValueError(f"{study} needs a table of trials: scripts/report.py {study} RESULTS.csv -o DIR")
+    if output is None:
+        raise ValueError(f"say where the report goes: scripts/report.py {study} {tables[0]} -o DIR")
+    finish(read_tables(study, tables, output), output)
+
+
+def report_directory(directory: Path, output: Path) -> None:
+    """A study's directory, or else a multirun's."""
+    from src.studies.report.study_directory import is_study_directory, read_study_directory
+
+    if is_study_directory(directory):
+        finish(read_study_directory(directory), output)
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from src.studies.report import multirun
+    from src.studies.report.write import write_document
+
+    found = multirun.read_multirun(directory)
+    write_document(multirun.document(found), output)
+    console = Console()
+    head = multirun.headline(found)
+    table = Table(title=f"{found.name}: mean ± sd over seeds", title_justify="left")
+    for column in ("arm", "n", *head):
+        table.add_column(column, justify="left" if column == "arm" else "right")
+    for row in multirun.rows(found, head):
+        table.add_row(*map(Text, row))
+    console.print(table)
+    for arm, seed, job, status, error in multirun.failures(found):
+        console.print(Text.assemble((f"{status} ", "red"), f"job {job} ({arm}, seed {seed}): {error}"))
+    for note in multirun.notes(found):
+        console.print(Text(note, style="yellow"))
+    console.print(Text(f"{output / 'report.html'}"))
+
+
+def finish(evidence: object, output: Path) -> None:
+    """Writes the report and ends with the verdicts."""
+    from rich.console import Console
+    from rich.text import Text
+
+    from src.studies.report.evidence import Evidence
+    from src.studies.report.terminal import print_verdicts
+    from src.studies.report.write import write_report
+
+    assert isinstance(evidence, Evidence)
+    write_report(evidence, output)
+    console = Console()
+    print_verdicts(evidence.judgement, console, evidence.name)
+    console.print(Text(f"{output / 'report.html'}"))
+
+
+if __name__ == "__main__":
+    answer(main)

@@ -1,0 +1,56 @@
+"""Two other libraries on the same rows, where they happen to be installed: scikit-learn and Keras."""
+
+import importlib.util
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from torch import nn
+from torch.optim import RMSprop
+
+from scripts.speed.bare import Splits
+
+NAMES = {"scikit-learn": "sklearn", "Keras": "keras"}
+
+
+def sides(
+    net: nn.Module, splits: Splits, optimizer: Callable[..., Any], batch_size: int
+) -> dict[str, Callable[[], float]]:
+    """Seconds per epoch of a multilayer perceptron of the same widths; nothing for convolutional nets."""
+    linear = [layer for layer in net.modules() if isinstance(layer, nn.Linear)]
+    if any(isinstance(layer, nn.Conv1d | nn.Conv2d) for layer in net.modules()):
+        return {}
+    widths = [layer.out_features for layer in linear]
+    (x, y), (val_x, val_y) = splits["train"], splits["val"]
+    rows, labels = x.flatten(1).numpy(), y.numpy()
+    held_out = (val_x.flatten(1).numpy(), val_y.numpy())
+    by_rmsprop = getattr(optimizer, "func", optimizer) is RMSprop
+
+    def by_scikit_learn() -> float:
+        from sklearn.neural_network import MLPClassifier
+
+        # It has no RMSprop; Adam costs it the same.
+        model = MLPClassifier(tuple(widths[:-1]), batch_size=batch_size, max_iter=3, n_iter_no_change=10)
+        started = time.perf_counter()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model.fit(rows, labels)
+        return (time.perf_counter() - started) / 3
+
+    def by_keras() -> float:
+        import keras
+
+        keras.utils.set_random_seed(0)
+        hidden = [keras.layers.Dense(width, activation="relu") for width in widths[:-1]]
+        last = keras.layers.Dense(widths[-1], activation="sigmoid" if widths[-1] == 1 else "softmax")
+        model = keras.Sequential([keras.layers.Input((rows.shape[1],)), *hidden, last])
+        loss = "binary_crossentropy" if widths[-1] == 1 else "sparse_categorical_crossentropy"
+        model.compile("rmsprop" if by_rmsprop else "adam", loss, metrics=["accuracy"])
+        model.fit(rows, labels, batch_size, 1, 0, validation_data=held_out)  # builds its graph
+        started = time.perf_counter()
+        model.fit(rows, labels, batch_size, 2, 0, validation_data=held_out)
+        return (time.perf_counter() - started) / 2
+
+    calls = {"scikit-learn": by_scikit_learn, "Keras": by_keras}
+    return {name: call for name, call in calls.items() if importlib.util.find_spec(NAMES[name]) is not None}

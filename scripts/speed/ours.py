@@ -1,0 +1,61 @@
+"""This project's side: a trial through train.py's own configuration, timed from its first epoch to its last file."""
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from hydra import compose, initialize_config_dir
+
+from src.trial.command_line import register_resolvers
+from src.trial.parts import Parts
+from src.trial.parts import build as build_parts
+
+ROOT = Path(__file__).parents[2]
+
+
+class Stopwatch(pl.Callback):
+    """Notes when the first epoch begins; has no batch hook, so that the trial runs as without it."""
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.started = time.perf_counter()
+
+
+def build(directory: Path, *overrides: str) -> Parts:
+    """The parts of the trial that `python train.py threads=1 …` with these overrides would run."""
+    register_resolvers()
+    everywhere = [f"output_dir={directory}", "threads=1", f"data_dir={os.environ.get('DATA_DIR', ROOT / 'data')}"]
+    with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
+        config = compose("train", overrides=[*everywhere, *overrides])
+    return build_parts(config)
+
+
+def fit(directory: Path, *overrides: str) -> float:
+    """Seconds from the first epoch's start until the last checkpoint is on the disk."""
+    data, model, trainer = build(directory, *overrides)
+    stopwatch = Stopwatch()
+    callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]
+    callbacks.insert(0, stopwatch)
+    trainer.fit(model, datamodule=data)
+    return time.perf_counter() - stopwatch.started
+
+
+def read_training_data(directory: Path, *overrides: str) -> tuple[float, int]:
+    """Seconds to go once through the training batches, as a stretch of updates goes, and their samples."""
+    data = build(directory, *overrides).data
+    data.setup("fit")
+    data.train_stretches = True
+    started, samples = time.perf_counter(), 0
+    for x, y, batch_size in data.train_dataloader():
+        for inputs, _ in zip(x.split(batch_size), y.split(batch_size), strict=True):
+            samples += len(inputs)
+    return time.perf_counter() - started, samples
+
+
+def parts_of(directory: Path, *overrides: str) -> tuple[dict[str, tuple[torch.Tensor, torch.Tensor]], Any]:
+    """The data's splits and the untrained module, for the other sides."""
+    data, model, _ = build(directory, *overrides)
+    data.setup("fit")
+    return data.splits, model

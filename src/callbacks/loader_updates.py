@@ -1,0 +1,104 @@
+"""Updates made of an ordinary DataLoader's batches: how many there are, and an exact mean where one is split."""
+
+import math
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+
+class Rows(NamedTuple):
+    """What a DataLoader goes through in an epoch, and over how many processes."""
+
+    number: int
+    drop_last: bool
+    world: int
+
+    def batches(self, per_device: int) -> tuple[int, int]:
+        """Batches of each process, and the samples of its last one; samplers fill processes up to equal shares."""
+        own = -(-self.number // self.world)
+        full, rest = divmod(own, per_device)
+        return (full, per_device) if self.drop_last or not rest else (full + 1, rest)
+
+
+def rows_of(loader: Any, world: int) -> Rows | None:
+    """The rows of a DataLoader, None where it cannot tell."""
+    try:
+        return Rows(len(loader.sampler), bool(loader.drop_last), world)
+    except (AttributeError, TypeError):
+        return None
+
+
+def exact_parts(size: int, world: int, fewest: int) -> int:
+    """The fewest equal parts, of so many at least, into which each process's share of an update can be split.
+
+    Raises:
+        ValueError: if the processes' shares are unequal, or only far smaller parts would be equal.
+    """
+    if size % world:
+        raise ValueError(
+            f"a batch size of {size} cannot be divided by {world} processes; batching.multiple_of={world} rounds to "
+            "sizes that can"
+        )
+    parts = next((parts for parts in range(fewest, 2 * fewest) if size // world % parts == 0), None)
+    if parts is None:
+        raise ValueError(
+            f"a batch size of {size} cannot be split into about {fewest} equal parts on each of {world} processes; "
+            f"batching.multiple_of={fewest * world} rounds to sizes that can"
+        )
+    return parts
+
+
+def samples_in(batch: Any) -> int:
+    """The samples of a batch: the length of the first tensor in it."""
+    leaves = torch.utils._pytree.tree_leaves(batch)
+    return len(next(leaf for leaf in leaves if isinstance(leaf, Tensor) and leaf.dim()))
+
+
+class LastUpdate:
+    """Makes the last update of an epoch the mean over its samples, when it has fewer or smaller parts than the others.
+
+    The trainer divides each part's mean loss by the number of parts of a full update; an epoch's last update may lack
+    parts, and its last part samples.
+
+    Args:
+        batches: of this process in the epoch.
+        per_device: samples of a full part.
+        parts: of a full update.
+    """
+
+    def __init__(self, batches: int, per_device: int, parts: int) -> None:
+        self.last_batch = batches - 1
+        self.per_device = per_device
+        self.parts = parts
+        self.present = batches % parts or parts
+        self.samples = per_device
+
+    def before_backward(self, batch: Any, optimizers: list[Optimizer]) -> None:
+        """Weighs the parts so far against the epoch's last batch, which may be smaller."""
+        self.samples = samples_in(batch)
+        if self.samples != self.per_device and self.present > 1:
+            _scale_gradients(optimizers, self.per_device / self.samples)
+
+    def before_step(self, optimizers: list[Optimizer]) -> None:
+        """Replaces the divisor of a full update by that of this one."""
+        samples = (self.present - 1) * self.per_device + self.samples
+        if samples != self.parts * self.samples:
+            _scale_gradients(optimizers, self.parts * self.samples / samples)
+
+
+def planned_counts(rows: Rows, sizes: list[int], parts: list[int]) -> list[int]:
+    """Updates of each epoch with these batch sizes, split into so many parts."""
+    return [
+        math.ceil(rows.batches(size // rows.world // split)[0] / split)
+        for size, split in zip(sizes, parts, strict=True)
+    ]
+
+
+def _scale_gradients(optimizers: list[Optimizer], ratio: float) -> None:
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    parameter.grad.mul_(ratio)

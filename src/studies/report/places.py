@@ -1,0 +1,21 @@
+"""Where the trials of a study lie below its directory."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from src.studies.study import Study
+from src.sweeps.places import file_safe
+
+SEED = re.compile(r"^seed=(-?\d+)$")
+
+
+def folders(root: Path) -> list[Path]:
+    """The directories inside a directory, sorted; none when it does not exist."""
+    return sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+
+
+def arm_of(name: str, study: Study) -> str | None:
+    """The arm whose trials lie in a directory of this name."""
+    return next((arm for arm in study.arms if name in (arm, file_safe(arm))), None)

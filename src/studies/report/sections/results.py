@@ -1,0 +1,71 @@
+"""The results table and a strip of trials, per quantity."""
+
+from __future__ import annotations
+
+import math
+
+from src.studies.arms import describe
+from src.studies.quantity import Quantity
+from src.studies.report.blocks import Block, Gallery, Section, Table, Text
+from src.studies.report.evidence import Evidence
+from src.studies.report.facts import constant_accuracy
+from src.studies.report.figures.strips import strips
+from src.studies.report.wording import between, changed, plain, plus_minus
+from src.studies.results import COUNTERS
+
+
+def section(evidence: Evidence) -> Section:
+    """A table per quantity, then the trials themselves."""
+    study = evidence.study
+    blocks: list[Block] = []
+    reference = describe(evidence.baseline)
+    chosen = "the study's baseline" if study.baseline is not None else "the first arm, as the study names no baseline"
+    blocks.append(
+        Text(
+            f"Mean ± SD over seeds; the interval is the 95 % t interval of the mean. Δ is the paired change against "
+            f"{reference} ({chosen}). Not finite: runs that diverged or never got there, left out of the means."
+        )
+    )
+    pictures = []
+    for quantity in study.quantities.values():
+        blocks.append(table(evidence, quantity))
+        drawn = strips(evidence, quantity, constant(evidence, quantity))
+        if drawn is not None:
+            pictures.append(drawn)
+    if pictures:
+        blocks.append(Gallery(pictures))
+    return Section("results", "Results", blocks)
+
+
+def table(evidence: Evidence, quantity: Quantity) -> Table:
+    """One row per arm; costs only where they were recorded."""
+    counters = [name for name in COUNTERS if any(math.isfinite(evidence.counter(name, arm)) for arm in _arms(evidence))]
+    rows = []
+    for arm in _arms(evidence):
+        every, summary = evidence.results.values(quantity.name, arm), evidence.summary(quantity.name, arm)
+        gain = evidence.gain(quantity, arm)
+        rows.append(
+            [
+                *(arm, str(summary.n), plus_minus(float(summary.mean), float(summary.sd))),
+                between(*map(float, summary.interval())),
+                "baseline" if gain is None else changed(gain),
+                *(plain(evidence.counter(name, arm)) for name in counters),
+                f"{len(every) - summary.n} of {len(every)}" if every else "no trial",
+            ]
+        )
+    columns = ["arm", "n", "mean ± sd", "95 % interval", "Δ to baseline", *counters, "not finite"]
+    best = evidence.ranked(quantity)
+    headline = f"; best mean: {best[0]}" if best else ""
+    return Table(f"{quantity.name}: {quantity.label}{headline}", columns, rows)
+
+
+def constant(evidence: Evidence, quantity: Quantity) -> float | None:
+    """What always saying the most frequent class would score, for accuracies."""
+    split, _, word = quantity.metric.rpartition("/")
+    if word not in ("acc", "accuracy") or quantity.at in ("rise", "roughness", "time_to"):
+        return None
+    return constant_accuracy(evidence.records, split)
+
+
+def _arms(evidence: Evidence) -> list[str]:
+    return list(evidence.study.arms)

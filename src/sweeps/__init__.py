@@ -1,0 +1,1 @@
+"""The running side of studies and searches: jobs composed, launched, resumed and watched, through Hydra."""

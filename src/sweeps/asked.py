@@ -1,0 +1,119 @@
+"""What a command asks of a study: the study itself, how to run it, and the overrides that all of its trials share."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hydra.core.config_loader import ConfigLoader
+from omegaconf import DictConfig, OmegaConf
+
+from src.studies.nuisance import Nuisance
+from src.studies.quantity import Quantity, direction_of
+from src.studies.schema import keys, one_of
+from src.studies.study import KEYS, Study, read_study
+from src.sweeps.overrides import override, parsed, without
+from src.sweeps.smoke import shrunk
+
+# Keys of the `study:` node that say how to run it and nothing about what it asks.
+RUNNING = {"smoke": False, "pruner": "none", "tuning_seeds": 1}
+PRUNERS = ("none", "median", "halving")
+# Far from the seeds that anybody lists.
+FIRST_TUNING_SEED = 10_000
+
+
+@dataclass(frozen=True)
+class Asked:
+    """`node` is the study as its report reads it; `common` is typed for all trials, the choice of the study first."""
+
+    name: str
+    study: Study
+    node: Mapping[str, Any]
+    common: tuple[str, ...]
+    smoke: bool = False
+    pruner: str = "none"
+    tuning_seeds: tuple[int, ...] = (FIRST_TUNING_SEED,)
+
+    @property
+    def tuning_trials(self) -> int:
+        """Tuning trials of each arm."""
+        return max((one.trials for one in self.study.nuisance.values()), default=0)
+
+    @property
+    def leading(self) -> Quantity:
+        """The quantity that matters most: the primary prediction's, else the first that a prediction is about."""
+        ordered = sorted(self.study.predictions.values(), key=lambda one: not one.primary)
+        names = [one.quantity for one in ordered if one.quantity]
+        return self.study.quantities[names[0] if names else next(iter(self.study.quantities))]
+
+    @property
+    def direction(self) -> str:
+        """Where tuning wants the selection metric."""
+        return "maximize" if direction_of(self.leading.select) == "up" else "minimize"
+
+
+def asked_by(config: DictConfig, arguments: Sequence[str], loader: ConfigLoader) -> Asked:
+    """The study that a composed command asks for.
+
+    Raises:
+        ValueError: for whatever is wrong with it, in one sentence.
+    """
+    name = str(config.hydra.runtime.choices.study)
+    if "study" not in config:
+        raise ValueError(f"configs/study/{name}.yaml has no study: node; docs/studies.md shows one")
+    node: dict[str, Any] = OmegaConf.to_container(config.study, resolve=True)  # type: ignore[assignment]
+    keys(node, "study", (*KEYS, *RUNNING), ["question", "quantities"])
+    running = {key: node.pop(key, default) for key, default in RUNNING.items()}
+    if not isinstance(running["smoke"], bool):
+        raise ValueError(f"study.smoke must be true or false, got {running['smoke']!r}")
+    node = shrunk(node) if running["smoke"] else node
+    study = read_study(node)
+    one_of(running["pruner"], "study.pruner", PRUNERS)
+    tuning_seeds = _tuning_seeds(running["tuning_seeds"], study)
+    if len(tuning_seeds) > 1 and running["pruner"] != "none":
+        raise ValueError(
+            "study.pruner stops single runs, and a tuning trial on several seeds is no single run: "
+            "take study.tuning_seeds=1 or study.pruner=none"
+        )
+    _one_design(study.nuisance)
+    typed = without(arguments, "study")
+    _refuse_overlap(study, typed, loader)
+    choice = [entry for entry in typed if entry.startswith("study=")]
+    others = [entry for entry in typed if not entry.startswith("study=")]
+    fixed = [override(knob, value) for knob, value in study.fixed.items()]
+    common = (*choice, *fixed, *others)
+    return Asked(name, study, node, common, running["smoke"], running["pruner"], tuning_seeds)
+
+
+def _tuning_seeds(count: Any, study: Study) -> tuple[int, ...]:
+    """So many seeds that no verdict uses, the same however many seeds the study is topped up to."""
+    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+        raise ValueError(f"study.tuning_seeds must be a whole number from 1 on, got {count!r}")
+    candidates = range(FIRST_TUNING_SEED, FIRST_TUNING_SEED + count + len(study.seeds))
+    return tuple(seed for seed in candidates if seed not in study.seeds)[:count]
+
+
+def _one_design(nuisance: Mapping[str, Nuisance]) -> None:
+    samplers = {one.sampler for one in nuisance.values()}
+    if len(samplers) > 1:
+        raise ValueError(
+            f"study.nuisance tunes its knobs together, with one sampler; got {', '.join(sorted(samplers))}"
+        )
+
+
+def _refuse_overlap(study: Study, typed: Sequence[str], loader: ConfigLoader) -> None:
+    owned = {knob.lstrip("+~"): "the arms vary" for knob in study.varied}
+    owned |= dict.fromkeys(study.nuisance, "is tuned per arm")
+    if "seed" in owned or "seed" in study.fixed:
+        raise ValueError("a study sets seed itself: list the seeds in study.seeds")
+    for one in parsed(typed, loader):
+        knob = one.key_or_group
+        if knob == "seed":
+            raise ValueError("a study sets seed itself: list the seeds, as in study.seeds=[3]")
+        if one.is_sweep_override():
+            raise ValueError(
+                f"{one.input_line}: the values that a study compares stand in its file, under study.factors"
+            )
+        if knob in owned:
+            verb = owned[knob]
+            told = f"{verb} {knob}" if verb == "the arms vary" else f"{knob} {verb}"
+            raise ValueError(f"{one.input_line}: {told} in this study; change the study's file instead")

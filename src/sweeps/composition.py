@@ -1,0 +1,82 @@
+"""From overrides to a resolved configuration and its hash, without running anything."""
+
+import copy
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import HydraContext
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from src.sweeps.overrides import override
+from src.sweeps.snapshot import frozen, frozen_loader
+from src.trial.description import NOT_IN_HASH, config_hash, flat
+
+
+class Composition:
+    """Composes the jobs of a sweep from a snapshot of the configuration files, kept in the sweep's directory."""
+
+    def __init__(self, context: HydraContext, master: DictConfig, directory: Path) -> None:
+        snapshots = directory / ".configs"
+        self.loader: ConfigLoader = frozen_loader(context.config_loader, snapshots)
+        if master.hydra.searchpath:
+            found = [frozen(str(place), snapshots) for place in master.hydra.searchpath]
+            hold(master, "hydra.searchpath", found)
+        self.context = HydraContext(config_loader=self.loader, callbacks=context.callbacks)
+        self.master = master
+
+    def compose(self, overrides: Sequence[str]) -> DictConfig:
+        """The configuration of a job with these overrides."""
+        return self.loader.load_sweep_config(self.master, list(overrides))
+
+    def is_group(self, knob: str) -> bool:
+        """Whether the knob chooses a file."""
+        return bool(self.loader.get_group_options(knob.lstrip("+")))
+
+
+def hold(master: DictConfig, knob: str, value: Any) -> None:
+    """Sets one of Hydra's own knobs in the command's configuration and in every job's, which Hydra composes anew."""
+    others = [entry for entry in master.hydra.overrides.hydra if entry.lstrip("+").partition("=")[0] != knob]
+    OmegaConf.update(master, "hydra.overrides.hydra", [*others, override(knob, value)], merge=False)
+    OmegaConf.update(master, knob, value)
+
+
+def with_values(config: DictConfig, values: Mapping[str, Any]) -> DictConfig:
+    """A copy with other values of knobs that choose no file; what refers to them follows."""
+    changed = copy.deepcopy(config)
+    for knob, value in values.items():
+        OmegaConf.update(changed, knob, value, merge=False)
+    return changed
+
+
+def resolved(config: DictConfig, output_dir: str = ".") -> dict[str, Any]:
+    """The trial's part of a composed configuration, without its loggers, which name the run they belong to."""
+    plain = copy.deepcopy(config)
+    before = HydraConfig.instance().cfg
+    HydraConfig.instance().set_config(config)
+    try:
+        with open_dict(plain):
+            del plain["hydra"]
+            plain.output_dir, plain.resume, plain.logger = output_dir, None, {}
+        return dict(OmegaConf.to_container(plain, resolve=True))  # type: ignore[arg-type]
+    finally:
+        HydraConfig.instance().cfg = before
+
+
+def hash_of(config: DictConfig, values: Mapping[str, Any] | None = None) -> str:
+    """The hash that a trial of this configuration, with these values, will store."""
+    return config_hash(resolved(with_values(config, values or {})))
+
+
+def settings_of(config: DictConfig) -> dict[str, Any]:
+    """Every setting, flat, but those that follow the seed or the directory, and those that change no number."""
+    here = flat(resolved(config))
+    there = flat(resolved(with_values(config, {"seed": config.seed + 1}), output_dir="elsewhere"))
+    hidden = (*NOT_IN_HASH, "data.data_dir")
+    return {
+        name: value
+        for name, value in here.items()
+        if value == there.get(name) and not any(name == one or name.startswith(f"{one}.") for one in hidden)
+    }

@@ -1,0 +1,50 @@
+"""What became of a trial, read from its directory."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+# What running again would only repeat: a loss that is not finite comes back with the same seed.
+FINAL = ("completed", "pruned", "diverged")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`state`: completed, pruned, diverged, failed, interrupted, running (begun, without a result) or waiting."""
+
+    state: str
+    error: str = ""
+    result: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def final(self) -> bool:
+        """Whether the trial need not run again."""
+        return self.state in FINAL
+
+    @property
+    def lost(self) -> bool:
+        """Whether the trial gave no value."""
+        return self.state in ("failed", "diverged")
+
+
+def outcome_of(directory: Path, config_hash: str) -> Outcome:
+    """The outcome of a trial of this configuration; one of another configuration counts as waiting."""
+    result = read_json(directory / "result.json")
+    if result.get("config_hash") != config_hash:
+        begun = not result and read_json(directory / "trial.json").get("config_hash") == config_hash
+        return Outcome("running" if begun else "waiting")
+    status, error = str(result.get("status")), " ".join(str(result.get("error") or "").split())
+    if status == "failed" and error.startswith("FloatingPointError"):
+        status = "diverged"
+    return Outcome(status, error, result)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The file's object; empty where there is none that can be read."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,45 @@
+"""Overrides as Hydra's command line writes them, from values and back."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, Quote, QuotedString
+
+# Text that needs no quotes: it is read back as itself.
+BARE = re.compile(r"[A-Za-z_][\w./-]*")
+WORDS_THAT_ARE_VALUES = ("null", "true", "false", "nan", "inf")
+
+
+def written(value: Any) -> str:
+    """A value in Hydra's grammar, which reads the same value back."""
+    return Override._get_value_element_as_str(_quoted(value))
+
+
+def _quoted(value: Any) -> Any:
+    if isinstance(value, str):
+        bare = BARE.fullmatch(value) and value.lower() not in WORDS_THAT_ARE_VALUES
+        return value if bare else QuotedString(value, Quote.single)
+    if isinstance(value, Mapping):
+        return {str(key): _quoted(entry) for key, entry in value.items()}
+    if isinstance(value, Sequence):
+        return [_quoted(entry) for entry in value]
+    return value
+
+
+def override(knob: str, value: Any) -> str:
+    """`knob=value`; a knob that begins with ~ takes something away and has no value."""
+    return knob if knob.startswith("~") and value is None else f"{knob}={written(value)}"
+
+
+def parsed(arguments: Sequence[str], loader: ConfigLoader) -> list[Override]:
+    """The arguments as Hydra reads them."""
+    found: list[Override] = OverridesParser.create(config_loader=loader).parse_overrides(list(arguments))
+    return found
+
+
+def without(arguments: Sequence[str], node: str) -> list[str]:
+    """The arguments but those that set the sweeper's own node (study.seeds=10), which no trial reads."""
+    return [argument for argument in arguments if not argument.lstrip("+~").startswith(f"{node}.")]

@@ -1,0 +1,153 @@
+"""The course of a search: the best values of the knobs that a command line gives ranges for."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+
+from src.atomic import write_json
+from src.studies.quantity import direction_of
+from src.studies.schema import one_of
+from src.sweeps.arms import hash_with, typed_values
+from src.sweeps.asked import PRUNERS
+from src.sweeps.composition import Composition, hash_of
+from src.sweeps.launching import Job, Launching, keep_place
+from src.sweeps.lock import held
+from src.sweeps.outcome import read_json
+from src.sweeps.overrides import override, parsed, without
+from src.sweeps.pruner import COMPARING, pruning
+from src.trial.description import check_knobs
+
+STUDY = "search"
+EXAMPLE = "'lr=tag(log,interval(1e-4,1e-1))'"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a command searches: `space` by knob, what is typed for all trials, and the `search:` node."""
+
+    space: dict[str, Any]
+    typed: tuple[str, ...]
+    sampler: str
+    trials: int
+    metric: str
+    pruner: str
+    seed: int
+    at_once: int | None
+
+    @property
+    def direction(self) -> str:
+        """Where the metric should go."""
+        return "maximize" if direction_of(self.metric) == "up" else "minimize"
+
+
+def sweep_search(context: HydraContext, task: TaskFunction, config: DictConfig, arguments: list[str]) -> None:
+    """Runs the search that the command asks for.
+
+    Raises:
+        ValueError: for a mistake, a directory that is held or holds another search, or when every trial failed.
+        KeyboardInterrupt: with what to do to go on.
+    """
+    wanted = wanted_by(config, arguments, context.config_loader)
+    directory = keep_place(config, None)
+    with held(directory):
+        try:
+            search(wanted, Composition(context, config, directory), task, directory)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(f"interrupted; the same command with hydra.sweep.dir={directory} goes on") from None
+
+
+def wanted_by(config: DictConfig, arguments: Sequence[str], loader: ConfigLoader) -> Wanted:
+    """The search that a composed command asks for.
+
+    Raises:
+        ValueError: for whatever is wrong with it, in one sentence.
+    """
+    from src.sweeps.optimization import SAMPLERS
+    from src.sweeps.space import search_space
+
+    node: dict[str, Any] = OmegaConf.to_container(config.search, resolve=True)  # type: ignore[assignment]
+    one_of(node["sampler"], "search.sampler", SAMPLERS)
+    one_of(node["pruner"], "search.pruner", PRUNERS)
+    for name, empty in (("trials", False), ("at_once", True)):
+        if not (isinstance(node[name], int) and node[name] > 0) and not (empty and node[name] is None):
+            raise ValueError(f"search.{name} must be a whole number from 1 on, got {node[name]}")
+    if direction_of(str(node["metric"])) is None:
+        raise ValueError(f"search.metric must be a metric that is known to be good or bad, got {node['metric']}")
+    given = parsed(without(arguments, "search"), loader)
+    space = search_space(given)
+    if not space:
+        raise ValueError(f"search={node['sampler']} has no knob to search; give one several values, as in {EXAMPLE}")
+    return Wanted(space, tuple(str(one.input_line) for one in given if not one.is_sweep_override()), **node)
+
+
+def search(wanted: Wanted, composition: Composition, task: TaskFunction, directory: Path) -> None:
+    """The search's course in its directory, which this process holds."""
+    from src.sweeps.optimization import Optimization, Point, journal
+    from src.sweeps.optimize import optimize
+    from src.sweeps.search_report import report
+
+    base = composition.compose(wanted.typed)
+    check_knobs(composition.compose([*wanted.typed, *typed_values(first_point(wanted.space))]))
+    keep_question(wanted, base, directory)
+    path = directory / "journal.log"
+    one = Optimization(
+        journal(path),
+        STUDY,
+        wanted.space,
+        sampler=wanted.sampler,
+        seed=wanted.seed,
+        total=wanted.trials,
+        direction=wanted.direction,
+    )
+
+    def jobs_of(name: str, point: Point) -> list[Job]:
+        typed = [*wanted.typed, *typed_values(point.values)]
+        named = [override("logger.wandb.name", f"trial {point.number}")] if "wandb" in (base.logger or {}) else []
+        extra = pruning(wanted.pruner, path, STUDY, point.number, wanted.metric)
+        config_hash = hash_with(composition, base, typed, point.values, base.seed)
+        return [Job(Path("trials") / str(point.number), (*typed, *named, *extra), config_hash)]
+
+    Console().print(f"{one.total} trials over {', '.join(wanted.space)} in {directory}", highlight=False)
+    launching = Launching(composition, task, directory, [base])
+    errors = optimize(
+        f"search={wanted.sampler}",
+        {wanted.metric: one},
+        jobs_of,
+        launching,
+        wanted.metric,
+        wanted.at_once,
+        in_rounds=wanted.pruner == COMPARING,
+    )
+    if not one.finished:
+        told = next(iter(errors.values()), "")
+        raise ValueError(f"none of the {one.tried} trials of {directory} gave a {wanted.metric}: {told}")
+    fixed = [entry for entry in wanted.typed if not entry.startswith("search=")]
+    report(one, wanted.metric, fixed, directory, {number: error for (_, number), error in errors.items()})
+
+
+def first_point(space: Mapping[str, Any]) -> dict[str, Any]:
+    """A point of the space, to see that there are such knobs."""
+    return {knob: one.choices[0] if hasattr(one, "choices") else one.low for knob, one in space.items()}
+
+
+def keep_question(wanted: Wanted, base: DictConfig, directory: Path) -> None:
+    """Writes search.json; refuses to mix two searches in one directory."""
+    question = {
+        "space": {knob: str(one) for knob, one in wanted.space.items()},
+        "metric": wanted.metric,
+        "config_hash": hash_of(base),
+    }
+    stored = read_json(directory / "search.json")
+    for part in question:
+        if stored and stored.get(part) != question[part]:
+            raise ValueError(
+                f"{directory} holds a search with another {part.replace('config_hash', 'configuration')}; "
+                "take another hydra.sweep.dir for this one"
+            )
+    write_json(directory / "search.json", question)

@@ -1,0 +1,30 @@
+"""Any study in seconds: to see that every arm runs and what the report will look like, never to believe a number."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+SEEDS = 2
+TUNING_TRIALS = 2
+SIZES = {"epochs": 2, "updates_per_epoch": 4}
+EVALUATION = ("++trainer.limit_val_batches=1", "++trainer.limit_test_batches=1")
+
+
+def shrunk(node: Mapping[str, Any]) -> dict[str, Any]:
+    """The study with two seeds and two tuning trials."""
+    seeds = node.get("seeds", SEEDS)
+    few = min(SEEDS, seeds) if isinstance(seeds, int) else seeds[:SEEDS]
+    tuned = {name: {**entry, "trials": TUNING_TRIALS} for name, entry in (node.get("nuisance") or {}).items()}
+    return {**node, "seeds": few, **({"nuisance": tuned} if tuned else {})}
+
+
+def smoke_overrides(configs: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
+    """Arm → two epochs of four updates; where arms differ in them, each takes its level's rank and stays different."""
+    overrides: dict[str, list[str]] = {arm: [] for arm in configs}
+    for knob, size in SIZES.items():
+        # No number of updates is a whole pass through the data.
+        own = {arm: math.inf if config[knob] is None else config[knob] for arm, config in configs.items()}
+        levels = sorted(set(own.values()))
+        for arm, level in own.items():
+            overrides[arm].append(f"{knob}={1 + levels.index(level) if len(levels) > 1 else size}")
+    return {arm: [*sizes, *EVALUATION] for arm, sizes in overrides.items()}

@@ -1,0 +1,61 @@
+"""A copy of the configuration files as they were when a sweep began: Hydra composes each job only when it starts."""
+
+import hashlib
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
+from hydra.core.config_loader import ConfigLoader
+from omegaconf import OmegaConf
+
+# Groups whose files hold a node of this name that is the sweeper's, and no part of a trial's configuration.
+ASKING = ("study", "search")
+
+
+def frozen_loader(loader: ConfigLoader, directory: Path) -> ConfigLoader:
+    """A loader of a copy, under `directory`, of every configuration folder that the given loader reads."""
+    path = ConfigSearchPathImpl()
+    for element in loader.get_search_path().get_path():
+        path.append(element.provider, frozen(element.path, directory))
+    return ConfigLoaderImpl(config_search_path=path)
+
+
+def frozen(place: str, directory: Path) -> str:
+    """The address of a copy of a folder on Hydra's search path; what is no folder is changed by nobody."""
+    if not place.startswith("file://") and "://" in place:
+        return place
+    return f"file://{copied(Path(place.removeprefix('file://')), directory).resolve()}"
+
+
+def copied(folder: Path, directory: Path) -> Path:
+    """The folder's copy, named by its content, so that jobs of an earlier start keep theirs."""
+    files = {path.relative_to(folder): path.read_text(encoding="utf-8") for path in yaml_files(folder)}
+    digest = hashlib.sha256(repr(sorted((str(name), text) for name, text in files.items())).encode()).hexdigest()[:12]
+    target = directory / digest
+    if not target.is_dir():
+        part = target.with_name(f"{digest}.part")
+        shutil.rmtree(part, ignore_errors=True)
+        for name, text in files.items():
+            (part / name).parent.mkdir(parents=True, exist_ok=True)
+            (part / name).write_text(without_question(name, text), encoding="utf-8")
+        part.rename(target)
+    return target
+
+
+def yaml_files(folder: Path) -> Iterable[Path]:
+    """Every YAML file of a configuration folder, in order."""
+    return sorted(path for path in folder.rglob("*.yaml") if path.is_file())
+
+
+def without_question(name: Path, text: str) -> str:
+    """The text of a file of `study/` or `search/` without its node of that name; any other as it is."""
+    if len(name.parts) < 2 or name.parts[0] not in ASKING:
+        return text
+    content = OmegaConf.create(text)
+    if name.parts[0] not in content:
+        return text
+    del content[name.parts[0]]
+    header = [line for line in text.splitlines() if line.startswith("# @package")]
+    return "\n".join([*header[:1], OmegaConf.to_yaml(content)])

@@ -1,0 +1,122 @@
+"""Nuisance knobs tuned per arm, on validation, before any verdict: the same number of trials for each arm."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from src.atomic import write_json
+from src.studies.finding import Finding, warning
+from src.studies.notation import number, text
+from src.sweeps.arms import Arm
+from src.sweeps.asked import Asked
+from src.sweeps.composition import hash_of
+from src.sweeps.launching import Job, Launching
+from src.sweeps.places import tuning_place
+from src.sweeps.pruner import COMPARING, pruning
+
+SEED = 0
+# Among fewer values than this, one is always at an edge.
+FEWEST_FOR_AN_EDGE = 3
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What tuning found for an arm: the best values; or why there are none."""
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+    error: str = ""
+    findings: tuple[Finding, ...] = ()
+
+
+def tune(asked: Asked, arms: Mapping[str, Arm], launching: Launching) -> dict[str, Tuned]:
+    """Tunes every arm; arms of a study without nuisance knobs need none."""
+    if not asked.study.nuisance:
+        return {name: Tuned() for name in arms}
+    # Optuna takes seconds to import: only studies that tune wait for it.
+    from src.sweeps.optimization import Optimization, Point, journal
+    from src.sweeps.optimize import optimize
+    from src.sweeps.space import nuisance_space
+
+    path = launching.directory / "tuning" / "journal.log"
+    storage, space = journal(path), nuisance_space(asked.study.nuisance)
+    optimizations = {
+        name: Optimization(
+            storage,
+            # Another configuration of the arm, or another range, is another optimization.
+            f"{name} @ {hash_of(arm.config)} {sorted(space.items())} {asked.tuning_seeds}",
+            space,
+            sampler=next(iter(asked.study.nuisance.values())).sampler,
+            seed=SEED,
+            total=asked.tuning_trials,
+            direction=asked.direction,
+        )
+        for name, arm in arms.items()
+    }
+
+    def jobs_of(name: str, point: Point) -> list[Job]:
+        place = tuning_place(name) / f"trial={point.number}"
+        study_name = optimizations[name].study.study_name
+        extra = pruning(asked.pruner, path, study_name, point.number, asked.leading.select)
+        return [
+            arms[name].job(
+                place / f"seed={seed}" if len(asked.tuning_seeds) > 1 else place,
+                seed,
+                point.values,
+                f"{name} tuning {point.number}",
+                "tune",
+                extra,
+            )
+            for seed in asked.tuning_seeds
+        ]
+
+    errors = optimize(
+        f"tuning {asked.name}",
+        optimizations,
+        jobs_of,
+        launching,
+        asked.leading.select,
+        in_rounds=asked.pruner == COMPARING,
+    )
+    found = {}
+    for name, one in optimizations.items():
+        own = [error for (row, _), error in errors.items() if row == name]
+        found[name] = best_of(name, one, asked, own)
+        write_json(
+            launching.directory / tuning_place(name) / "best.json",
+            {
+                "values": dict(found[name].values),
+                asked.leading.select: one.finished[0].value if one.finished else None,
+                "trials": [
+                    {"number": trial.number, "state": trial.state.name.lower(), "value": trial.value, **trial.params}
+                    for trial in one.study.get_trials(deepcopy=False)
+                ],
+                "findings": [finding.message for finding in found[name].findings],
+            },
+        )
+    return found
+
+
+def best_of(name: str, one: Any, asked: Asked, errors: list[str]) -> Tuned:
+    """The values of an arm's best tuning trial, and a finding for each that lies at the edge of what was tried."""
+    if not one.finished:
+        told = f": {errors[0]}" if errors else ""
+        return Tuned(error=f"none of the arm's {one.tried} tuning trials gave a value{told}")
+    best = one.finished[0].params
+    findings = []
+    for knob in one.space:
+        if asked.study.nuisance[knob].space == "choices":
+            continue
+        tried = sorted(value for trial in one.finished if (value := number(trial.params[knob])) is not None)
+        if len(set(tried)) >= FEWEST_FOR_AN_EDGE and best[knob] in (tried[0], tried[-1]):
+            end = "smallest" if best[knob] == tried[0] else "largest"
+            message = (
+                f"The best {knob} of {name}, {text(round_to(best[knob]))}, is the {end} that was tried: widen "
+                f"study.nuisance.{knob}, which is {list(asked.study.nuisance[knob].values)}, or raise its trials."
+            )
+            findings.append(warning("optimum_at_edge", message))
+    return Tuned(best, findings=tuple(findings))
+
+
+def round_to(value: float, digits: int = 3) -> float:
+    """The value with so many significant digits."""
+    return float(f"{value:.{digits}g}")

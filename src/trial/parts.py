@@ -1,0 +1,64 @@
+"""From a configuration to the objects of a trial: the only place where they are made."""
+
+import math
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, NamedTuple
+
+import pytorch_lightning as pl
+import torch
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from src.trial.allocator import keep_big_buffers
+
+
+class Parts(NamedTuple):
+    """What a trial is made of."""
+
+    data: Any
+    model: pl.LightningModule
+    trainer: pl.Trainer
+
+
+# Below so many values in a sample, threads spend longer waiting for each other than computing.
+VALUES_WORTH_THREADS = 256
+
+
+def seed_everything(seed: int) -> None:
+    """Seeds every global generator."""
+    pl.seed_everything(seed, workers=True, verbose=False)
+    # Deterministic algorithms need not overwrite memory that the next operation fills anyway.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+
+
+@cache
+def _own_threads() -> int:
+    return torch.get_num_threads()
+
+
+def set_threads(threads: int | None, input_shape: Sequence[int]) -> None:
+    """Sets how many threads torch computes with; None is one for small samples and torch's own choice for others."""
+    own = _own_threads()  # asked before the first change: jobs of one process follow each other
+    torch.set_num_threads(threads or (own if math.prod(input_shape) >= VALUES_WORTH_THREADS else 1))
+
+
+def build(config: DictConfig) -> Parts:
+    """Data, seeded model and trainer of the trial that `config` describes."""
+    data = instantiate(config.data, _convert_="all")
+    set_threads(config.threads, data.input_shape)
+    keep_big_buffers()
+    seed_everything(config.seed)
+    model = instantiate(
+        config.model,
+        input_shape=data.input_shape,
+        classes=data.classes,
+        optimizer=instantiate(config.optimizer),
+        scheduler=instantiate(config.scheduler),
+        _convert_="all",
+    )
+    callbacks = [instantiate(callback, _convert_="all") for callback in (config.callbacks or {}).values()]
+    callbacks.append(instantiate(config.batching, _convert_="all"))
+    loggers = [instantiate(logger, _convert_="all") for logger in (config.logger or {}).values()]
+    trainer = instantiate(config.trainer, callbacks=callbacks, logger=loggers or False, _convert_="all")
+    return Parts(data, model, trainer)

@@ -1,0 +1,288 @@
+"""The batch that changes from epoch to epoch changes nothing else: order, coverage, validation, counts."""
+
+import re
+import shlex
+
+import pytest
+import pytorch_lightning as pl
+import torch
+from hydra.utils import instantiate
+from torch.optim import SGD
+from torch.optim.lr_scheduler import CosineAnnealingLR, OneCycleLR, SequentialLR, StepLR
+
+from src.callbacks.batch_size import BatchSizeScheduler
+from src.callbacks.grow_on_plateau import GrowOnPlateau
+from src.callbacks.history import History, read_history
+from src.models.schedule import Schedule
+from tests.batch_helpers import Ordinary, Tiny, assert_same, fit, net, ramp, state
+from tests.conftest import ROOT
+
+
+def with_schedule(scheduler=None, **settings):
+    """A net whose SGD at 0.1 has this scheduler."""
+    from functools import partial
+
+    return net(optimizer=partial(SGD, lr=0.1), scheduler=partial(Schedule, scheduler=scheduler, **settings))
+
+
+@pytest.mark.parametrize("reverse", [False, True], ids=["growing", "shrinking"])
+def test_every_sample_once_per_epoch_in_an_order_that_no_schedule_changes(reverse):
+    _, fixed = fit(BatchSizeScheduler(start=8))
+    _, varied = fit(ramp(reverse=reverse))
+    assert varied.rows == fixed.rows
+    assert all(sorted(rows) == list(range(100)) for rows in varied.rows.values())
+    sizes = [8, 16, 32, 64, 64]
+    assert [sizes[0] for sizes in varied.sizes.values()] == (sizes[::-1] if reverse else sizes)
+    assert varied.sizes[4 if reverse else 0] == [8] * 12 + [4]
+    assert varied.validations == fixed.validations == 5
+
+
+@pytest.mark.parametrize("updates_per_epoch", [None, 4])
+@pytest.mark.parametrize("batching", [ramp, lambda: ramp(reverse=True), lambda: ramp(lr="decay")])
+def test_planned_and_real_updates_agree(batching, updates_per_epoch):
+    batching, planned = batching(), []
+
+    class Plan(pl.Callback):
+        def on_train_start(self, trainer, pl_module):
+            planned.extend(trainer.datamodule.planned_update_counts)
+
+    trainer, _ = fit(batching, Tiny(batch_size=8, updates_per_epoch=updates_per_epoch), callbacks=[Plan()])
+    assert trainer.global_step == sum(planned)
+    if updates_per_epoch is None:
+        assert trainer.global_step == batching.total_updates(100, 5)
+
+
+def test_a_fixed_size_computes_what_no_callback_computes():
+    with_callback, _ = fit(BatchSizeScheduler())
+    without, _ = fit(pl.Callback(), reload_dataloaders_every_n_epochs=1)
+    assert_same(state(with_callback), state(without))
+
+
+def test_a_second_fit_with_the_same_callback_starts_fresh():
+    batching, data = ramp(lr="sqrt", start=None), Tiny(batch_size=8)
+    first, seen = fit(batching, data)
+    assert data.batch_size == 8
+    assert not hasattr(data, "planned_batch_sizes")
+    second, again = fit(batching, data)
+    assert again.sizes == seen.sizes
+    assert_same(state(second), state(first))
+    with pytest.raises(ValueError, match="expected"):
+        fit(batching, data, callbacks=[_Broken()])
+    assert data.batch_size == 8
+
+
+class _Broken(pl.Callback):
+    def on_train_epoch_start(self, trainer, pl_module):
+        if trainer.current_epoch == 2:
+            raise ValueError("expected")
+
+
+def test_the_record_has_size_updates_samples_and_rates(tmp_path):
+    fit(ramp(lr="linear"), model=with_schedule(), callbacks=[History(str(tmp_path / "metrics.csv"))])
+    rows = read_history(tmp_path / "metrics.csv")
+    assert [row["batch_size"] for row in rows] == [8, 16, 32, 64, 64]
+    assert [row["updates"] for row in rows] == [13, 20, 24, 26, 28]
+    assert [row["samples"] for row in rows] == [100, 200, 300, 400, 500]
+    assert [row["lr"] for row in rows] == pytest.approx([0.1, 0.2, 0.4, 0.8, 0.8])
+    assert [row["lr_scale"] for row in rows] == [1, 2, 4, 8, 8]
+
+
+# ---------------------------------------------------------------------- learning rates
+
+
+def test_a_matched_decay_has_the_ramps_inverse_as_its_rates_and_one_size():
+    _, seen = fit(ramp(lr="decay"), model=with_schedule())
+    assert list(seen.rates.values()) == pytest.approx([0.1, 0.05, 0.025, 0.0125, 0.0125])
+    assert {sizes[0] for sizes in seen.sizes.values()} == {8}
+    _, seen = fit(ramp(lr="decay", reverse=True), model=with_schedule())
+    assert list(seen.rates.values()) == pytest.approx([0.0125, 0.0125, 0.025, 0.05, 0.1])
+    assert {sizes[0] for sizes in seen.sizes.values()} == {8}
+
+
+def test_the_coupling_multiplies_what_a_scheduler_plans():
+    _, seen = fit(ramp(lr="sqrt"), model=with_schedule(lambda optimizer: StepLR(optimizer, 2, 0.1)))
+    expected = [0.1 * size**0.5 * step for size, step in zip((1, 2, 4, 8, 8), (1, 1, 0.1, 0.1, 0.01), strict=True)]
+    assert list(seen.rates.values()) == pytest.approx(expected)
+
+
+class Own(pl.LightningModule):
+    """A user's module, whose scheduler is none of ours."""
+
+    def __init__(self, scheduler, interval="epoch"):
+        super().__init__()
+        self.net, self.make, self.interval = torch.nn.Linear(4, 3), scheduler, interval
+
+    def training_step(self, batch, batch_idx):
+        return torch.nn.functional.cross_entropy(self.net(batch[0]), batch[1])
+
+    def validation_step(self, batch, batch_idx):
+        self.log("val/loss", self.training_step(batch, batch_idx))
+
+    def configure_optimizers(self):
+        optimizer = SGD(self.parameters(), lr=0.1)
+        course = {"scheduler": self.make(optimizer, self.trainer), "interval": self.interval}
+        return {"optimizer": optimizer, "lr_scheduler": course}
+
+
+def test_rates_of_any_module_follow_whatever_the_scheduler_is_made_of():
+    def two(optimizer, trainer):
+        return SequentialLR(optimizer, [StepLR(optimizer, 1, 0.5), StepLR(optimizer, 9, 0.5)], milestones=[2])
+
+    fixed = [0.1, 0.05, 0.1, 0.1, 0.1]  # the second of the two begins at the first rate again
+    _, alone = fit(BatchSizeScheduler(start=8), Ordinary(), Own(two))
+    _, seen = fit(ramp(lr="linear"), Ordinary(), Own(two))
+    assert list(alone.rates.values()) == pytest.approx(fixed)
+    expected = [rate * scale for rate, scale in zip(fixed, (1, 2, 4, 8, 8), strict=True)]
+    assert list(seen.rates.values()) == pytest.approx(expected)
+
+
+def test_a_length_in_updates_is_the_schedules_own():
+    def cosine(optimizer, T_max):  # noqa: N803, as torch names it
+        lengths.append(T_max)
+        return CosineAnnealingLR(optimizer, T_max)
+
+    from functools import partial
+
+    lengths = []
+    trainer, _ = fit(ramp(), model=with_schedule(partial(cosine, T_max="total"), interval="update"))
+    assert lengths == [trainer.global_step]
+    assert trainer.optimizers[0].param_groups[0]["lr"] == pytest.approx(0, abs=1e-9)
+    with pytest.raises(ValueError, match="depends on the number of updates, which the batching does not tell"):
+        fit(GrowOnPlateau(), model=with_schedule(partial(cosine, T_max="total"), interval="update"))
+
+
+def test_lengths_that_lightning_estimated_are_refused_unless_they_are_the_schedules_total():
+    def estimated(optimizer, trainer):
+        return CosineAnnealingLR(optimizer, trainer.estimated_stepping_batches)
+
+    def total(optimizer, trainer):
+        return CosineAnnealingLR(optimizer, batching.total_updates(100, 5))
+
+    batching = ramp()
+    with pytest.raises(ValueError, match=r"65 updates, but this batching makes 28; .*total_updates"):
+        fit(batching, Ordinary(), Own(estimated, "step"))
+    with pytest.raises(ValueError, match="nobody can know"):
+        fit(GrowOnPlateau(start=8), Ordinary(), Own(estimated, "step"))
+    fit(BatchSizeScheduler(start=8), Ordinary(), Own(estimated, "step"))
+    trainer, _ = fit(batching, Ordinary(), Own(total, "step"))
+    assert trainer.global_step == 28
+
+
+def test_a_one_cycle_cannot_follow_the_batch():
+    def cycle(optimizer):
+        return OneCycleLR(optimizer, 0.1, total_steps=50)
+
+    with pytest.raises(ValueError, match="OneCycleLR sets learning rates that cannot follow"):
+        fit(ramp(lr="linear"), model=with_schedule(cycle))
+    fit(ramp(), model=with_schedule(cycle))
+
+
+# ---------------------------------------------------------------------- refusals
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"val_check_interval": 2}, "val_check_interval=2 counts batches"),
+        ({"accumulate_grad_batches": 2}, "batching.max_per_device"),
+    ],
+)
+def test_what_a_varying_size_breaks_is_refused_and_a_fixed_size_has_it(settings, said):
+    with pytest.raises(ValueError, match=said):
+        fit(ramp(), **settings)
+    fit(BatchSizeScheduler(), epochs=1, **settings)
+    fit(ramp(lr="decay"), epochs=1, **settings)  # its batches are all of one size
+
+
+@pytest.mark.parametrize("settings", [{"limit_train_batches": 2}, {"max_steps": 20}], ids=str)
+def test_limits_are_warned_of(settings):
+    with pytest.warns(UserWarning, match=f"trainer.{next(iter(settings))}"):
+        fit(ramp(), **settings)
+
+
+def test_a_schedule_that_leaves_one_sample_to_batch_norm_is_refused_with_what_would_work():
+    def refusal(data):
+        with pytest.raises(ValueError, match="norm=batch") as refused:
+            fit(ramp(start=4, stop=33), data, net(norm="batch"))
+        return str(refused.value)
+
+    # 100 = 3·33 + 1 in the last epochs; 32 and 34 leave 4 and 32.
+    assert "epoch 4 has one of 1 with batch_size=33 on 100 samples; 32 or 34 would work" in refusal(Tiny(batch_size=4))
+    assert "epoch 4 has one of 1 with a batch size of 33 on 100 samples; 32 or 34 would work" in refusal(Ordinary())
+    fit(ramp(start=4, stop=32), Tiny(batch_size=4), net(norm="batch"))
+    fit(ramp(start=4, stop=33), Ordinary(drop_last=True), net(norm="batch"))
+
+
+def test_data_that_cannot_change_are_refused_loudly():
+    class Stubborn(Ordinary):
+        def train_dataloader(self):
+            self.batch_size, wanted = 8, self.batch_size
+            loader = super().train_dataloader()
+            self.batch_size = wanted
+            return loader
+
+    with pytest.raises(ValueError, match="epoch 1 must have batches of 16, but its loader has 8: Stubborn"):
+        fit(ramp(), Stubborn())
+
+    class Without(Ordinary):
+        def __init__(self):
+            super().__init__()
+            del self.batch_size
+
+    with pytest.raises(ValueError, match="attribute batch_size that its train_dataloader uses, got Without"):
+        fit(ramp(), Without())
+
+
+# ---------------------------------------------------------------------- through the command line
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sizes"),
+    [
+        (["batching=geometric", "batching.start=100", "batching.stop=1600"], [100, 200, 400, 800, 1600]),
+        (["batching=linear", "batching.stop=512", "batching.multiple_of=32"], [32, 160, 288, 384, 512]),
+        (["batching=milestones", "batching.sizes={0: 32, 2: 64, 3: 128}"], [32, 32, 64, 128, 128]),
+        (["batching=doubling", "batching.every=2", "batching.reverse=true"], [128, 64, 64, 32, 32]),
+        (["batching=doubling", "batching.every=2", "batching.max_per_device=50"], [32, 32, 64, 64, 128]),
+        (["batching=matched_decay", "batching.schedule=milestones", "batching.sizes={0: 32, 2: 64}"], [32] * 5),
+        (["batching=on_plateau", "batching.patience=0", "lr=1e-30", "model.units=[]"], [32, 32, 64, 128, 256]),
+        (["batching=geometric", "batching.stop=all"], [32, 104, 339, 1105, 3600]),
+        (["batch_size=all"], [3600] * 5),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value[0], str) else "",
+)
+def test_the_commands_do_what_they_say(trial, tmp_path, overrides, sizes):
+    result = trial(*overrides, "epochs=5", *(["model.units=[8]"] if "model.units=[]" not in overrides else []))
+    rows = read_history(tmp_path / "run" / "metrics.csv")
+    assert [row["batch_size"] for row in rows] == sizes
+    assert result["counters"]["updates"] == sum(-(-3600 // size) for size in sizes)
+    assert result["counters"]["samples"] == 18000
+
+
+PAGE = (ROOT / "docs" / "progressive_batch.md").read_text()
+
+
+@pytest.mark.parametrize("command", re.findall(r"python train\.py ((?!-m).*?)(?: *#.*|`.*)?$", PAGE, re.MULTILINE))
+def test_the_commands_of_the_page_make_a_callback(compose, command):
+    config = compose(*shlex.split(command))
+    assert isinstance(instantiate(config.batching, _convert_="all"), BatchSizeScheduler)
+
+
+def test_the_pages_counts_are_those_that_its_command_prints():
+    from scripts.draw_batch_schedules import EPOCHS, PLANNED, SAMPLES
+
+    for name, settings in PLANNED.items():
+        assert f"\n{name:28}{BatchSizeScheduler(**settings).total_updates(SAMPLES, EPOCHS):>8,}" in PAGE
+
+
+def test_a_varying_size_is_drawn_under_the_loss(trial, tmp_path, monkeypatch):
+    from matplotlib.axes import Axes
+
+    drawn = []
+    step = Axes.step
+    monkeypatch.setattr(Axes, "step", lambda self, *values, **look: (drawn.append(values), step(self, *values, **look)))
+    trial("batching=doubling", "batching.every=1", "epochs=3", "model.units=[8]")
+    assert drawn == [([1, 2, 3], [32, 64, 128])]
+    trial("epochs=2", "model.units=[8]", directory=tmp_path / "fixed")
+    assert len(drawn) == 1
+    assert (tmp_path / "run" / "curves.png").stat().st_size > 10_000

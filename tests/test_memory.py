@@ -1,0 +1,80 @@
+"""Out of memory: half as many samples at once, from the last checkpoint, the same mathematics, and it says so."""
+
+import pytest
+import torch
+
+import src.models.mlp
+from src.callbacks.history import read_history
+
+
+@pytest.fixture
+def memory(monkeypatch):
+    """A device whose memory holds so many samples in training, of every net made from now on."""
+    forward = src.models.mlp.MLP.forward
+    allowed = {"train": 10**9, "val": 10**9, "error": torch.OutOfMemoryError, "said": "out of memory (simulated)"}
+
+    def limited(self, x):
+        if len(x) > allowed["train" if self.training else "val"]:
+            raise allowed["error"](allowed["said"])
+        return forward(self, x)
+
+    monkeypatch.setattr(src.models.mlp.MLP, "forward", limited)
+    return allowed
+
+
+def _last(directory):
+    return torch.load(directory / "checkpoints" / "last.ckpt", weights_only=True)
+
+
+RAMP = ("batching=doubling", "batching.every=1", "model.units=[8]", "epochs=4", "callbacks.checkpoint.share=1")
+
+
+@pytest.mark.parametrize(("error", "said"), [(torch.OutOfMemoryError, ""), (RuntimeError, "CUDA out of memory.")])
+def test_a_run_that_outgrows_its_memory_ends_as_one_that_fits(trial, tmp_path, memory, capsys, error, said):
+    plain = trial(*RAMP, directory=tmp_path / "plain")
+    memory |= {"train": 70, "error": error, "said": said or "out of memory (simulated)"}
+    retried = trial(*RAMP, directory=tmp_path / "retried")
+    assert "oom" not in plain["counters"]
+    assert retried["counters"]["oom"] == [{"epoch": 2, "max_per_device": 64}]
+    assert "out of memory with 128 samples at once in epoch 2: going on with 64" in capsys.readouterr().out
+    for name in ("updates", "samples", "epochs"):
+        assert retried["counters"][name] == plain["counters"][name]
+    rows = read_history(tmp_path / "retried" / "metrics.csv")
+    assert [(row["epoch"], row["batch_size"]) for row in rows] == [(0, 32), (1, 64), (2, 128), (3, 256)]
+    weights = [_last(tmp_path / name)["state_dict"] for name in ("plain", "retried")]
+    torch.testing.assert_close(*weights)
+
+
+def test_without_a_checkpoint_it_starts_again_with_the_same_seed_and_halves_until_it_fits(trial, tmp_path, memory):
+    stale = tmp_path / "retried" / "checkpoints" / "last.ckpt"  # of another run, which must not be gone on from
+    stale.parent.mkdir(parents=True)
+    stale.write_bytes(b"not this run's")
+    run = ("batch_size=512", "model.units=[8]", "epochs=2")
+    trial(*run, directory=tmp_path / "plain")
+    memory["train"] = 100
+    retried = trial(*run, directory=tmp_path / "retried")
+    assert [limit["max_per_device"] for limit in retried["counters"]["oom"]] == [256, 128, 64]
+    torch.testing.assert_close(*(_last(tmp_path / name)["state_dict"] for name in ("plain", "retried")))
+
+
+def test_a_resumed_run_remembers_the_limit(trial, tmp_path, memory):
+    memory["train"] = 70
+    trial(*RAMP)
+    resumed = trial(*RAMP, "epochs=5", f"resume={tmp_path / 'run'}")
+    assert resumed["counters"]["oom"] == [{"epoch": 2, "max_per_device": 64}]
+    assert resumed["counters"]["epochs"] == 5
+
+
+@pytest.mark.parametrize(
+    ("overrides", "limits", "said"),
+    [
+        (["norm=batch"], {"train": 70}, "batching.max_per_device=64 if that is meant"),
+        ([], {"train": 0}, "OutOfMemoryError: out of memory (simulated)"),
+        ([], {"val": 70}, "OutOfMemoryError: out of memory (simulated)"),
+        ([], {"train": 70, "error": RuntimeError, "said": "shapes differ"}, "RuntimeError: shapes differ"),
+    ],
+    ids=["batch norm", "not one sample fits", "in the validation", "another error"],
+)
+def test_what_smaller_parts_cannot_mend_ends_the_run(refused, memory, overrides, limits, said):
+    memory |= limits
+    assert said in refused(*RAMP, *overrides)

@@ -1,0 +1,89 @@
+"""Every command that the documents show works as it stands there."""
+
+import re
+import shlex
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.data_helpers import require_ads, require_fashion_mnist
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def _commands():
+    for page in PAGES:
+        for block in re.findall(r"```bash\n(.*?)```", page.read_text(), re.DOTALL):
+            for line in block.replace("\\\n", " ").splitlines():
+                words = shlex.split(line, comments=True)
+                if words:
+                    yield page.name, words
+
+
+COMMANDS = list(_commands())
+TRAININGS = [
+    (page, words[2:])
+    for page, words in COMMANDS
+    if words[:2] == ["python", "train.py"] and not {"-m", "--help", "--multirun"} & set(words)
+]
+MULTIRUNS = [(page, words[2:]) for page, words in COMMANDS if words[:2] == ["python", "train.py"] and "-m" in words]
+
+
+def _named(case):
+    return " ".join(case[1]) if isinstance(case, tuple) else None
+
+
+@pytest.mark.parametrize("case", TRAININGS, ids=_named)
+def test_a_training_command_trains(trial, case):
+    """As written but for its length: the last two overrides cut it to a few updates of one epoch."""
+    _, overrides = case
+    if any("DIR" in override for override in overrides):
+        return  # resuming and evaluating a directory have tests of their own
+    if any("social_network_ads" in override or "ads_notes" in override for override in overrides):
+        overrides = [*overrides, f"data_dir={require_ads().parent}"]
+    if any(word in override for override in overrides for word in ("fashion", "journal")):
+        overrides = [*overrides, f"data_dir={require_fashion_mnist()}"]
+    devices = ["trainer.accelerator=cpu", "trainer.devices=1"] if "trainer=ddp" in overrides else []
+    short = (
+        []
+        if any(word in " ".join(overrides) for word in ("updates_per_epoch", "batching"))
+        else ["updates_per_epoch=3"]
+    )
+    epochs = [] if any("batching" in override for override in overrides) else ["epochs=3"]
+    assert trial(*overrides, *short, *epochs, *devices)["status"] == "completed"
+
+
+def _first(override):
+    """The first job's value of a swept override; a search's interval begins at its start."""
+    if not override.is_sweep_override():
+        return override.input_line
+    if override.is_interval_sweep():
+        return f"{override.key_or_group}={override.value().start}"
+    return f"{override.get_key_element()}={next(override.sweep_string_iterator())}"
+
+
+@pytest.mark.parametrize("case", MULTIRUNS, ids=_named)
+def test_a_sweep_command_composes(compose, case):
+    """Running them has tests of its own (sweeps, studies, searches); here their first jobs are composed."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    overrides = OverridesParser.create().parse_overrides([word for word in case[1] if word != "-m"])
+    assert compose(*map(_first, overrides)).epochs >= 1
+
+
+def test_every_path_that_the_documents_name_is_there():
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+            if not target.startswith("http"):
+                assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_readme_names_every_choice_and_every_make_target_is_there():
+    text = (ROOT / "README.md").read_text()
+    for group in ("data", "model", "optimizer", "scheduler", "logger", "trainer", "experiment"):
+        for path in (ROOT / "configs" / group).glob("*.yaml"):
+            assert f"`{path.stem}`" in text, f"{group}={path.stem}"
+    targets = {words[1] for _, words in COMMANDS if words[0] == "make"}
+    makefile = (ROOT / "Makefile").read_text()
+    for target in targets:
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target

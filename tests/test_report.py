@@ -1,0 +1,491 @@
+"""The report of a study: every section with the right numbers; damage told; multiruns tabulated."""
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from scripts import report as script
+from src.studies.judgement import judge
+from src.studies.report.evidence import evidence_of
+from src.studies.report.figures.curves import Band, limits
+from src.studies.report.figures.pareto import frontier
+from src.studies.report.figures.picture import inline
+from src.studies.report.multirun import failures, read_multirun, rows
+from src.studies.report.record import read_record
+from src.studies.report.render import escaped, html
+from src.studies.report.results_files import read_tables
+from src.studies.report.sections import recommendations
+from src.studies.report.study_directory import read_study_directory
+from src.studies.report.write import author_words, write_document, write_report
+from src.studies.results_table import results_from_rows
+from src.studies.runs import Run
+from src.studies.study import read_study
+from src.trial.command_line import answer
+from tests.report_data import MEANS, NODE, many_arms, write_study, write_trial
+from tests.test_replay import PARTS
+
+SECTIONS = (
+    *("question", "design", "results", "predictions", "dynamics", "interactions", "cost", "sensitivity"),
+    *("surprises", "recommendations", "reproducibility"),
+)
+
+
+@pytest.fixture(scope="module")
+def studied(tmp_path_factory):
+    """A study's directory with its report, and the evidence it was made from."""
+    directory = write_study(tmp_path_factory.mktemp("studies") / "dropout_norm")
+    evidence = read_study_directory(directory)
+    return directory, evidence, write_report(evidence, directory)
+
+
+@pytest.fixture
+def refused(capsys):
+    """The one sentence with which scripts/report.py refuses these arguments."""
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            answer(lambda: script.main([str(argument) for argument in arguments]))
+        assert ended.value.code == 1
+        said = capsys.readouterr().err.strip()
+        assert len(said.splitlines()) == 1
+        return said
+
+    return run
+
+
+def table(shown, section, start):
+    """The rows of a table of the document, as dictionaries."""
+    blocks = next(one for one in shown.sections if one.id == section).blocks
+    found = next(b for b in blocks if b.kind == "table" and b.caption.startswith(start))
+    return [dict(zip(found.columns, row, strict=True)) for row in found.rows]
+
+
+def told(shown, section):
+    """All sentences of a section in one text."""
+    blocks = next(one for one in shown.sections if one.id == section).blocks
+    texts = [block.text for block in blocks if block.kind == "text"]
+    return " ".join([*texts, *(item for block in blocks if block.kind == "points" for item in block.items)])
+
+
+def test_every_section_stands_in_both_files(studied):
+    directory, _, shown = studied
+    assert tuple(section.id for section in shown.sections) == SECTIONS
+    page, text = ((directory / name).read_text(encoding="utf-8") for name in ("report.html", "report.md"))
+    for section in shown.sections:
+        assert f'id="{section.id}"' in page
+        assert f"\n## {section.title}\n" in text
+    for ruling in shown.rulings:
+        assert escaped(ruling.reason) in text
+    places = [page.index(f'id="{name}"') for name in ("verdicts", *SECTIONS)]
+    assert places == sorted(places)
+    assert NODE["predictions"]["synergy"]["claim"] in page
+
+
+def test_the_page_needs_no_network(studied):
+    directory, _, _ = studied
+    page = (directory / "report.html").read_text(encoding="utf-8")
+    for loading in ("<script", "<link rel=stylesheet", "@import", 'src="http', "url(http", "<image"):
+        assert loading not in page
+    links = [part.split('"')[0] for part in page.split('href="')[1:]]
+    assert all(link.startswith(("#", "data:")) for link in links)
+
+
+def test_every_figure_is_there_twice_and_described(studied):
+    directory, _, shown = studied
+    pictures = shown.pictures
+    names = {path.name for path in (directory / "figures").iterdir()}
+    assert names == {f"{one.name}.{suffix}" for one in pictures for suffix in ("png", "svg")}
+    kinds = {name.split("-")[0] for name in names}
+    drawn = {"-".join(name.split("-")[1:3]) for name in names if name.startswith("curves")}
+    assert drawn == {"val-loss", "train-loss", "val-acc"}
+    assert kinds == {"results", "forest", "bounds", "curves", "heatmap", "lines", "cost", "sensitivity"}
+    assert len({picture.name for picture in pictures}) == len(pictures)
+    assert all(len(picture.alt) > 30 and picture.caption.endswith(".") for picture in pictures)
+    text = (directory / "report.md").read_text(encoding="utf-8")
+    assert all(f"(figures/{picture.name}.png)" in text for picture in pictures)
+
+
+def test_an_embedded_figure_follows_the_theme(studied):
+    _, _, shown = studied
+    picture = next(one for one in shown.pictures if one.name.startswith("curves"))
+    page = inline(picture)
+    assert page.startswith("<svg viewBox=")
+    assert "var(--ink)" in page
+    assert "var(--series-1)" in page
+    assert "#24292f" not in page
+
+
+def test_figures_of_an_earlier_report_go(studied, tmp_path):
+    _, _, shown = studied
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "old.png").touch()
+    (tmp_path / "figures" / "notes.txt").touch()
+    write_document(shown, tmp_path)
+    assert not (tmp_path / "figures" / "old.png").exists()
+    assert (tmp_path / "figures" / "notes.txt").exists()
+
+
+def test_the_results_table_is_the_data(studied):
+    directory, _, shown = studied
+    with (directory / "results.csv").open() as file:
+        trials = list(csv.DictReader(file))
+    assert len(trials) == 20
+    for row in table(shown, "results", "loss"):
+        own = [float(t["loss"]) for t in trials if t["arm"] == row["arm"] and t["loss"] != "nan"]
+        mean, sd = (float(part) for part in row["mean ± sd"].split(" ± "))
+        assert mean == pytest.approx(np.mean(own), abs=6e-4)
+        assert sd == pytest.approx(np.std(own, ddof=1), abs=6e-4)
+        assert int(row["n"]) == len(own)
+        assert (row["epochs"], row["updates"]) == ("12", "1,356")
+    rows = {row["arm"]: row for row in table(shown, "results", "loss")}
+    assert rows["dropout=0,norm=none"]["Δ to baseline"] == "baseline"
+    assert rows["dropout=0,norm=none"]["not finite"] == "1 of 5"
+    assert rows["dropout=0.1,norm=instance"]["Δ to baseline"].startswith("−27.1 % [")
+
+
+def test_verdicts_json_is_what_the_page_says(studied):
+    directory, _, shown = studied
+    stored = json.loads((directory / "verdicts.json").read_text(encoding="utf-8"))
+    assert [stored[ruling.id]["reason"] for ruling in shown.rulings] == [ruling.reason for ruling in shown.rulings]
+    rows = {row["prediction"]: row for row in table(shown, "predictions", "Verdicts")}
+    assert rows["synergy (primary)"]["seeds needed"] == str(stored["synergy"]["seeds_needed"])
+    assert rows["dropout_hurts"]["verdict"] == stored["dropout_hurts"]["verdict"] == "rejected"
+    assert rows["combined_wins"]["verdict"] == "confirmed"
+    (contrast,) = [r for r in table(shown, "predictions", "All") if r["prediction"] == "dropout_hurts"]
+    assert contrast["needed"] == "≥ 0.005"
+
+
+def test_results_csv_can_be_judged_again(studied):
+    directory, evidence, _ = studied
+    again = read_tables(directory / "study.yaml", [directory / "results.csv"], directory)
+    assert {name: one.row() for name, one in again.judgement.verdicts.items()} == {
+        name: one.row() for name, one in evidence.judgement.verdicts.items()
+    }
+
+
+def test_the_design_names_roles_seeds_data_and_findings(studied):
+    _, _, shown = studied
+    roles = {row["setting"]: row["role"] for row in table(shown, "design", "Settings")}
+    assert roles == {"dropout": "scientific", "norm": "scientific", "lr": "nuisance", "epochs": "fixed"}
+    assert "A seed sets seed, data.seed; the data are the same, split anew by the seed." in told(shown, "design")
+    data = {row["split"]: row for row in table(shown, "design", "Data")}
+    assert (data["test"]["rows"], data["test"]["constant predictor's accuracy"]) == ("1,000", "0.1090")
+    assert data["test"]["sha256"] == "653cad2c32a7"
+    assert "not_finite" in {row["code"] for row in table(shown, "design", "Lint")}
+
+
+def test_sensitivity_flags_edges_and_recommends_to_widen(studied):
+    _, _, shown = studied
+    rows = {row["arm"]: row for row in table(shown, "sensitivity", "Tuning of lr")}
+    assert rows["dropout=0.1,norm=none"]["at the edge"] == "upper"
+    assert rows["dropout=0,norm=none"]["at the edge"] == "no"
+    assert "24 tuning trials: 24 completed" in told(shown, "sensitivity")
+    assert "widen study.nuisance.lr" in told(shown, "recommendations")
+
+
+def test_surprises_and_recommendations_follow_from_the_data(studied):
+    _, _, shown = studied
+    assert "dropout_hurts: the opposite of the prediction" in told(shown, "surprises")
+    assert "combined_wins" not in told(shown, "surprises")
+    advice = told(shown, "recommendations")
+    assert "Best mean test loss: dropout=0.1,norm=instance (0.451)" in advice
+    assert "synergy about 14" in advice
+
+
+def test_every_failure_is_a_row_with_its_error(studied):
+    directory, _, shown = studied
+    (failure,) = table(shown, "reproducibility", "1 trial")
+    assert failure == {"arm": "dropout=0,norm=none", "seed": "4", "why": "FloatingPointError: loss is not finite"}
+    assert "dropout=0,norm=none" in (directory / "results.csv").read_text().splitlines()[5]
+    assert "FloatingPointError" in (directory / "results.csv").read_text().splitlines()[5]
+
+
+def test_the_author_answers_beside_the_evidence(studied, tmp_path):
+    _, evidence, shown = studied
+    words = tmp_path / "author.yaml"
+    words.write_text("why: InstanceNorm removes each signal's scale.\n", encoding="utf-8")
+    advice = recommendations.section(replace(evidence, words=author_words(tmp_path)))
+    page = html(replace(shown, sections=[advice]))
+    assert "InstanceNorm removes each signal&#39;s scale." in page
+    assert "Left open by the author" not in page
+    assert "Left open by the author" in html(shown)
+    words.write_text("why: [1]\n")
+    with pytest.raises(ValueError, match="expected a mapping of slots to texts"):
+        author_words(tmp_path)
+
+
+def test_a_diverged_arm_loses_instead_of_vanishing(tmp_path):
+    directory = write_study(tmp_path / "study", failed=False)
+    for seed in range(4):
+        path = directory / "trials" / "dropout=0.1,norm=none" / f"seed={seed}" / "result.json"
+        result = json.loads(path.read_text())
+        result |= {"status": "failed", "error": "FloatingPointError: the training loss became nan", "metrics": {}}
+        path.write_text(json.dumps(result))
+    evidence = read_study_directory(directory)
+    assert "4 of 5 runs are not finite" in evidence.judgement.verdicts["dropout_hurts"].reason
+    assert evidence.judgement.verdicts["dropout_hurts"].verdict == "confirmed"
+    barrier = evidence.judgement.verdicts["barrier"]
+    assert barrier.verdict == "inconclusive"
+    rows = {row["arm"]: row for row in table(write_report(evidence, directory), "results", "loss")}
+    assert rows["dropout=0.1,norm=none"]["not finite"] == "4 of 5"
+
+
+@pytest.mark.parametrize("what", ["none", "failed", "diverged"])
+def test_a_study_without_a_single_result_is_still_reported(tmp_path, what):
+    directory = write_study(tmp_path / "study")
+    shutil.rmtree(directory / "tuning")
+    if what == "none":
+        shutil.rmtree(directory / "trials")
+    error = {"failed": "OSError: no space left", "diverged": "FloatingPointError: nan", "none": ""}[what]
+    for path in (directory / "trials").rglob("result.json"):
+        path.write_text(json.dumps({"status": "failed", "error": error}))
+        (path.parent / "metrics.csv").unlink(missing_ok=True)
+    evidence = read_study_directory(directory)
+    write_report(evidence, directory)
+    verdicts = {name: one.verdict for name, one in evidence.judgement.verdicts.items()}
+    # A loss that diverges on every seed is above any barrier; nothing else can be said.
+    assert verdicts.pop("barrier") == ("rejected" if what == "diverged" else "inconclusive")
+    assert set(verdicts.values()) == {"inconclusive"}
+    assert error in (directory / "report.md").read_text(encoding="utf-8")
+
+
+def test_what_a_study_directory_cannot_vouch_for_is_left_out_and_told(tmp_path):
+    directory = write_study(tmp_path / "study", failed=False)
+    trials = directory / "trials"
+    shutil.copytree(trials / "dropout=0,norm=none", trials / "dropout=0.7,norm=none")
+    (trials / "dropout=0,norm=none" / "seed=0" / "result.json").write_text('{"status": "comp')
+    (trials / "dropout=0,norm=none" / "seed=1" / "result.json").unlink()
+    lines = (trials / "dropout=0,norm=none" / "seed=2" / "metrics.csv").read_text().splitlines()
+    (trials / "dropout=0,norm=none" / "seed=2" / "metrics.csv").write_text("\n".join([*lines[:3], "oops", *lines[4:]]))
+    stale = trials / "dropout=0,norm=instance" / "seed=3" / "result.json"
+    stale.write_text(stale.read_text().replace('"epochs": 12, "lr"', '"epochs": 99, "lr"'))
+    (directory / "command.json").write_text(
+        json.dumps({"study": "named", "command": "python train.py -m x", "smoke": True})
+    )
+    evidence = read_study_directory(directory)
+    messages = "\n".join(finding.message for finding in evidence.judgement.lint)
+    assert "arms that the study no longer has are left out: dropout=0.7,norm=none" in messages
+    assert "result.json cannot be read" in messages
+    assert "no result.json: still running, or killed" in messages
+    assert "metrics.csv line 4: expected 8 numbers, got 'oops'" in messages
+    assert "dropout=0,norm=instance seed 3 (epochs was 99)" in messages
+    assert {one.verdict for one in evidence.judgement.verdicts.values()} == {"inconclusive"}  # a smoke run
+    assert evidence.name == "named"
+    assert evidence.command == "python train.py -m x"
+
+
+def test_names_that_file_systems_refuse_are_found_again(tmp_path):
+    from src.sweeps.places import file_safe
+
+    arms = {"a/b: c": {"x": 1}, "plain": {"x": 2}}
+    quantities = {"loss": {"metric": "test/loss", "sesoi": 0.01}}
+    (tmp_path / "study.yaml").write_text(
+        yaml.safe_dump({"question": "?", "arms": arms, "quantities": quantities, "seeds": 3})
+    )
+    for arm in arms:
+        for seed in range(3):
+            place = tmp_path / "trials" / file_safe(arm) / f"seed={seed}"
+            write_trial(place, arm, seed, 0.5, np.random.default_rng(seed))
+    evidence = read_study_directory(tmp_path)
+    assert [len(evidence.results.values("loss", arm)) for arm in arms] == [3, 3]
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_the_replay_of_the_journal_is_a_report_that_decides_nothing(part, tmp_path):
+    study, rows = part()
+    evidence = evidence_of("replay", study, results_from_rows(study, rows))
+    write_report(evidence, tmp_path)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert page.count('class="ruling inconclusive"') == len(study.predictions)
+    assert 'class="ruling confirmed"' not in page
+    assert "No learning curves came with these trials." in page
+    assert "few_seeds" in page
+
+
+def test_what_is_typed_is_shown_and_not_obeyed(tmp_path):
+    evil = "<script>alert(1)</script> & | $x_1$ *y*"
+    node = {**NODE, "question": evil, "nuisance": {}, "predictions": {**NODE["predictions"]}}
+    node["predictions"]["barrier"] = {**NODE["predictions"]["barrier"], "claim": evil}
+    study = read_study(node)
+    rows = [{"arm": arm, "seed": s, "loss": m + s / 100, "accuracy": m} for arm, m in MEANS.items() for s in range(3)]
+    write_report(evidence_of("evil", study, results_from_rows(study, rows)), tmp_path)
+    assert "<script" not in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "<script" not in (tmp_path / "report.md").read_text(encoding="utf-8").replace("\\<script", "")
+
+
+def test_36_arms_of_20_seeds_take_less_than_10_seconds(tmp_path):
+    """With curves of 50 epochs; the measured time is about 5 s on one core of 2."""
+    node, table_rows = many_arms()
+    study = read_study(node)
+    generator = np.random.default_rng(0)
+    epochs = np.arange(50.0)
+    runs = [
+        Run(
+            row_arm(study, row),
+            row["seed"],
+            {
+                **{"epoch": epochs, "updates": 100 * epochs, "seconds": epochs / 10},
+                "val/loss": row["loss"] * (1 + np.exp(-epochs / 9)) * np.exp(generator.normal(0, 0.01, 50)),
+                "train/loss": row["loss"] * (1 + np.exp(-epochs / 9)),
+            },
+        )
+        for row in table_rows
+    ]
+    began = time.process_time()
+    evidence = evidence_of("many", study, results_from_rows(study, table_rows), runs=runs)
+    write_report(evidence, tmp_path)
+    assert time.process_time() - began < 10
+    assert len(evidence.shown) == 8
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Grey: the means of 28 further arms." in page
+    assert len(page) < 4_000_000
+
+
+def row_arm(study, row):
+    """The arm of a row of the 36."""
+    return study.select({"units": row["units"], "lr": row["lr"]})[0]
+
+
+def test_bands_leave_broken_runs_out_and_end_with_the_shortest():
+    def run(values):
+        return Run("a", 0, {"val/loss": np.array(values, float), "epoch": np.arange(len(values), dtype=float)})
+
+    band = Band([run([3, 2, 1, 0]), run([5, 4, 3]), run([9, np.nan])], "val/loss", "epoch")
+    assert band.clock.tolist() == [1, 2, 3]
+    assert band.mean == pytest.approx([17 / 3, 3, 2])
+    assert band.high[2] - band.mean[2] == pytest.approx(12.7062, abs=1e-3)  # t(0.975, 1) · √2 / √2
+    assert limits(np.array([np.nan]), np.array([np.nan])) == (0.0, 0.0)
+
+
+def test_the_front_holds_what_none_beats():
+    points = {"cheap": (1.0, 0.5), "dear": (3.0, 0.3), "beaten": (3.0, 0.4), "worse": (2.0, 0.6)}
+    assert frontier(points, -1) == ["cheap", "dear"]
+    assert frontier(points, 1) == ["cheap", "worse"]
+
+
+@pytest.fixture
+def multirun(tmp_path):
+    """A multirun of two arms with three seeds, one job failed, one damaged, one unfinished."""
+    generator = np.random.default_rng(0)
+    number = 0
+    for norm in ("none", "batch"):
+        for seed in range(4):
+            place = tmp_path / "run" / str(number)
+            write_trial(place, norm, seed, 0.5, generator, overrides=["epochs=2", f"norm={norm}", f"seed={seed}"])
+            number += 1
+    failed = json.loads((tmp_path / "run" / "1" / "result.json").read_text())
+    failed |= {"status": "failed", "error": "ValueError: dropout must be in [0, 1), got 2.0", "metrics": {}}
+    (tmp_path / "run" / "1" / "result.json").write_text(json.dumps(failed))
+    for job in ("4", "5"):
+        (tmp_path / "run" / job / ".hydra").mkdir()
+        overrides = f"- epochs=2\n- norm=batch\n- seed={int(job) - 4}\n"
+        (tmp_path / "run" / job / ".hydra" / "overrides.yaml").write_text(overrides)
+    (tmp_path / "run" / "4" / "result.json").write_text("")
+    (tmp_path / "run" / "5" / "result.json").unlink()
+    return tmp_path / "run"
+
+
+def test_a_multirun_is_tabulated_by_what_its_overrides_vary(multirun):
+    found = read_multirun(multirun)
+    assert list(found.arms) == ["norm=none", "norm=batch"]
+    assert found.common == {"epochs": "2"}
+    first, second = rows(found, ["test/loss"])
+    losses = [
+        json.loads((multirun / job / "result.json").read_text())["metrics"]["test/loss"] for job in ("0", "2", "3")
+    ]
+    assert first[:2] == ["norm=none", "3 of 4"]
+    assert float(first[2].split(" ± ")[0]) == pytest.approx(np.mean(losses), abs=1e-3)
+    assert second[:2] == ["norm=batch", "2 of 4"]
+    assert [(row[0], row[1], row[2], row[3]) for row in failures(found)] == [
+        ("norm=none", "1", "1", "failed"),
+        ("norm=batch", "0", "4", "damaged"),
+        ("norm=batch", "1", "5", "unfinished"),
+    ]
+
+
+def test_a_multirun_on_the_command_line(multirun, capsys):
+    script.main([str(multirun)])
+    said = capsys.readouterr().out
+    assert "norm=batch" in said
+    assert "dropout must be in [0, 1), got 2.0" in " ".join(said.split())
+    assert (multirun / "report.html").exists()
+    assert "Jobs without a result" in (multirun / "report.md").read_text(encoding="utf-8")
+
+
+def test_metrics_that_json_lost_are_gaps(tmp_path):
+    write_trial(tmp_path, "a", 0, 0.5, np.random.default_rng(0))
+    result = json.loads((tmp_path / "result.json").read_text())
+    result["metrics"]["test/loss"] = None
+    (tmp_path / "result.json").write_text(json.dumps(result))
+    record = read_record(tmp_path)
+    assert np.isnan(record.summary["test/loss"])
+    with (tmp_path / "metrics.csv").open("a") as file:
+        file.write("12,14")  # a crash cut the row short
+    assert len(read_record(tmp_path).history["val/loss"]) == 12
+
+
+TABLE = ["dropout,norm,seed,loss,accuracy"]
+TABLE += [
+    f"{d},{n},{s},{0.5 + s / 100 - d},{0.8 + s / 90}" for d in (0, 0.1) for n in ("none", "instance") for s in range(5)
+]
+
+
+def test_a_table_on_the_command_line(tmp_path, capsys):
+    node = {**NODE, "pruner": "median", "smoke": False}
+    header = "# @package _global_\ndefaults: [override /data: fashion_mnist, override /model: cnn]\n"
+    (tmp_path / "study.yaml").write_text(header + yaml.safe_dump({"study": node}), encoding="utf-8")
+    damaged = [*TABLE[:-1], "0.1,instance,4,oops,inf", "0.1,instance,0,0.9,0.9", "0.9,none,0,1,1"]
+    (tmp_path / "results.csv").write_text("\n".join(damaged))
+    script.main([str(tmp_path / "study.yaml"), str(tmp_path / "results.csv"), "-o", str(tmp_path / "out")])
+    said = " ".join(capsys.readouterr().out.split())
+    for code in ("text_value", "duplicate_trial", "unknown_arm", "not_finite"):
+        assert code in said
+    assert "synergy" in said
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "line 21 (loss &#39;oops&#39;)" in page
+    assert "sha256" in page
+    stored = json.loads((tmp_path / "out" / "verdicts.json").read_text())
+    assert set(stored) == {*NODE["predictions"], "lint"}
+
+
+def test_mistakes_are_answered_in_one_sentence(tmp_path, refused):
+    study, results = tmp_path / "asked.yaml", tmp_path / "results.csv"
+    study.write_text(yaml.safe_dump(NODE))
+    results.write_text("seed,loss,accuracy\n0,1,1\n")
+    assert refused(tmp_path / "nothing").endswith("nothing: no such file or directory")
+    assert "needs a table of trials" in refused(study)
+    assert "say where the report goes" in refused(study, results)
+    assert "an arm column or one per factor" in refused(study, results, "-o", tmp_path)
+    assert "missing.csv: no such file" in refused(study, tmp_path / "missing.csv", "-o", tmp_path)
+    assert "found neither" in refused(tmp_path)
+    assert "leave out" in refused(tmp_path, results)
+    study.write_text("study: {question: 3}")
+    assert "study lacks the key 'quantities'" in refused(study, results, "-o", tmp_path)
+    results.write_bytes(b"seed,loss\n\xff\xfe\x00,1\n")
+    study.write_text(yaml.safe_dump(NODE))
+    assert "expected CSV in UTF-8" in refused(study, results, "-o", tmp_path)
+
+
+def test_the_script_starts_without_torch():
+    code = "import sys, scripts.report as r, src.studies.report.study_directory, src.studies.report.multirun\n"
+    code += "found = {'torch', 'hydra', 'pytorch_lightning', 'matplotlib', 'jinja2'} & set(sys.modules)\n"
+    code += "assert not found, found"
+    root = Path(__file__).parents[1]
+    subprocess.run([sys.executable, "-c", code], cwd=root, check=True, timeout=60)
+
+
+def test_the_judgement_of_the_report_is_the_core_s(studied):
+    _, evidence, _ = studied
+    again = judge(evidence.study, evidence.results, evidence.configs)
+    assert {name: one.row() for name, one in again.verdicts.items()} == {
+        name: one.row() for name, one in evidence.judgement.verdicts.items()
+    }

@@ -1,0 +1,311 @@
+"""A study's course: every trial once, whatever interrupts it, and the truth about those that failed."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+from omegaconf import OmegaConf
+
+from src.callbacks.history import read_history
+from src.studies.study_file import read_study_file
+from src.sweeps import study_sweep
+from src.sweeps.lock import held
+from src.sweeps.outcome import outcome_of
+from src.sweeps.overrides import override, parsed
+from src.sweeps.places import file_safe
+from src.sweeps.smoke import smoke_overrides
+from src.sweeps.workers import at_once, refuse_many_processes, threads_each
+from src.trial.command_line import sentence, sweep_arguments
+from tests.data_helpers import require_fashion_mnist
+from tests.sweep_helpers import QUESTION, command, environment, results, sweep, write_study
+
+ONE_ARM = {key: value for key, value in QUESTION.items() if key not in ("factors", "predictions")} | {
+    "arms": {"only": {}}
+}
+PLACES = {f"trials/dropout={level}/seed={seed}" for level in ("0", "0.5") for seed in (0, 1)}
+
+
+@pytest.fixture
+def unreported(monkeypatch):
+    """The course without the report, whose pictures take seconds and have tests of their own."""
+    monkeypatch.setattr(study_sweep, "report", lambda directory, name: None)
+
+
+def starts(directory):
+    """When each trial last began, by its place."""
+    return {
+        str(path.parent.relative_to(directory)): path.stat().st_mtime_ns
+        for path in (directory / "trials").rglob("trial.json")
+    }
+
+
+def test_a_study_leaves_question_arms_trials_and_report_and_runs_each_trial_once(tmp_path, capsys):
+    write_study(tmp_path)
+    sweep(tmp_path, "study=tiny")
+    directory = tmp_path / "studies" / "tiny"
+    found = results(directory)
+    assert set(found) == PLACES
+    assert all(result["status"] == "completed" for result in found.values())
+    study = read_study_file(directory / "study.yaml")
+    assert study.question == QUESTION["question"]
+    settings = json.loads((directory / "arms.json").read_text())
+    assert list(settings) == list(study.arms)
+    assert [settings[arm]["dropout"] for arm in study.arms] == [0.0, 0.5]
+    for arm in study.arms:
+        assert not {"seed", "data.seed", "output_dir", "data_dir", "threads"} & settings[arm].keys()
+    for name in ("report.html", "report.md", "results.csv", "verdicts.json"):
+        assert (directory / name).stat().st_size > 0
+    said = capsys.readouterr().out
+    assert said.index("few_seeds") < said.index("4 of 4 trials") < said.index("inconclusive")
+
+    before = starts(directory)
+    sweep(tmp_path, "study=tiny", "study.seeds=3")
+    after = starts(directory)
+    assert {place: after[place] for place in before} == before
+    assert set(after) - set(before) == {f"trials/dropout={level}/seed=2" for level in ("0", "0.5")}
+    assert "6 of 6 trials" in capsys.readouterr().out
+
+
+def test_only_trials_whose_configuration_changed_run_again(tmp_path, unreported):
+    arms = {"a": {"lr": 0.001}, "b/c": {"lr": 0.002}}
+    write_study(tmp_path, study={**ONE_ARM, "arms": arms})
+    sweep(tmp_path, "study=tiny")
+    directory = tmp_path / "studies" / "tiny"
+    before, old = starts(directory), results(directory)
+    write_study(tmp_path, study={**ONE_ARM, "arms": {**arms, "b/c": {"lr": 0.003}}, "question": "Another one?"})
+    sweep(tmp_path, "study=tiny")
+    again = {place for place, moment in starts(directory).items() if moment != before[place]}
+    assert again == {f"trials/b%2Fc/seed={seed}" for seed in (0, 1)}
+    new = results(directory)
+    for place in again:
+        assert new[place]["config"]["lr"] == 0.003
+        assert new[place]["config_hash"] != old[place]["config_hash"]
+        assert [row["epoch"] for row in read_history(directory / place / "metrics.csv")] == [0]
+
+
+def test_a_failed_trial_is_a_row_with_its_error_and_is_tried_again_unless_it_diverged(tmp_path, unreported, capsys):
+    arms = {"good": {}, "wrong": {"data.val_fraction": 2}, "wild": {"optimizer": "sgd", "lr": 1e30}}
+    write_study(tmp_path, study={**ONE_ARM, "arms": arms})
+    sweep(tmp_path, "study=tiny")
+    directory = tmp_path / "studies" / "tiny"
+    found, before = results(directory), starts(directory)
+    assert {result["status"] for place, result in found.items() if "good" in place} == {"completed"}
+    wrong = found["trials/wrong/seed=0"]
+    assert wrong["status"] == "failed"
+    assert "val_fraction" in wrong["error"]
+    said = capsys.readouterr().out
+    assert "6 of 6 trials · 2 failed · 2 diverged" in said
+    assert "val_fraction" in said
+    sweep(tmp_path, "study=tiny")
+    again = {place for place, moment in starts(directory).items() if moment != before[place]}
+    assert again == {f"trials/wrong/seed={seed}" for seed in (0, 1)}
+
+
+def test_a_study_whose_trials_all_fail_says_so_in_one_sentence(tmp_path):
+    write_study(tmp_path, data={"val_fraction": 2})
+    with pytest.raises(ValueError, match=r"all 4 trials of studies/tiny failed, .*val_fraction") as caught:
+        sweep(tmp_path, "study=tiny")
+    assert "\n" not in sentence(caught.value)
+    assert len(results(tmp_path / "studies" / "tiny")) == 4
+
+
+def test_knobs_are_tuned_per_arm_on_seeds_of_their_own_and_totals_are_totals(tmp_path, unreported, capsys):
+    nuisance = {"lr": {"log": [1e-5, 1e-2], "trials": 3, "sampler": "grid"}}
+    write_study(tmp_path, study={**QUESTION, "nuisance": nuisance})
+    sweep(tmp_path, "study=tiny", "study.pruner=halving")
+    directory = tmp_path / "studies" / "tiny"
+    found = results(directory)
+    tuned = {place: result for place, result in found.items() if place.startswith("tuning")}
+    assert len(tuned) == 6
+    for level in ("0", "0.5"):
+        own = {result["config"]["lr"]: result for place, result in tuned.items() if f"dropout={level}/" in place}
+        assert sorted(own) == pytest.approx([1e-5, 10**-3.5, 1e-2])
+        assert {result["seed"] for result in own.values()} == {10_000}
+        best = min(own, key=lambda lr: own[lr]["metrics"]["val/loss"])
+        for seed in (0, 1):
+            assert found[f"trials/dropout={level}/seed={seed}"]["config"]["lr"] == best
+        # with so narrow a net the largest rate is best after one epoch
+        assert json.loads((directory / "tuning" / f"dropout={level}" / "best.json").read_text())["findings"]
+    said = " ".join(capsys.readouterr().out.split())
+    assert "optimum_at_edge: The best lr of dropout=0, 0.01, is the largest that was tried" in said
+    before = starts(directory)
+    sweep(tmp_path, "study=tiny", "study.pruner=halving", "study.nuisance.lr.trials=3", "study.seeds=3")
+    assert {place: moment for place, moment in starts(directory).items() if place in before} == before
+    assert len([place for place in results(directory) if place.startswith("tuning")]) == 6
+
+
+def test_kill_9_loses_at_most_the_running_epochs_and_a_second_process_is_told_who_holds_the_study(tmp_path, unreported):
+    """Two workers, killed with their parent in the middle of the first trials; then one process goes on."""
+    study = {**QUESTION, "seeds": 1}
+    write_study(tmp_path, study=study, epochs=80, threads=None, callbacks={"checkpoint": {"share": 1}})
+    directory = tmp_path / "studies" / "tiny"
+    curves = directory / "trials" / "dropout=0" / "seed=0" / "metrics.csv"
+    two_workers = ("study=tiny", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
+    parent = subprocess.Popen(
+        command(tmp_path, *two_workers),
+        cwd=tmp_path,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        wait_until(lambda: curves.exists() and len(read_history(curves)) > 10, parent)
+        with pytest.raises(ValueError, match=f"held by process {parent.pid} on .* since") as told:
+            sweep(tmp_path, "study=tiny")
+        assert "\n" not in str(told.value)
+    finally:
+        os.killpg(parent.pid, signal.SIGKILL)
+        parent.wait()
+    assert not results(directory)
+    before = read_history(curves)
+    sweep(tmp_path, "study=tiny", "threads=1")
+    found = results(directory)
+    assert set(found) == {place for place in PLACES if place.endswith("seed=0")}
+    assert {result["status"] for result in found.values()} == {"completed"}
+    assert {result["counters"]["epochs"] for result in found.values()} == {80}
+    kept = read_history(curves)[: len(before) - 2]
+    # the clock of a resumed run goes on: equal seconds are the same rows, not repeated ones
+    assert [row["seconds"] for row in kept] == [row["seconds"] for row in before[: len(before) - 2]]
+
+
+def wait_until(condition, running, seconds=90):
+    limit = time.monotonic() + seconds
+    while not condition():
+        assert running.poll() is None, "the sweep ended by itself"
+        assert time.monotonic() < limit
+        time.sleep(0.05)
+
+
+def test_a_lock_of_a_dead_process_is_taken_over(tmp_path):
+    (tmp_path / "lock.json").write_text('{"pid": 999999999, "host": "elsewhere", "since": "long ago"}')
+    with held(tmp_path):
+        assert json.loads((tmp_path / "lock.json").read_text())["pid"] == os.getpid()
+        with pytest.raises(ValueError, match=f"held by process {os.getpid()}"), held(tmp_path):
+            pass
+    assert not (tmp_path / "lock.json").exists()
+
+
+def test_a_study_runs_through_submitit(tmp_path, unreported):
+    pytest.importorskip("hydra_plugins.hydra_submitit_launcher", reason="needs the extra `cluster`")
+    write_study(tmp_path, study={**ONE_ARM, "seeds": [7]})
+    sweep(tmp_path, "study=tiny", "hydra/launcher=submitit_local")
+    found = results(tmp_path / "studies" / "tiny")
+    assert list(found) == ["trials/only/seed=7"]
+    assert {result["status"] for result in found.values()} == {"completed"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["study.sedes=3"], "unknown key 'sedes'; did you mean 'seeds'"),
+        (["study.smoke=perhaps"], "study.smoke must be true or false"),
+        (["study.tuning_seeds=0"], "study.tuning_seeds must be a whole number from 1 on"),
+        (["study.pruner=hope"], "study.pruner must be one of"),
+        (["norm=none,batch"], "the values that a study compares stand in its file"),
+        (["dropout=0.3"], "the arms vary dropout in this study"),
+        (["seed=3"], "list the seeds, as in study.seeds=[3]"),
+        (["nrom=batch"], "there is no knob nrom"),
+        (["trainer=ddp"], "take trainer=default, or hydra/launcher=submitit_local"),
+        (["epochs=0"], "epochs must be a whole number from 1 on"),
+        (["study.factors.dropuot=[0]"], "the arm dropout=0,dropuot=0: there is no knob dropuot"),
+    ],
+)
+def test_mistakes_are_answered_in_one_sentence_before_anything_runs(tmp_path, arguments, said):
+    write_study(tmp_path)
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - the sentence is what counts
+        sweep(tmp_path, "study=tiny", *arguments)
+    told = sentence(caught.value)
+    assert said in told
+    assert "\n" not in told
+    assert not results(tmp_path)
+
+
+def test_a_study_without_m_says_that_it_needs_it():
+    with pytest.raises(ValueError, match=r"study=tiny asks for many trials: it needs -m"):
+        sweep_arguments(["study=tiny"])
+    assert sweep_arguments(["-m", "study=tiny", "study.seeds=3"]) == ["-m", "study=tiny", "++study.seeds=3"]
+    assert sweep_arguments(["epochs=3"]) == ["epochs=3"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [0.1, 1e-30, 3, True, None, "none", "a b", "1e-3", "null", "it's", [64, 32], ["a", "b c"], {0: 32, 20: 64}, ""],
+)
+def test_overrides_are_read_back_as_they_were_meant(value):
+    (read,) = parsed([override("knob", value)], None)
+    assert read.value() == value
+    assert type(read.value()) is type(value)
+
+
+def test_places_of_arms_are_their_names_where_a_file_system_takes_them():
+    assert file_safe("dropout=0.1,norm=none") == "dropout=0.1,norm=none"
+    names = ["a/b", "a b", "model.units=[64,64]", "..", "a%2Fb", "ä"]
+    assert len({file_safe(name) for name in names}) == len(names)
+    assert not [name for name in names if set("/[]* ") & set(file_safe(name)) or file_safe(name).startswith(".")]
+
+
+def test_workers_times_threads_are_the_cores(monkeypatch):
+    monkeypatch.setattr("src.sweeps.workers.cores", lambda: 8)
+    joblib = {"_target_": "hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher"}
+    assert [(at_once(one), threads_each(one)) for jobs in (-1, 2, 3) if (one := {**joblib, "n_jobs": jobs})] == [
+        (8, 1),
+        (2, 4),
+        (3, 2),
+    ]
+    basic = {"_target_": "hydra._internal.core_plugins.basic_launcher.BasicLauncher"}
+    assert (at_once(basic), threads_each(basic)) == (1, None)
+    local = {"_target_": "hydra_plugins.hydra_submitit_launcher.submitit_launcher.LocalLauncher", "cpus_per_task": 4}
+    assert (at_once(local), threads_each(local)) == (2, 4)
+    refuse_many_processes({"strategy": "ddp", "devices": 2}, local)
+    with pytest.raises(ValueError, match="would start the whole sweep again"):
+        refuse_many_processes({"strategy": "auto", "devices": 2}, joblib)
+
+
+def test_an_outcome_is_what_the_files_say(tmp_path):
+    assert outcome_of(tmp_path, "a").state == "waiting"
+    (tmp_path / "trial.json").write_text('{"config_hash": "a"}')
+    assert outcome_of(tmp_path, "a").state == "running"
+    assert outcome_of(tmp_path, "b").state == "waiting"
+    for status, error, state in (
+        ("completed", None, "completed"),
+        ("failed", "ValueError: no", "failed"),
+        ("failed", "FloatingPointError: loss", "diverged"),
+    ):
+        (tmp_path / "result.json").write_text(json.dumps({"status": status, "error": error, "config_hash": "a"}))
+        assert outcome_of(tmp_path, "a").state == state
+        assert outcome_of(tmp_path, "b").state == "waiting"
+    (tmp_path / "result.json").write_text('{"status": "compl')
+    assert outcome_of(tmp_path, "a").state == "running"
+
+
+def test_a_smoke_run_keeps_arms_apart():
+    configs = {
+        "a": {"epochs": 5, "updates_per_epoch": None},
+        "b": {"epochs": 320, "updates_per_epoch": 100},
+        "c": {"epochs": 320, "updates_per_epoch": None},
+    }
+    shrunk = smoke_overrides(configs)
+    assert [shrunk[arm][:2] for arm in configs] == [
+        ["epochs=1", "updates_per_epoch=2"],
+        ["epochs=2", "updates_per_epoch=1"],
+        ["epochs=2", "updates_per_epoch=2"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "arms", "overrides"),
+    [("progressive_batch", 7, []), ("cnn_norm", 5, ["model.filters=2", "model.units=4", "study.nuisance=null"])],
+)
+def test_the_shipped_studies_run_in_seconds(tmp_path, unreported, capsys, name, arms, overrides):
+    if name == "cnn_norm":
+        overrides = [*overrides, f"data_dir={require_fashion_mnist()}"]
+    sweep(tmp_path, f"study={name}", "study.smoke=true", *overrides)
+    directory = tmp_path / "studies" / f"{name}-smoke"
+    found = results(directory)
+    assert len(found) == arms * (2 if "study.nuisance=null" in overrides else 2 + 2)
+    assert {result["status"] for result in found.values()} == {"completed"}
+    assert OmegaConf.load(directory / "command.json").smoke
+    assert "duplicate_arms" not in capsys.readouterr().out
