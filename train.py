@@ -38,7 +38,8 @@ def main(config: DictConfig) -> float | None:
         return run(parts, Path(config.output_dir), description, resume=resume, brief=in_sweep, quiet=quiet)
 
     if in_sweep and any(hydra_config.runtime.choices.get(group) for group in ("study", "search")):
-        return once(config, partial(trial, quiet=True))
+        once(config, partial(trial, quiet=True))
+        return None
     # A sweep survives a failed job and names it at its end; a single run answers for itself.
     asked_to_resume = config.resume is not None
     return trial(asked_to_resume) if in_sweep else answer(lambda: trial(asked_to_resume))

@@ -24,7 +24,8 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from scripts.speed.workloads import WORKLOADS, Target, Workload
+from scripts.speed.extras import NAMES
+from scripts.speed.workloads import OURS, WORKLOADS, Target, Workload
 from src.atomic import write_json
 from src.trial.environment import processor, versions
 from src.trial.run import silence_lightning
@@ -141,6 +142,11 @@ def main() -> None:
             record["workloads"][workload.name] = {"unit": workload.unit, "medians": medians, "turns": found}
             record["rows"] += rows(workload, found)
             table += [cells(row, medians) for row in rows(workload, found)]
+            for side in sorted(medians.keys() & NAMES.keys()):
+                times = f"{medians[OURS] / medians[side]:.2f}×"
+                table.append(
+                    [workload.title, amount(medians[OURS]), f"{side} {amount(medians[side])}", times, "", "", ""]
+                )
     write_json(wanted.output, record)
     if wanted.markdown:
         print("\n".join("| " + " | ".join(line) + " |" for line in [[*COLUMNS], ["---"] * len(COLUMNS), *table]))

@@ -11,7 +11,6 @@ import torch
 from src.callbacks.history import read_history
 from tests.conftest import ROOT
 
-
 # Processes find each other by a free port, which two such tests at once could both find.
 pytestmark = pytest.mark.xdist_group("processes")
 

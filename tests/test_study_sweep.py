@@ -208,7 +208,7 @@ def test_a_study_runs_through_submitit(tmp_path, unreported):
         (["dropout=0.3"], "the arms vary dropout in this study"),
         (["seed=3"], "list the seeds, as in study.seeds=[3]"),
         (["nrom=batch"], "there is no knob nrom"),
-        (["trainer=ddp"], "take trainer=default, or hydra/launcher=submitit_local"),
+        (["trainer=ddp"], "take trainer=default, or hydra/launcher=submitit_slurm"),
         (["epochs=0"], "epochs must be a whole number from 1 on"),
         (["study.factors.dropuot=[0]"], "the arm dropout=0,dropuot=0: there is no knob dropuot"),
     ],
@@ -259,9 +259,12 @@ def test_workers_times_threads_are_the_cores(monkeypatch):
     assert (at_once(basic), threads_each(basic)) == (1, None)
     local = {"_target_": "hydra_plugins.hydra_submitit_launcher.submitit_launcher.LocalLauncher", "cpus_per_task": 4}
     assert (at_once(local), threads_each(local)) == (2, 4)
-    refuse_many_processes({"strategy": "ddp", "devices": 2}, local)
-    with pytest.raises(ValueError, match="would start the whole sweep again"):
-        refuse_many_processes({"strategy": "auto", "devices": 2}, joblib)
+    slurm = {"_target_": local["_target_"].replace("Local", "Slurm"), "tasks_per_node": 2}
+    refuse_many_processes({"strategy": "ddp", "devices": 2}, slurm)
+    refuse_many_processes({"strategy": "auto", "devices": 1}, joblib)
+    for launcher, trainer in ((joblib, {"strategy": "auto", "devices": 2}), (local, {"strategy": "ddp", "devices": 2})):
+        with pytest.raises(ValueError, match="would start the whole sweep again"):
+            refuse_many_processes(trainer, launcher)
 
 
 def test_an_outcome_is_what_the_files_say(tmp_path):

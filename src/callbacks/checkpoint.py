@@ -78,7 +78,9 @@ class BestAndLast(Checkpoint):
             self._best = self._weights(trainer, pl_module)
         self._stopped = trainer.should_stop
         elapsed = time.monotonic() - self._written
-        if self.share and elapsed * self.share >= self._seconds_to_write * (1 - self.share):
+        due = self.share > 0 and elapsed * self.share >= self._seconds_to_write * (1 - self.share)
+        # Clocks differ, and saving waits for every rank: the first decides for all.
+        if trainer.strategy.broadcast(due):
             self._write(trainer)
             self._written_epoch = trainer.current_epoch
 
@@ -117,10 +119,9 @@ class BestAndLast(Checkpoint):
         start = time.monotonic()
         # Best before last: if only the first is written, resuming from the older last finds the same best again.
         if self._best is not None and trainer.is_global_zero:
-            self.directory.mkdir(parents=True, exist_ok=True)
             with replacing(self.best_path) as path:
                 torch.save(self._best, path)
-            self._best = None
+        self._best = None
         if trainer.is_global_zero:
             with replacing(self.last_path) as path:
                 trainer.save_checkpoint(path)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig, OmegaConf
@@ -46,7 +46,7 @@ class Asked:
         return self.study.quantities[names[0] if names else next(iter(self.study.quantities))]
 
     @property
-    def direction(self) -> str:
+    def direction(self) -> Literal["minimize", "maximize"]:
         """Where tuning wants the selection metric."""
         return "maximize" if direction_of(self.leading.select) == "up" else "minimize"
 

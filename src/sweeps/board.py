@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -34,7 +34,7 @@ class Board:
     """
 
     def __init__(
-        self, title: str, rows: Mapping[str, list[Callable[[], Outcome]]], console: Console | None = None
+        self, title: str, rows: Mapping[str, Sequence[Callable[[], Outcome]]], console: Console | None = None
     ) -> None:
         self.title, self.rows = title, rows
         self.console = console or Console()

@@ -1,5 +1,6 @@
-"""Jobs through whichever launcher was chosen; one that cannot even start is a failed trial, not the end of the sweep."""
+"""Jobs through whichever launcher was chosen; one that cannot start is a failed trial, not the end of the sweep."""
 
+import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -117,5 +118,6 @@ def keep_place(config: DictConfig, default: str | None, suffix: str = "") -> Pat
     directory = directory.rstrip("/") + suffix
     hold(config, "hydra.sweep.dir", directory)
     # The launchers would name every job on the terminal, where the sweep shows them in one table.
+    logging.getLogger("hydra_plugins").setLevel(logging.WARNING)
     OmegaConf.update(config, "hydra.hydra_logging.root.level", "WARNING", force_add=True)
     return Path(directory)

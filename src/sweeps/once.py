@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +26,9 @@ def once(config: DictConfig, trial: Callable[[bool], float | None]) -> None:
     result.json and ends only this trial.
     """
     directory, config_hash = Path(config.output_dir), str(describe(config, [])["config_hash"])
+    if int(os.environ.get("LOCAL_RANK") or os.environ.get("SLURM_PROCID") or 0):
+        follow(directory, config_hash, trial)
+        return
     with claimed(directory):
         if outcome_of(directory, config_hash).final:
             return
@@ -41,6 +45,14 @@ def once(config: DictConfig, trial: Callable[[bool], float | None]) -> None:
                 traceback.print_exc()
             if not (directory / "result.json").exists():
                 fail(directory, config_hash, sentence(error))
+
+
+def follow(directory: Path, config_hash: str, trial: Callable[[bool], float | None]) -> None:
+    """Takes part in a trial of several processes once the first of them, which owns the directory, has begun it."""
+    while read_json(directory / "trial.json").get("config_hash") != config_hash:
+        time.sleep(0.1)
+    if not outcome_of(directory, config_hash).final:
+        trial(True)  # from a checkpoint, if the first process has left one
 
 
 def silent(config: DictConfig) -> DictConfig:

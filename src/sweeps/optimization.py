@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import optuna
 from optuna.distributions import BaseDistribution
@@ -61,7 +61,7 @@ class Optimization:
         sampler: str,
         seed: int,
         total: int,
-        direction: str = "minimize",
+        direction: Literal["minimize", "maximize"] = "minimize",
     ) -> None:
         self.space, self.sampler = dict(space), sampler
         self.study = optuna.create_study(storage=storage, study_name=name, direction=direction, load_if_exists=True)

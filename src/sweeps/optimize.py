@@ -83,7 +83,6 @@ def together(outcomes: Sequence[Outcome]) -> Outcome:
 
 def score_of(outcomes: Sequence[Outcome], metric: str) -> float | None:
     """The mean of the metric at the best epoch; None unless every run has it."""
-    values = [(outcome.result.get("metrics") or {}).get(metric) for outcome in outcomes]
-    if not all(isinstance(value, int | float) and math.isfinite(value) for value in values):
-        return None
-    return statistics.fmean(values)
+    found = [(outcome.result.get("metrics") or {}).get(metric) for outcome in outcomes]
+    values = [value for value in found if isinstance(value, int | float) and math.isfinite(value)]
+    return statistics.fmean(values) if len(values) == len(outcomes) else None

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.types import HydraContext, TaskFunction
@@ -41,7 +41,7 @@ class Wanted:
     at_once: int | None
 
     @property
-    def direction(self) -> str:
+    def direction(self) -> Literal["minimize", "maximize"]:
         """Where the metric should go."""
         return "maximize" if direction_of(self.metric) == "up" else "minimize"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
 from hydra.core.config_loader import ConfigLoader
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 # Groups whose files hold a node of this name that is the sweeper's, and no part of a trial's configuration.
 ASKING = ("study", "search")
@@ -54,7 +54,7 @@ def without_question(name: Path, text: str) -> str:
     if len(name.parts) < 2 or name.parts[0] not in ASKING:
         return text
     content = OmegaConf.create(text)
-    if name.parts[0] not in content:
+    if not isinstance(content, DictConfig) or name.parts[0] not in content:
         return text
     del content[name.parts[0]]
     header = [line for line in text.splitlines() if line.startswith("# @package")]

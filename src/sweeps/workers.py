@@ -46,9 +46,11 @@ def refuse_many_processes(trainer: Mapping[str, Any], launcher: Mapping[str, Any
     """
     several = trainer.get("devices") not in (1, "1", "auto", None) and trainer.get("accelerator") != "tpu"
     strategy = str(trainer.get("strategy"))
-    if (several or strategy.startswith(MANY_PROCESSES)) and kind_of(launcher) not in ("local", "slurm"):
+    # Elsewhere Lightning starts the other processes itself, with the command of the sweep or of submitit.
+    by_scheduler = kind_of(launcher) == "slurm" and launcher.get("tasks_per_node") == trainer.get("devices")
+    if (several or strategy.startswith(MANY_PROCESSES)) and not by_scheduler:
         raise ValueError(
             f"trainer.strategy={strategy} with trainer.devices={trainer.get('devices')} would start the whole sweep "
-            "again in each of its processes; take trainer=default, or hydra/launcher=submitit_local or "
-            "submitit_slurm, where each trial is a process of its own"
+            "again in each of its processes; take trainer=default, or hydra/launcher=submitit_slurm with "
+            f"hydra.launcher.tasks_per_node={trainer.get('devices')}, where the scheduler starts them"
         )

@@ -133,4 +133,5 @@ def resumed_arguments(arguments: list[str]) -> list[str]:
         *("--config-path", str(stored), "--config-name", "config"),
         *(argument for argument in arguments if not argument.startswith("resume=")),
         *(f"resume={directory}", f"hydra.run.dir={directory}", "hydra.output_subdir=null"),
+        *("hydra.job.name=train", "+hydra.job_logging.handlers.console.level=WARNING"),  # as configs/train.yaml has it
     ]
