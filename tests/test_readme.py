@@ -5,6 +5,7 @@ import shlex
 
 import pytest
 
+from src.trial.command_line import sweep_arguments
 from tests.conftest import ROOT
 from tests.data_helpers import require_ads, require_fashion_mnist
 
@@ -63,11 +64,17 @@ def _first(override):
 
 
 @pytest.mark.parametrize("case", MULTIRUNS, ids=_named)
-def test_a_sweep_command_composes(compose, case):
+def test_a_sweep_command_composes(compose, tmp_path, case):
     """Running them has tests of its own (sweeps, studies, searches); here their first jobs are composed."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
-    overrides = OverridesParser.create().parse_overrides([word for word in case[1] if word != "-m"])
+    page, words = case
+    if "study=dropout_norm" in words:  # the study that the page has its reader write
+        (example,) = re.findall(r"```yaml\n(# @package.*?)```", (ROOT / "docs" / page).read_text(), re.DOTALL)
+        (tmp_path / "study").mkdir()
+        (tmp_path / "study" / "dropout_norm.yaml").write_text(example)
+        words = [*words, f"hydra.searchpath=[file://{tmp_path}]"]
+    overrides = OverridesParser.create().parse_overrides([word for word in sweep_arguments(words) if word != "-m"])
     assert compose(*map(_first, overrides)).epochs >= 1
 
 

@@ -88,8 +88,8 @@ class Classifier(pl.LightningModule):
 
     def setup(self, stage: str) -> None:
         data = self._data
-        if hasattr(data, "eval_stretches"):
-            data.eval_stretches = True
+        if hasattr(data, "eval_stretches"):  # a limit on evaluation counts batches, so it gets batches
+            data.eval_stretches = self.trainer.limit_val_batches == 1.0 == self.trainer.limit_test_batches
         if stage != "fit":
             return
         self._refuse_limits_of_parts()
