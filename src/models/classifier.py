@@ -3,15 +3,15 @@
 import math
 from collections.abc import Callable
 from functools import partial
-from itertools import islice
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import Adam, Optimizer
 
+from src.models.plan import planned_updates, refuse_batch_of_one, refuse_limits_of_parts
 from src.models.schedule import Schedule
 from src.models.stretches import needs_closure, reason_for_single_steps
 from src.models.totals import Totals
@@ -92,13 +92,13 @@ class Classifier(pl.LightningModule):
             data.eval_stretches = self.trainer.limit_val_batches == 1.0 == self.trainer.limit_test_batches
         if stage != "fit":
             return
-        self._refuse_limits_of_parts()
+        refuse_limits_of_parts(self.trainer)
         self.automatic_optimization = True
         self.single_step_reason = reason_for_single_steps(self.trainer)
         self.automatic_optimization = self.single_step_reason is not None
         if hasattr(data, "train_stretches"):
             data.train_stretches = not self.automatic_optimization
-            self._refuse_batch_of_one()
+            refuse_batch_of_one(self.trainer, self)
 
     def configure_optimizers(self) -> Any:
         optimizer = self.make_optimizer(self.parameters())
@@ -108,7 +108,7 @@ class Classifier(pl.LightningModule):
         if self.make_scheduler is None:
             return optimizer
         epochs = self.trainer.max_epochs or 1
-        arguments: dict[str, Any] = {"optimizer": optimizer, "updates": self._planned_updates(), "epochs": epochs}
+        arguments: dict[str, Any] = {"optimizer": optimizer, "updates": planned_updates(self.trainer), "epochs": epochs}
         if getattr(self.make_scheduler, "func", self.make_scheduler) is Schedule:
             self.schedule = self.make_scheduler(**arguments)
         else:
@@ -122,50 +122,6 @@ class Classifier(pl.LightningModule):
         """Steps by update; steps by epoch wait for the validation and the end of the epoch, before the checkpoint."""
         if scheduler.interval == "update":
             scheduler.step(self.trainer.callback_metrics)
-
-    def _planned_updates(self) -> list[int] | None:
-        """Updates of each epoch as far as the data can tell."""
-        data, epochs = self._data, self.trainer.max_epochs or 1
-        if hasattr(data, "planned_update_counts"):  # whoever sets the batch size has planned them
-            return data.planned_update_counts
-        if hasattr(data, "planned_updates"):
-            sizes = getattr(data, "planned_batch_sizes", [data.update_size] * epochs)
-            return None if sizes is None else [len(updates) for updates in data.planned_updates(sizes)]
-        updates = self.trainer.estimated_stepping_batches
-        return None if updates == float("inf") else [int(updates) // epochs] * epochs
-
-    def _refuse_limits_of_parts(self) -> None:
-        """A limit on batches counts updates only while an update is one batch."""
-        accumulates = self.trainer.accumulate_grad_batches > 1 or getattr(self._data, "accumulate", 1) > 1
-        if self.trainer.limit_train_batches != 1.0 and accumulates:
-            raise ValueError(
-                f"trainer.limit_train_batches={self.trainer.limit_train_batches} would count parts of accumulated "
-                "updates; use updates_per_epoch, which counts updates"
-            )
-
-    def _refuse_batch_of_one(self) -> None:
-        """Batch norm cannot train on one sample: its variance does not exist."""
-        data, epochs = self._data, self.trainer.max_epochs or 1
-        if not any(isinstance(layer, nn.modules.batchnorm._BatchNorm) and layer.affine for layer in self.modules()):
-            return
-        world = self.trainer.world_size
-        sizes = getattr(data, "planned_batch_sizes", None) or [data.update_size] * epochs
-        for epoch, updates in enumerate(data.planned_updates(sizes)):
-            if min(updates) // (world * data.parts(sizes[epoch])) > 1:
-                continue
-            rows = data.train_size
-            near = (
-                size
-                for size in sorted(range(2, rows + 1), key=lambda size: abs(size - sizes[epoch]))
-                if min(min(plan) for plan in data.planned_updates([size] * min(epochs, 50)))
-                // (world * data.parts(size))
-                > 1
-            )
-            raise ValueError(
-                f"norm=batch needs two samples or more in every batch, and epoch {epoch} has one of {min(updates)} "
-                f"with batch_size={sizes[epoch]} on {rows} samples; "
-                f"{' or '.join(str(size) for size in sorted(islice(near, 2)))} would work"
-            )
 
     # ------------------------------------------------------------------ training
 
