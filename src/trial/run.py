@@ -215,6 +215,8 @@ class _WithoutAdverts(logging.Filter):
         "`Trainer.fit` stopped",
         "Restor",
         "Loaded model",
+        "`weights_only`",
+        "Using bfloat16",
     )
 
     def filter(self, record: logging.LogRecord) -> bool:
