@@ -118,6 +118,9 @@ def test_glorot_uniform_is_keras_default():
         (lambda: MLP((2,), 2, activation="relo"), "must be one of relu"),
         (lambda: MLP((2,), 2, initialization="xavier"), "must be one of torch"),
         (lambda: MLP((2,), 2, units=(0,)), "widths from 1 on"),
+        (lambda: MLP((2,), 2, units="abc"), "widths from 1 on, as .256,256., got abc"),
+        (lambda: MLP((2,), 2, dropout="abc"), "got abc"),
+        (lambda: CNN((1, 40), 10, filters=2.5), "model.filters must be a whole number from 1 on, got 2.5"),
         (lambda: MLP((2,), 1), "classes must be 2"),
     ],
 )

@@ -64,7 +64,7 @@ class CNN(Classifier):
             "pool_size": pool_size,
         }
         for name, value in numbers.items():
-            if value < 1:
+            if not isinstance(value, int) or value < 1:
                 raise ValueError(f"model.{name} must be a whole number from 1 on, got {value}")
         if kernel_size % 2 == 0:
             raise ValueError(f"model.kernel_size must be odd, so that maps keep their size, got {kernel_size}")

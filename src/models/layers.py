@@ -41,7 +41,7 @@ def norm_layer(norm: str, channels: int, dimensions: int) -> list[nn.Module]:
 
 def dropout_layer(dropout: float, dimensions: int) -> list[nn.Module]:
     """Dropout of single units, or of whole channels where there are spatial dimensions; nothing at 0."""
-    if not 0 <= dropout < 1:
+    if not isinstance(dropout, int | float) or not 0 <= dropout < 1:
         raise ValueError(f"dropout must be in [0, 1), got {dropout}")
     return [_CHANNEL_DROPOUT[dimensions](dropout)] if dropout else []
 

@@ -36,8 +36,8 @@ class MLP(Classifier):
         **training: Any,
     ) -> None:
         super().__init__(classes, **training)
-        if any(width < 1 for width in units):
-            raise ValueError(f"model.units must be widths from 1 on, got {list(units)}")
+        if not isinstance(units, list | tuple) or not all(isinstance(width, int) and width >= 1 for width in units):
+            raise ValueError(f"model.units must be a list of widths from 1 on, as [256,256], got {units}")
         layers: list[nn.Module] = [nn.Flatten()]
         width = math.prod(input_shape)
         for hidden in units:

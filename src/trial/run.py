@@ -234,3 +234,4 @@ def silence_lightning() -> None:
         if not any(isinstance(existing, _WithoutAdverts) for existing in logger.filters):
             logger.addFilter(_WithoutAdverts())
     warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)
+    warnings.filterwarnings("ignore", message=".*all_gather is deprecated.*")
