@@ -119,7 +119,7 @@ def test_a_sweep_goes_on_after_a_failed_job_and_names_it(tmp_path):
         "4": "completed",
         "5": "completed",
     }
-    assert "choose batch, layer or group" in results["2"]["error"]
+    assert results["2"]["error"].startswith("ValueError: norm=instance normalizes over space")
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert "norm=instance normalizes over space" in done.stderr

@@ -59,13 +59,19 @@ def answer(task: Callable[[], Answer]) -> Answer:
         sys.exit(1)
 
 
-def sentence(error: BaseException) -> str:
-    """What went wrong, in one line: the innermost cause of Hydra's and OmegaConf's errors, others as they are."""
+def innermost(error: BaseException) -> BaseException:
+    """What Hydra's and OmegaConf's wrappers hold: the mistake itself."""
     while type(error).__module__.startswith(("hydra", "omegaconf")) and error.__cause__ is not None:
         if type(error).__name__ == "InstantiationException" or hasattr(error.__cause__, "parent_node"):
             error = error.__cause__
         else:
             break
+    return error
+
+
+def sentence(error: BaseException) -> str:
+    """What went wrong, in one line: the innermost cause of Hydra's and OmegaConf's errors, others as they are."""
+    error = innermost(error)
     if type(error).__name__ == "MissingConfigException" and getattr(error, "options", None):
         group, _, choice = str(error.missing_cfg_file).rpartition("/")  # type: ignore[attr-defined]
         choices = ", ".join(sorted(error.options))  # type: ignore[attr-defined]

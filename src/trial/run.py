@@ -16,6 +16,7 @@ from rich.table import Table
 from src.atomic import write_json
 from src.callbacks.checkpoint import BestAndLast
 from src.callbacks.history import History
+from src.trial.command_line import innermost
 from src.trial.curves import draw_curves
 from src.trial.description import flat
 from src.trial.environment import git, hardware, versions
@@ -63,7 +64,8 @@ def run(
         raise KeyboardInterrupt(f"interrupted; python train.py resume={directory} goes on") from interruption
     except Exception as problem:
         status = "pruned" if type(problem).__name__ == "TrialPruned" else "failed"
-        error = f"{type(problem).__name__}: {problem}"
+        cause = innermost(problem)
+        error = f"{type(cause).__name__}: {cause}"
         raise
     finally:
         if parts is None or parts.trainer.is_global_zero:
