@@ -14,7 +14,10 @@ FORBIDDEN = {
     "src/models": ("hydra", "omegaconf", "src.datamodules", "src.callbacks", "src.trial", "src.studies"),
     "src/datamodules": ("hydra", "omegaconf", "src.models", "src.callbacks", "src.trial", "src.studies"),
     "src/callbacks": ("hydra", "omegaconf", "src.models", "src.datamodules", "src.trial", "src.studies"),
-    "src/studies": ("torch", "pytorch_lightning", "hydra", "omegaconf", "src.models", "src.datamodules", "src.trial"),
+    "src/studies": (
+        *("torch", "pytorch_lightning", "hydra", "omegaconf"),
+        *("src.models", "src.datamodules", "src.callbacks", "src.trial", "src.sweeps"),
+    ),
 }
 
 

@@ -10,12 +10,12 @@ import pytest
 from omegaconf import OmegaConf
 
 from src.callbacks.history import read_history
+from src.studies.places import file_safe
 from src.studies.study_file import read_study_file
 from src.sweeps import study_sweep
 from src.sweeps.lock import held
 from src.sweeps.outcome import outcome_of
 from src.sweeps.overrides import override, parsed
-from src.sweeps.places import file_safe
 from src.sweeps.smoke import smoke_overrides
 from src.sweeps.workers import at_once, refuse_many_processes, threads_each
 from src.trial.command_line import sentence, sweep_arguments

@@ -17,6 +17,7 @@ from rich.text import Text
 from src.atomic import replacing, write_json
 from src.studies.finding import Finding
 from src.studies.lint import lint_design
+from src.studies.places import trial_place
 from src.sweeps.arms import Arm, arms_of
 from src.sweeps.asked import Asked, asked_by
 from src.sweeps.board import Board
@@ -24,7 +25,6 @@ from src.sweeps.composition import Composition, settings_of
 from src.sweeps.launching import Job, Launching, keep_place
 from src.sweeps.lock import held
 from src.sweeps.once import fail
-from src.sweeps.places import trial_place
 from src.sweeps.tuning import Tuned, tune
 
 MOST_FAILURES_SHOWN = 20

@@ -7,11 +7,11 @@ from typing import Any
 from src.atomic import write_json
 from src.studies.finding import Finding, warning
 from src.studies.notation import number, text
+from src.studies.places import tuning_place
 from src.sweeps.arms import Arm
 from src.sweeps.asked import Asked
 from src.sweeps.composition import hash_of
 from src.sweeps.launching import Job, Launching
-from src.sweeps.places import tuning_place
 from src.sweeps.pruner import COMPARING, pruning
 
 SEED = 0

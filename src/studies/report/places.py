@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from src.studies.places import file_safe
 from src.studies.study import Study
-from src.sweeps.places import file_safe
 
 SEED = re.compile(r"^seed=(-?\d+)$")
 
