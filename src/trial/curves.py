@@ -18,6 +18,7 @@ def draw_curves(history: Path, picture: Path, best_epoch: int | None) -> None:
     # The object interface, without pyplot, keeps no figure alive and needs no display: sweeps draw thousands.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     rows = read_history(history)
     sizes = [row.get("batch_size", 0) for row in rows]
@@ -42,6 +43,7 @@ def draw_curves(history: Path, picture: Path, best_epoch: int | None) -> None:
         if best_epoch is not None:
             axes.axvline(best_epoch + 1, color="0.6", linewidth=0.8, linestyle="--", label="best epoch")
         axes.set(xlabel="epoch", ylabel=label)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))  # there is no epoch 1.25
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False)
