@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 import torch
+from torch import nn
 
 from src.models.cnn import CNN
 from src.models.layers import NORMS
@@ -150,3 +151,32 @@ def test_probabilities_and_predictions_agree_for_one_logit_and_for_many():
     binary = MLP((6,), 2)
     by_hand = -torch.log(binary.probabilities(logit)[range(3), y]).mean()
     torch.testing.assert_close(binary.criterion(logit, binary.targets(y)), by_hand)
+
+
+def test_a_convolution_is_followed_by_its_parts_in_the_order_asked_for():
+    order = ["pool", "dropout", "activation", "norm"]
+    net = CNN((1, 8, 8), 10, layers=2, filters=4, norm="batch", dropout=0.1, pool_after=[1], order=order).net
+    kinds = [nn.Conv2d, nn.MaxPool2d, nn.Dropout2d, nn.ReLU, nn.BatchNorm2d]
+    assert [type(layer) for layer in net[:5]] == kinds
+    assert [type(layer) for layer in net[5:9]] == [kinds[0], *kinds[2:]]  # block 2 is not pooled
+    assert net(torch.zeros(3, 1, 8, 8)).shape == (3, 10)
+
+
+def test_an_order_that_lacks_a_part_is_refused():
+    with pytest.raises(ValueError, match=r"model\.order must have each of norm, activation, dropout, pool once, got"):
+        CNN((1, 8, 8), 10, order=["norm", "activation", "pool"])
+
+
+def test_one_width_and_a_number_of_layers_is_the_list_of_widths():
+    torch.manual_seed(0)
+    short = MLP((2,), 3, units=5, layers=2)
+    torch.manual_seed(0)
+    written = MLP((2,), 3, units=[5, 5])
+    torch.testing.assert_close(short.state_dict(), written.state_dict(), rtol=0, atol=0)
+    assert _parameters(MLP((2,), 3, units=5, layers=0)) == _parameters(MLP((2,), 3, units=[]))
+
+
+@pytest.mark.parametrize("units", [{"units": 5}, {"units": [5, 5], "layers": 2}, {"units": 5, "layers": -1}])
+def test_a_width_without_a_number_of_layers_is_refused(units):
+    with pytest.raises(ValueError, match=r"model\.layers is a number of hidden layers and needs one width for all"):
+        MLP((2,), 3, **units)

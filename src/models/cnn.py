@@ -11,10 +11,11 @@ from src.models.layers import activation_layer, dropout_layer, initialize, norm_
 
 _CONVOLUTION = {1: nn.Conv1d, 2: nn.Conv2d}
 _POOL = {1: nn.MaxPool1d, 2: nn.MaxPool2d}
+ORDER = ("norm", "activation", "dropout", "pool")
 
 
 class CNN(Classifier):
-    """`layers` blocks of Conv → norm → ReLU → dropout, max-pooled after some, then Linear → ReLU → Linear.
+    """`layers` blocks of Conv → norm → ReLU → dropout (→ max-pool after some), then Linear → ReLU → Linear.
 
     Convolutions keep the size of the map (stride 1, "same" padding); dropout drops whole channels.
 
@@ -29,6 +30,7 @@ class CNN(Classifier):
         pool_size: its width and stride.
         norm: none, batch, layer, instance or group.
         dropout: probability of a channel's being dropped.
+        order: what follows a convolution, in any order of norm, activation, dropout, pool.
         activation, initialization: as in MLP.
         channels_last: NHWC memory layout for images: faster with bf16-mixed, slower with instance norm.
         training: `optimizer` and `scheduler`, see Classifier.
@@ -49,6 +51,7 @@ class CNN(Classifier):
         pool_size: int = 2,
         norm: str = "none",
         dropout: float = 0.0,
+        order: Sequence[str] = ORDER,
         activation: str = "relu",
         initialization: str = "torch",
         channels_last: bool = False,
@@ -76,29 +79,36 @@ class CNN(Classifier):
         pools = range(2, layers, 2) if pool_after is None else pool_after
         if not all(1 <= block <= layers for block in pools):
             raise ValueError(f"model.pool_after must name blocks from 1 to {layers}, got {list(pools)}")
+        if sorted(order) != sorted(ORDER):
+            raise ValueError(f"model.order must have each of {', '.join(ORDER)} once, got {list(order)}")
 
         channels, *size = input_shape
         dimensions = len(size)
         blocks: list[nn.Module] = []
         for block in range(1, layers + 1):
-            for _ in range(convs_per_layer):
-                if norm == "instance" and max(size) == 1:
-                    raise ValueError(
-                        f"norm=instance needs maps of more than one pixel, and block {block}'s has shrunk to one; "
-                        "pool less (model.pool_after, model.pool_size) or choose another norm"
-                    )
+            for convolution in range(1, convs_per_layer + 1):
                 blocks.append(_CONVOLUTION[dimensions](channels, filters, kernel_size, padding=kernel_size // 2))
-                blocks += [*norm_layer(norm, filters, dimensions), activation_layer(activation)]
-                blocks += dropout_layer(dropout, dimensions)
                 channels = filters
-            if block in pools:
-                if min(size) < pool_size:
-                    raise ValueError(
-                        f"model.pool_size={pool_size} is larger than block {block}'s map {tuple(size)}; "
-                        "pool less (model.pool_after) or by less"
-                    )
-                blocks.append(_POOL[dimensions](pool_size))
-                size = [length // pool_size for length in size]
+                for part in order:
+                    if part == "norm":
+                        if norm == "instance" and max(size) == 1:
+                            raise ValueError(
+                                f"norm=instance needs maps of more than one pixel, and block {block}'s has shrunk to "
+                                "one; pool less (model.pool_after, model.pool_size) or choose another norm"
+                            )
+                        blocks += norm_layer(norm, filters, dimensions)
+                    elif part == "activation":
+                        blocks.append(activation_layer(activation))
+                    elif part == "dropout":
+                        blocks += dropout_layer(dropout, dimensions)
+                    elif block in pools and convolution == convs_per_layer:
+                        if min(size) < pool_size:
+                            raise ValueError(
+                                f"model.pool_size={pool_size} is larger than block {block}'s map {tuple(size)}; "
+                                "pool less (model.pool_after) or by less"
+                            )
+                        blocks.append(_POOL[dimensions](pool_size))
+                        size = [length // pool_size for length in size]
         self.net = nn.Sequential(
             *blocks,
             nn.Flatten(),

@@ -16,7 +16,8 @@ class MLP(Classifier):
     Args:
         input_shape: shape of one sample.
         classes: number of classes; two have one logit.
-        units: width of each hidden layer; empty is logistic regression.
+        units: width of each hidden layer, or of all `layers` of them; an empty list is logistic regression.
+        layers: number of hidden layers, where `units` is one number.
         norm: none, batch, layer or group.
         dropout: probability of a hidden unit's being dropped.
         activation: relu, tanh, sigmoid, gelu or silu.
@@ -28,7 +29,8 @@ class MLP(Classifier):
         self,
         input_shape: Sequence[int],
         classes: int,
-        units: Sequence[int] = (256, 256),
+        units: Sequence[int] | int = (256, 256),
+        layers: int | None = None,
         norm: str = "none",
         dropout: float = 0.0,
         activation: str = "relu",
@@ -36,15 +38,21 @@ class MLP(Classifier):
         **training: Any,
     ) -> None:
         super().__init__(classes, **training)
+        if isinstance(units, int) != (layers is not None) or (layers is not None and layers < 0):
+            raise ValueError(
+                "model.layers is a number of hidden layers and needs one width for all, as model.units=256 "
+                f"model.layers=2; model.units=[256,256] needs none; got model.units={units} model.layers={layers}"
+            )
+        units = [units] * layers if isinstance(units, int) and layers is not None else units
         if not isinstance(units, list | tuple) or not all(isinstance(width, int) and width >= 1 for width in units):
             raise ValueError(f"model.units must be a list of widths from 1 on, as [256,256], got {units}")
-        layers: list[nn.Module] = [nn.Flatten()]
+        net: list[nn.Module] = [nn.Flatten()]
         width = math.prod(input_shape)
         for hidden in units:
-            layers += [nn.Linear(width, hidden), *norm_layer(norm, hidden, 0), activation_layer(activation)]
-            layers += dropout_layer(dropout, 0)
+            net += [nn.Linear(width, hidden), *norm_layer(norm, hidden, 0), activation_layer(activation)]
+            net += dropout_layer(dropout, 0)
             width = hidden
-        self.net = nn.Sequential(*layers, nn.Linear(width, self.outputs))
+        self.net = nn.Sequential(*net, nn.Linear(width, self.outputs))
         initialize(self.net, initialization)
 
     def forward(self, x: Tensor) -> Tensor:
