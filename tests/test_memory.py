@@ -1,9 +1,13 @@
 """Out of memory: half as many samples at once, from the last checkpoint, the same mathematics, and it says so."""
 
+import gc
+import weakref
+
 import pytest
 import torch
 
 import src.models.mlp
+import src.trial.run
 from src.callbacks.history import read_history
 
 
@@ -78,3 +82,22 @@ def test_a_resumed_run_remembers_the_limit(trial, tmp_path, memory):
 def test_what_smaller_parts_cannot_mend_ends_the_run(refused, memory, overrides, limits, said):
     memory |= limits
     assert said in refused(*RAMP, *overrides)
+
+
+def test_a_run_frees_the_data_of_earlier_ones(trial, tmp_path, monkeypatch):
+    made, alive = [], []
+    fit = src.trial.run.fit
+
+    def tracked(build, parts, *others):
+        alive.append([reference() for reference in made])
+        made.append(weakref.ref(parts.data))
+        return fit(build, parts, *others)
+
+    monkeypatch.setattr(src.trial.run, "fit", tracked)
+    gc.disable()
+    try:
+        for number in range(3):
+            trial("epochs=1", "model.units=[8]", directory=tmp_path / str(number))
+    finally:
+        gc.enable()
+    assert alive == [[], [None], [None, None]]

@@ -1,6 +1,7 @@
-"""The memory of big tensors, kept from one update to the next."""
+"""The memory of big tensors: kept from one update to the next, and freed from one run to the next."""
 
 import ctypes
+import gc
 from functools import cache
 
 # Of glibc's malloc.h.
@@ -21,3 +22,15 @@ def keep_big_buffers() -> None:
         libc.mallopt(MMAP_THRESHOLD, KEPT_BYTES)
     except (AttributeError, OSError, TypeError):  # another C library
         return
+
+
+def free_earlier_runs() -> None:
+    """Frees what earlier runs of this process left: Lightning's objects refer to each other in circles, with the data.
+
+    Python looks for circles by the number of objects and not by their size: 28 runs on Fashion-MNIST held 5.5 GB. What
+    was imported before the first run is not searched, which takes half a second each time otherwise.
+    """
+    if gc.get_freeze_count() == 0:
+        gc.freeze()
+    else:
+        gc.collect()

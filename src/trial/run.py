@@ -17,6 +17,7 @@ from src.atomic import write_json
 from src.callbacks.checkpoint import BestAndLast
 from src.callbacks.history import History
 from src.trial.command_line import innermost
+from src.trial.allocator import free_earlier_runs
 from src.trial.curves import draw_curves
 from src.trial.description import flat
 from src.trial.environment import git, hardware, versions
@@ -47,6 +48,7 @@ def run(
         The best value of the monitored metric.
     """
     silence_lightning()
+    free_earlier_runs()
     parts: Parts | None = None
     status, error = "failed", None
     tested: dict[str, float] = {}
