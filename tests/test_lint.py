@@ -242,3 +242,37 @@ def test_censored_runs_are_told_and_an_arm_that_mostly_never_arrives_loses():
     assert "norm=none 4 of 5" in message
     assert judgement.verdicts["better"].verdict == "confirmed"
     assert "never got there" in judgement.verdicts["better"].reason
+
+
+def rising(values):
+    """A study of how much validation loss rises, with the same rise for each arm on every seed."""
+    study = sound(
+        quantities={
+            "loss": {"metric": "test/loss", "scale": "log", "sesoi": "8%"},
+            "rise": {"metric": "val/loss", "at": "rise", "sesoi": 0.1},
+        },
+        predictions={
+            "better": {"kind": "compare", "quantity": "loss", "better": {"norm": "batch"}, "than": {"norm": "none"}},
+            "lasting": {"kind": "compare", "quantity": "rise", "better": {"norm": "batch"}, "than": {"norm": "none"}},
+            "alone": {"kind": "all_of", "of": ["better"]},
+            "both": {"kind": "all_of", "of": ["better", "lasting"]},
+        },
+    )
+    made = [Trial(trial.arm, trial.seed, {**trial.values, "rise": values}) for trial in trials(study).trials]
+    return study, Results(tuple(made))
+
+
+def test_a_fault_of_one_quantity_leaves_conjunctions_about_others_alone():
+    study, results = rising(0.3)
+    for finding in found(lint_results(study, results), "no_spread"):
+        assert set(finding.predictions) == {"lasting", "both"}
+    verdicts = judge(study, results).verdicts
+    assert [verdicts[name].verdict for name in study.predictions] == [
+        *("confirmed", "inconclusive", "confirmed", "inconclusive")
+    ]
+
+
+def test_that_no_run_lost_anything_of_its_best_is_a_result():
+    study, results = rising(0.0)
+    assert found(lint_results(study, results), "no_spread") == []
+    assert judge(study, results).verdicts["lasting"].verdict == "rejected"

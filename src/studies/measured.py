@@ -50,7 +50,8 @@ class Measured:
         # A spread below rounding is no spread: for counted values exactly none, for measured ones a broken run.
         if len(values) > 1 and values.std() <= 1e-12 * largest:
             values = np.full_like(values, values[0])
-            if len(values) >= FEWEST_SEEDS and not quantity.deterministic and not forced:
+            never = quantity.at == "rise" and largest == 0  # no run of any arm lost something of its best
+            if len(values) >= FEWEST_SEEDS and not quantity.deterministic and not forced and not never:
                 fault = fault or sameness(list(weights), quantity)
         return Contrast(
             quantity,

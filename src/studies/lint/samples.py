@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from src.studies.contrast import FEWEST_SEEDS, Contrast, ContrastMaker, UndecidableError, planned
-from src.studies.finding import Finding, error, using, warning
+from src.studies.finding import Finding, about, error, using, warning
 from src.studies.measured import Measured
 from src.studies.notation import listing
 from src.studies.prediction import Prediction
@@ -65,7 +65,7 @@ def few_results(study: Study, results: Results) -> Iterator[Finding]:
         if short:
             arms = listing([f"{arm} ({n})" for arm, n in short.items()])
             message = f"The results have fewer than {FEWEST_SEEDS} seeds of {name} for {arms}: nothing can be decided."
-            affected = [p for p in using(study, short) if study.predictions[p].quantity in (name, "")]
+            affected = about(study, name, using(study, short))
             yield error("few_seeds", message, affected)
 
 

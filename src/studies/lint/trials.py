@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from src.studies.contrast import UndecidableError
-from src.studies.finding import Finding, error, using, warning
+from src.studies.finding import Finding, about, error, using, warning
 from src.studies.measured import Measured
 from src.studies.notation import listing
 from src.studies.results import Results
@@ -15,7 +15,7 @@ from src.studies.study import Study
 def missing_trials(study: Study, results: Results) -> Iterator[Finding]:
     """Arms without any value, and seeds that some arms lack."""
     for name in study.quantities:
-        predicted = [key for key, p in study.predictions.items() if p.quantity in (name, "")]
+        predicted = about(study, name)
         have = {arm: set(results.values(name, arm)) for arm in study.arms}
         seeds = sorted(set().union(*have.values()))
         if not seeds:
@@ -23,7 +23,7 @@ def missing_trials(study: Study, results: Results) -> Iterator[Finding]:
             continue
         empty = [arm for arm, own in have.items() if not own]
         if empty:
-            affected = [key for key in using(study, empty) if key in predicted]
+            affected = about(study, name, using(study, empty))
             yield error("no_trials", f"No trial of {listing(empty)} has a value of {name}.", affected)
         partial = {arm: [seed for seed in seeds if seed not in own] for arm, own in have.items() if own}
         lacking = [f"{arm} lacks {listing(gone, 5)}" for arm, gone in partial.items() if gone]
@@ -46,7 +46,7 @@ def not_finite(study: Study, results: Results) -> Iterator[Finding]:
         if found:
             what = "never reached the threshold (censored)" if quantity.at == "time_to" else "are not finite"
             message = f"Runs whose {name} {what} are left out of means: {listing(list(found.values()), 5)}."
-            affected = [key for key in using(study, found) if study.predictions[key].quantity in (name, "")]
+            affected = about(study, name, using(study, found))
             yield warning("not_finite", message, affected)
 
 
@@ -60,7 +60,7 @@ def not_positive(study: Study, results: Results) -> Iterator[Finding]:
             message = (
                 f"The quantity {name} is on the log scale but not positive in {listing(bad)}: use scale: identity."
             )
-            yield error("not_positive", message, [key for key, p in study.predictions.items() if p.quantity == name])
+            yield error("not_positive", message, about(study, name))
 
 
 def no_spread(study: Study, results: Results) -> Iterator[Finding]:
@@ -70,7 +70,7 @@ def no_spread(study: Study, results: Results) -> Iterator[Finding]:
     for name, quantity in study.quantities.items():
         for arms in identical(study, results, name) if not quantity.deterministic else []:
             message = f"the {quantity.label} of {' and '.join(arms)} is identical on every seed"
-            affected = [key for key in using(study, arms, least=2) if study.predictions[key].quantity in (name, "")]
+            affected = about(study, name, using(study, arms, least=2))
             faults.setdefault(message, []).extend(affected)
     for name, prediction in study.predictions.items():
         try:
@@ -85,10 +85,10 @@ def no_spread(study: Study, results: Results) -> Iterator[Finding]:
 
 
 def identical(study: Study, results: Results, name: str) -> Iterator[list[str]]:
-    """Groups of arms with the same finite values on the same two or more seeds."""
+    """Groups of arms with the same finite values on the same two or more seeds; that no run rose is no sameness."""
     groups: dict[tuple[tuple[int, float], ...], list[str]] = {}
     for arm in study.arms:
         values = results.finite(name, arm)
-        if len(values) > 1:
+        if len(values) > 1 and not (study.quantities[name].at == "rise" and not any(values.values())):
             groups.setdefault(tuple(sorted(values.items())), []).append(arm)
     yield from (arms for arms in groups.values() if len(arms) > 1)
