@@ -16,6 +16,10 @@ FORBIDDEN = {
     "src/callbacks": ("hydra", "omegaconf", "src.models", "src.datamodules", "src.trial", "src.studies"),
     "src/studies": (
         *("torch", "pytorch_lightning", "hydra", "omegaconf"),
+        *("src.models", "src.datamodules", "src.callbacks", "src.trial", "src.sweeps", "src.comparison"),
+    ),
+    "src/comparison": (
+        *("torch", "pytorch_lightning", "hydra", "omegaconf"),
         *("src.models", "src.datamodules", "src.callbacks", "src.trial", "src.sweeps"),
     ),
 }

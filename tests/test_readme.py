@@ -6,6 +6,7 @@ import shlex
 import pytest
 
 from src.trial.command_line import sweep_arguments
+from tests.compare_data import write_many
 from tests.conftest import ROOT
 from tests.data_helpers import require_ads, require_fashion_mnist
 
@@ -27,6 +28,7 @@ TRAININGS = [
     for page, words in COMMANDS
     if words[:2] == ["python", "train.py"] and not {"-m", "--help", "--multirun"} & set(words)
 ]
+COMPARISONS = [(page, words[2:]) for page, words in COMMANDS if words[:2] == ["python", "scripts/compare.py"]]
 MULTIRUNS = [(page, words[2:]) for page, words in COMMANDS if words[:2] == ["python", "train.py"] and "-m" in words]
 
 
@@ -76,6 +78,21 @@ def test_a_sweep_command_composes(compose, tmp_path, case):
         words = [*words, f"hydra.searchpath=[file://{tmp_path}]"]
     overrides = OverridesParser.create().parse_overrides([word for word in sweep_arguments(words) if word != "-m"])
     assert compose(*map(_first, overrides)).epochs >= 1
+
+
+@pytest.mark.parametrize("case", COMPARISONS, ids=_named)
+def test_a_comparing_command_compares(case, tmp_path, monkeypatch, capsys):
+    """As written, with a small multirun in each directory that it names."""
+    from scripts import compare
+
+    _, words = case
+    monkeypatch.chdir(tmp_path)
+    asked = compare.arguments(words)
+    for directory in asked.directories:
+        write_many(directory, arms=2, seeds=2, epochs=3)
+    compare.main(words)
+    assert f"{4 * len(asked.directories)} completed" in capsys.readouterr().out
+    assert asked.terminal != (asked.output or asked.directories[0] / "compare.html").is_file()
 
 
 def test_every_path_that_the_documents_name_is_there():

@@ -69,10 +69,14 @@ def read_record(directory: Path) -> Record:
         return Record(directory, "unfinished", "no result.json: still running, or killed", overrides=overrides)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as problem:
+    except (OSError, ValueError, RecursionError) as problem:
         return Record(directory, "damaged", f"result.json cannot be read: {one_line(problem)}", overrides=overrides)
     if not isinstance(content, dict) or "status" not in content:
         return Record(directory, "damaged", "result.json is no result: it has no status", overrides=overrides)
+    for part in ("metrics", "counters", "config"):
+        if not isinstance(content.get(part) or {}, dict):
+            told = f"result.json is no result: its {part} are {type(content[part]).__name__}, not names with values"
+            return Record(directory, "damaged", told, overrides=overrides)
     overrides = read_overrides(content.get("overrides") or []) or overrides
     status = str(content["status"])
     error = "" if status == "completed" else one_line(content.get("error") or status)
@@ -87,8 +91,11 @@ def read_record(directory: Path) -> Record:
 
 def read_curves(path: Path) -> History:
     """The columns of a metrics.csv as arrays; empty cells are not a number, a last row cut short is left out."""
-    text = path.read_text(encoding="utf-8")
-    lines = list(csv.reader(text.splitlines()))
+    try:
+        text = path.read_text(encoding="utf-8")
+        lines = list(csv.reader(text.splitlines()))
+    except (UnicodeDecodeError, csv.Error) as problem:
+        raise ValueError(f"metrics.csv is no table: {one_line(problem)}") from None
     if len(lines) < 2:
         return {}
     header, rows = lines[0], lines[1:]
@@ -113,16 +120,16 @@ def stored_overrides(directory: Path) -> dict[str, str]:
     path = directory / ".hydra" / "overrides.yaml"
     try:
         return read_overrides(yaml.safe_load(path.read_text(encoding="utf-8")) or [])
-    except (OSError, yaml.YAMLError):
+    except (OSError, ValueError, yaml.YAMLError):
         return {}
 
 
 def read_overrides(entries: Any) -> dict[str, str]:
-    """["norm=none", "+x=1"] → {norm: none, x: 1}."""
+    """["norm=none", "+x=1"] → {norm: none, x: 1}; not what a sweep tells a logger of each run, as that run's name."""
     if not isinstance(entries, list):
         return {}
     pairs = (str(entry).partition("=") for entry in entries)
-    return {key.lstrip("+~"): value for key, _, value in pairs}
+    return {key.lstrip("+~"): value for key, _, value in pairs if not key.lstrip("+~").startswith("logger.")}
 
 
 def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

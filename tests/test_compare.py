@@ -1,0 +1,274 @@
+"""Comparing runs: what is found where, into which arm it goes, what is said of damage; the terminal's view."""
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from scripts import compare as script
+from src.comparison.comparison import Arm, compare
+from src.comparison.payload import MOST_POINTS, as_script, payload
+from src.comparison.places import find
+from src.comparison.terminal import print_comparison
+from src.trial.command_line import answer
+from tests.compare_data import DAMAGE, write_damaged, write_job, write_many
+from tests.conftest import ROOT
+from tests.report_data import write_study
+
+ARMS = ["dropout=0,norm=none", "dropout=0,norm=instance", "dropout=0.1,norm=none", "dropout=0.1,norm=instance"]
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    return write_study(tmp_path_factory.mktemp("studies") / "synergy")
+
+
+@pytest.fixture(scope="module")
+def damaged(tmp_path_factory):
+    return write_damaged(tmp_path_factory.mktemp("damaged"))
+
+
+@pytest.fixture
+def refused(capsys):
+    """The one sentence with which the script refuses what was typed."""
+
+    def run(*words):
+        with pytest.raises(SystemExit) as ended:
+            answer(lambda: script.main([str(word) for word in words]))
+        assert ended.value.code == 1
+        told = capsys.readouterr().err.strip()
+        assert len(told.splitlines()) == 1
+        assert "Traceback" not in told
+        return told
+
+    return run
+
+
+def test_a_study_keeps_its_arms_in_its_order_and_its_tuning_apart(study):
+    found = compare([study])
+    parts = [(arm.name, arm.part) for arm in found.arms]
+    assert parts == [(arm, part) for part in ("trial", "tuning") for arm in ARMS]
+    assert found.runs[0].name == f"{ARMS[0]}/seed=0"
+    assert found.factors == ["dropout", "norm", "lr"]
+    assert found.lead == "44 runs (24 of them to tune) of 4 arms: 43 completed, 1 diverged"
+
+
+def test_the_parts_of_a_study_are_the_same_runs_as_the_whole(study):
+    whole = {run.name: run.arm for run in compare([study]).runs}
+    one = compare([study / "trials" / ARMS[1] / "seed=3"])
+    assert {run.name: run.arm for run in one.runs} == {f"{ARMS[1]}/seed=3": Arm(ARMS[1], "trial")}
+    joined = compare([study / "tuning", study / "trials", study])
+    assert {run.name: run.arm for run in joined.runs} == whole
+
+
+def test_the_arms_of_a_multirun_are_what_differs_between_its_overrides(tmp_path):
+    write_many(tmp_path / "12-00-00", arms=6, seeds=2, epochs=3)
+    found = compare([tmp_path])
+    assert [arm.name for arm in found.arms][:2] == ["norm=none,lr=0.0001", "norm=batch,lr=0.0001"]
+    assert [len(runs) for runs in found.arms.values()] == [2] * 6
+    assert [run.name for run in found.runs] == [str(job) for job in range(12)]
+
+
+def test_several_directories_are_joined_and_told_apart(study, tmp_path):
+    write_many(tmp_path / "rates", arms=2, seeds=2, epochs=3)
+    generator = np.random.default_rng(0)
+    write_job(tmp_path / "single", 0, generator)
+    found = compare([study, tmp_path / "rates", tmp_path / "single"])
+    names = list(dict.fromkeys(arm.name for arm in found.arms))
+    assert names == [*(f"synergy: {arm}" for arm in ARMS), "rates: norm=none", "rates: norm=batch", "single"]
+    assert len({run.name for run in found.runs}) == len(found.runs)
+    assert found.factors == ["dropout", "norm", "lr"]
+
+
+def test_every_directory_is_found_once_also_by_a_link_or_in_a_loop(tmp_path):
+    write_many(tmp_path / "sweep", arms=1, seeds=2, epochs=2)
+    (tmp_path / "sweep" / "again").symlink_to(tmp_path / "sweep")
+    assert [place.path.name for place in find([tmp_path, tmp_path / "sweep"])] == ["0", "1"]
+
+
+def test_the_colour_of_an_arm_is_that_of_the_report(study):
+    from src.studies.report.figures.style import colour_of
+    from src.studies.report.study_directory import read_study_directory
+
+    shown = read_study_directory(study).shown
+    css = (ROOT / "src/studies/report/templates/report.css").read_text()
+    for arm in payload(compare([study]))["arms"]:
+        assert f"{arm['colour']}: {colour_of(arm['name'], shown)}" in css
+
+
+@pytest.mark.parametrize("what", DAMAGE)
+def test_damage_is_told_in_one_sentence_and_the_rest_is_shown(damaged, what):
+    number = 3 + list(DAMAGE).index(what)
+    runs = {run.name: run.record for run in compare([damaged]).runs}
+    assert len(runs) == 3 + len(DAMAGE)
+    _, status, words = DAMAGE[what]
+    assert runs[str(number)].status == status
+    assert words in runs[str(number)].error
+    assert "\n" not in runs[str(number)].error
+    assert [runs[str(job)].status for job in range(3)] == ["completed"] * 3
+
+
+def test_the_curves_of_a_killed_run_are_its_complete_rows(damaged):
+    job = 3 + list(DAMAGE).index("killed within a row")
+    (run,) = compare([damaged / str(job)]).runs
+    assert run.record.history["epoch"].tolist() == [0, 1, 2, 3, 4]
+
+
+def test_a_directory_that_may_not_be_read_is_damaged(tmp_path, monkeypatch):
+    write_many(tmp_path, arms=1, seeds=3, epochs=2)
+    (tmp_path / "2").rename(tmp_path / "closed")
+    monkeypatch.setattr(Path, "iterdir", _refusing(Path.iterdir, "closed"))
+    monkeypatch.setattr(Path, "read_text", _refusing(Path.read_text, "1"))
+    told = {run.name: (run.record.status, run.record.error) for run in compare([tmp_path]).runs}
+    assert told["closed"] == ("damaged", "the directory cannot be opened: Permission denied")
+    assert told["1"][0] == "damaged"
+    assert "Permission denied" in told["1"][1]
+    assert told["0"] == ("completed", "")
+
+
+def _refusing(method, name):
+    def refuse(path, *arguments, **keywords):
+        if name in path.parts:
+            raise PermissionError(13, "Permission denied", str(path))
+        return method(path, *arguments, **keywords)
+
+    return refuse
+
+
+def test_the_configuration_of_a_killed_run_is_the_composed_one(tmp_path):
+    stored = tmp_path / "0" / ".hydra"
+    stored.mkdir(parents=True)
+    (stored / "config.yaml").write_text("lr: 1e-2\noptimizer: {lr: '${lr}'}\ndata_dir: '${oc.env:DATA}'\n")
+    (stored / "overrides.yaml").write_text("- lr=1e-2\n")
+    (run,) = compare([tmp_path]).runs
+    assert run.settings == {"lr": "1e-2", "optimizer.lr": "1e-2"}
+    assert run.setting("optimizer") == "default"
+    assert run.setting("data_dir") == ""
+
+
+def test_a_study_file_that_cannot_be_read_costs_its_order_alone(tmp_path):
+    study = write_study(tmp_path / "study")
+    (study / "study.yaml").write_text("study: [")
+    found = compare([study])
+    assert len(found.runs) == 44
+    assert "cannot be read" in found.notes[0]
+    assert "\n" not in found.notes[0]
+
+
+def test_the_page_has_the_numbers_of_the_files(study):
+    found = payload(compare([study]))
+    runs = [run["name"] for run in found["runs"]]
+    place = runs.index(f"{ARMS[2]}/seed=1")
+    stored = study / "trials" / ARMS[2] / "seed=1"
+    table = np.loadtxt(stored / "metrics.csv", delimiter=",", skiprows=1)
+    curve = found["series"][found["curves"]["val/loss"][place]]
+    assert curve == pytest.approx(table[:, 7], rel=1e-5)
+    assert found["series"][found["curves"]["epoch"][place]] == list(range(1, 13))
+    column = next(column for column in found["columns"] if column["name"] == "test/loss")
+    assert column["values"][place] == json.loads((stored / "result.json").read_text())["metrics"]["test/loss"]
+    broken = runs.index(f"{ARMS[0]}/seed=4")
+    assert column["values"][broken] is None
+    assert found["curves"]["val/loss"][broken] is None
+
+
+def test_settings_are_divided_into_common_ones_and_own_ones(study):
+    settings = payload(compare([study]))["settings"]
+    assert settings["common"]["batch_size"] == "32"
+    assert set(settings["own"]) == {"seed", "data.seed", "lr", "dropout", "norm"}
+
+
+def test_a_very_long_curve_is_thinned_from_its_first_to_its_last_point(tmp_path):
+    write_job(tmp_path / "0", 0, np.random.default_rng(0), epochs=3 * MOST_POINTS)
+    found = payload(compare([tmp_path]))
+    epochs = found["series"][found["curves"]["epoch"][0]]
+    assert len(epochs) == MOST_POINTS
+    assert (epochs[0], epochs[-1]) == (1, 3 * MOST_POINTS)
+
+
+def test_no_name_can_end_the_script():
+    written = as_script({"name": "</script><!-- \u2028"})
+    assert "<" not in written
+    assert json.loads(written) == {"name": "</script><!-- \u2028"}
+
+
+def test_the_script_writes_the_page_and_says_what_it_found(study, capsys, tmp_path):
+    script.main([str(study), "-o", str(tmp_path / "page.html")])
+    assert "43 completed, 1 diverged" in capsys.readouterr().out
+    assert (tmp_path / "page.html").stat().st_size > 4_000_000
+    assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
+
+
+@pytest.mark.parametrize(
+    ("words", "answered"),
+    [
+        (["nowhere"], "nowhere: expected a directory with runs in it, found nothing"),
+        (["result.json"], "result.json: expected a directory with runs in it, found a file"),
+        (["empty"], "empty: expected runs (directories with result.json, metrics.csv or .hydra in them), found none"),
+        (["0", "--terminal", "--metric", "val/los"], "no run has a curve of val/los by epoch; there are train/acc,"),
+        (["0", "--terminal", "-o", "page.html"], "--terminal writes no file"),
+        (["0", "--metric", "val/loss"], "--metric is for --terminal"),
+        (["0", "--terminal", "--runs", "-1"], "--runs must be 0 or more, got -1"),
+        (["0", "-o", "result.json/page.html"], "cannot be written (File exists); name another file"),
+    ],
+)
+def test_the_script_refuses_in_one_sentence(refused, tmp_path, monkeypatch, words, answered):
+    write_job(tmp_path / "0", 0, np.random.default_rng(0))
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "result.json").write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    assert answered in refused(*words)
+    assert not list(tmp_path.rglob("*.html"))
+
+
+def printed(directory, metric=None, clock="epoch", most=20, width=120):
+    console = Console(width=width, file=io.StringIO())
+    print_comparison(compare([directory]), metric, clock, most, console)
+    return console.file.getvalue()
+
+
+def test_the_terminal_shows_the_means_the_runs_and_the_curves(study):
+    text = printed(study, "val/acc", "updates")
+    ends = [json.loads((study / "trials" / ARMS[3] / f"seed={seed}" / "result.json").read_text()) for seed in range(5)]
+    losses = [end["metrics"]["test/loss"] for end in ends]
+    assert f"{np.mean(losses):.4f} ± {np.std(losses, ddof=1):.4f}" in text
+    assert "4 of 5" in text
+    assert "val/acc by updates" in text
+    assert "└113" in text
+    assert "1,356" in text
+    assert "diverged" in text
+    assert "and 24 more runs: --runs 44 lists all" in text
+
+
+def test_a_falling_curve_falls_in_braille(tmp_path):
+    write_job(tmp_path / "0", 0, np.random.default_rng(0), epochs=40)
+    drawn = [line for line in printed(tmp_path).splitlines() if line[11:12] == "│"]
+    rows = [line[12:] for line in drawn]
+    first, last = (max(place for place, sign in enumerate(row) if sign != "⠀") for row in (rows[0], rows[-1]))
+    assert len(rows) == 16
+    assert first < 10 < last
+
+
+def test_a_run_that_was_killed_early_does_not_cut_the_mean_of_its_arm(tmp_path):
+    generator = np.random.default_rng(0)
+    for job, epochs in enumerate((40, 40, 3)):
+        write_job(tmp_path / str(job), job, generator, epochs=epochs)
+    (tmp_path / "2" / "result.json").unlink()
+    assert "└1" + " " * 105 + "40" in printed(tmp_path)
+
+
+def test_the_terminal_names_what_it_cannot_show(damaged):
+    text = printed(damaged, most=40)
+    for job, (_, status, _) in enumerate(DAMAGE.values(), start=3):
+        assert any(line.startswith(status) and f"/{job}: " in line for line in text.replace("\n ", " ").splitlines())
+
+
+def test_the_script_needs_neither_torch_nor_lightning(study):
+    code = f"from scripts.compare import main; main(['{study}', '--terminal'])"
+    code += "; import sys; print(sorted({'torch', 'pytorch_lightning', 'matplotlib'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.stdout.splitlines()[-1] == "[]", done.stderr
