@@ -34,8 +34,13 @@ def main(config: DictConfig) -> float | None:
         if in_sweep:
             refuse_many_processes(config.trainer, hydra_config.launcher)
         description: dict[str, Any] = describe(config, hydra_config.overrides.task)
+        directory = Path(config.output_dir)
+        if config.get("tuner"):
+            from src.tuner.run import tune
+
+            return tune(config, directory, description, resume=resume, brief=in_sweep, quiet=quiet)
         parts = partial(build, silent(config) if quiet else config)
-        return run(parts, Path(config.output_dir), description, resume=resume, brief=in_sweep, quiet=quiet)
+        return run(parts, directory, description, resume=resume, brief=in_sweep, quiet=quiet)
 
     if in_sweep and any(hydra_config.runtime.choices.get(group) for group in ("study", "search")):
         once(config, partial(trial, quiet=True))

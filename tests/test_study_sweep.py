@@ -7,7 +7,6 @@ import subprocess
 import time
 
 import pytest
-from omegaconf import OmegaConf
 
 from src.callbacks.history import read_history
 from src.studies.places import file_safe
@@ -19,7 +18,6 @@ from src.sweeps.overrides import override, parsed
 from src.sweeps.smoke import smoke_overrides
 from src.sweeps.workers import at_once, refuse_many_processes, threads_each
 from src.trial.command_line import sentence, sweep_arguments
-from tests.data_helpers import require_fashion_mnist
 from tests.sweep_helpers import QUESTION, command, environment, results, sweep, write_study
 
 ONE_ARM = {key: value for key, value in QUESTION.items() if key not in ("factors", "predictions")} | {
@@ -296,19 +294,3 @@ def test_a_smoke_run_keeps_arms_apart():
         ["epochs=2", "updates_per_epoch=1"],
         ["epochs=2", "updates_per_epoch=2"],
     ]
-
-
-@pytest.mark.parametrize(
-    ("name", "arms", "overrides"),
-    [("progressive_batch", 7, []), ("cnn_norm", 5, ["model.filters=2", "model.units=4", "study.nuisance=null"])],
-)
-def test_the_shipped_studies_run_in_seconds(tmp_path, unreported, capsys, name, arms, overrides):
-    if name == "cnn_norm":
-        overrides = [*overrides, f"data_dir={require_fashion_mnist()}"]
-    sweep(tmp_path, f"study={name}", "study.smoke=true", *overrides)
-    directory = tmp_path / "studies" / f"{name}-smoke"
-    found = results(directory)
-    assert len(found) == arms * (2 if "study.nuisance=null" in overrides else 2 + 2)
-    assert {result["status"] for result in found.values()} == {"completed"}
-    assert OmegaConf.load(directory / "command.json").smoke
-    assert "duplicate_arms" not in capsys.readouterr().out

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +33,16 @@ def _read(name: str, entry: Any) -> Nuisance:
     where = f"study.nuisance.{name}"
     entry = mapping(entry, where)
     keys(entry, where, [*SPACES, "trials", "sampler"])
+    space, values = read_range(entry, where)
+    trials = entry.get("trials", 6)
+    if not isinstance(trials, int) or isinstance(trials, bool) or trials < 1:
+        raise ValueError(f"{where}.trials must be a positive whole number, got {trials!r}")
+    sampler = one_of(entry.get("sampler", "qmc"), f"{where}.sampler", SAMPLERS)
+    return Nuisance(name, space, values, trials, sampler)
+
+
+def read_range(entry: Mapping[str, Any], where: str) -> tuple[str, tuple[Any, ...]]:
+    """Which of SPACES an entry gives, and its values: {log: [3e-4, 3e-3]} → log, (3e-4, 3e-3)."""
     spaces = [space for space in SPACES if space in entry]
     if len(spaces) != 1:
         raise ValueError(f"{where} needs exactly one of log, linear, choices, got {spaces or 'none'}")
@@ -46,8 +56,4 @@ def _read(name: str, entry: Any) -> Nuisance:
             hint = " of positive numbers" if space == "log" else ""
             raise ValueError(f"{where}.{space} must be [low, high]{hint} with low < high, got {list(values)}")
         values = ends
-    trials = entry.get("trials", 6)
-    if not isinstance(trials, int) or isinstance(trials, bool) or trials < 1:
-        raise ValueError(f"{where}.trials must be a positive whole number, got {trials!r}")
-    sampler = one_of(entry.get("sampler", "qmc"), f"{where}.sampler", SAMPLERS)
-    return Nuisance(name, space, tuple(values), trials, sampler)
+    return space, tuple(values)

@@ -1,7 +1,7 @@
 """The arms of a study as configurations, and the jobs that their trials are."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from src.sweeps.composition import Composition, hash_of
 from src.sweeps.launching import Job
 from src.sweeps.overrides import override
 from src.sweeps.smoke import smoke_overrides
+from src.sweeps.watched import factors_of, watched
 from src.sweeps.workers import refuse_many_processes
 from src.trial.command_line import sentence
 from src.trial.description import check_knobs
@@ -19,20 +20,29 @@ from src.trial.description import check_knobs
 
 @dataclass(frozen=True)
 class Arm:
-    """An arm's name, what is typed for it, and the configuration that this gives with the default seed."""
+    """An arm's name, what is typed for it, and the configuration that this gives with the default seed.
+
+    `factors` are the values that the configuration has of whatever any arm varies.
+    """
 
     name: str
     overrides: tuple[str, ...]
     config: DictConfig
     composition: Composition
+    factors: Mapping[str, Any] = field(default_factory=dict)
 
     def job(
         self, place: Path, seed: int, values: Mapping[str, Any], label: str, kind: str, extra: Sequence[str] = ()
     ) -> Job:
         """A trial of the arm with a seed and tuned values; `extra` overrides change no number."""
-        named = []
-        if "wandb" in (self.config.logger or {}):
-            named = [override("logger.wandb.name", label), override("logger.wandb.job_type", kind)]
+        named = watched(
+            self.config,
+            study=self.composition.master.hydra.runtime.choices.study,
+            arm=self.name,
+            factors=self.factors,
+            name=f"{label} seed {seed}",
+            job_type=kind,
+        )
         typed = (*self.overrides, *typed_values(values), f"seed={seed}")
         return Job(place, (*typed, *named, *extra), hash_with(self.composition, self.config, typed, values, seed))
 
@@ -65,10 +75,10 @@ def arms_of(asked: Asked, composition: Composition) -> dict[str, Arm]:
     # One value of every nuisance knob, to see that each arm knows it.
     tried = [override(name, one.values[0]) for name, one in asked.study.nuisance.items()]
     arms = {name: _arm(name, overrides, composition, tried) for name, overrides in typed.items()}
-    if not asked.smoke:
-        return arms
-    shrinking = smoke_overrides({name: arm.config for name, arm in arms.items()})
-    return {name: _arm(name, (*typed[name], *shrinking[name]), composition, ()) for name in arms}
+    if asked.smoke:
+        shrinking = smoke_overrides({name: arm.config for name, arm in arms.items()})
+        arms = {name: _arm(name, (*typed[name], *shrinking[name]), composition, ()) for name in arms}
+    return {name: replace(arm, factors=factors_of(arm.config, asked.study.varied)) for name, arm in arms.items()}
 
 
 def _arm(name: str, typed: tuple[str, ...], composition: Composition, tried: Sequence[str]) -> Arm:

@@ -3,7 +3,7 @@
 import itertools
 import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -11,7 +11,7 @@ from typing import Any, Literal
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, GPSampler, QMCSampler, RandomSampler, TPESampler
-from optuna.storages import JournalStorage
+from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
@@ -34,27 +34,39 @@ class Point:
 def journal(path: Path) -> JournalStorage:
     """The storage in a file that several processes may append to."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    _silence_optuna()
+    return JournalStorage(JournalFileBackend(str(path)))
+
+
+def memory() -> InMemoryStorage:
+    """The storage of an optimization that one process runs and remembers by other means."""
+    _silence_optuna()
+    return InMemoryStorage()
+
+
+def _silence_optuna() -> None:
     optuna.logging.set_verbosity(logging.WARNING)
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
-    return JournalStorage(JournalFileBackend(str(path)))
 
 
 class Optimization:
     """Up to `total` trials over `space`, earlier ones of the same name in the storage included.
 
     Args:
-        storage: see `journal`.
+        storage: see `journal` and `memory`.
         name: of the optimization in the storage.
         space: knob → distribution.
         sampler: one of SAMPLERS.
         seed: of the sampler.
         total: trials, all starts together.
         direction: minimize or maximize.
+        metric: what is optimized, as optuna-dashboard labels it.
+        grid: the points of the sampler `grid` in their order, if not those of `grid_of`.
     """
 
     def __init__(
         self,
-        storage: JournalStorage,
+        storage: BaseStorage,
         name: str,
         space: Mapping[str, BaseDistribution],
         *,
@@ -62,10 +74,14 @@ class Optimization:
         seed: int,
         total: int,
         direction: Literal["minimize", "maximize"] = "minimize",
+        metric: str | None = None,
+        grid: Sequence[dict[str, Any]] | None = None,
     ) -> None:
         self.space, self.sampler = dict(space), sampler
         self.study = optuna.create_study(storage=storage, study_name=name, direction=direction, load_if_exists=True)
-        self.grid = grid_of(space, total) if sampler == "grid" else []
+        if metric is not None and self.study.metric_names != [metric]:
+            self.study.set_metric_names([metric])
+        self.grid = list(grid_of(space, total) if grid is None else grid) if sampler == "grid" else []
         self.total = min(total, len(self.grid)) if self.grid else total
         # The same seed after a resume would propose the same points again; a sequence goes on by itself.
         self.study.sampler = _sampler(sampler, seed, len(self.study.trials))
@@ -120,9 +136,11 @@ class Optimization:
             self.study.enqueue_trial(untried)
 
 
-def grid_of(space: Mapping[str, BaseDistribution], total: int) -> list[dict[str, Any]]:
-    """Every combination of the levels that `total` trials allow."""
-    listed = levels(space, total)
+def grid_of(
+    space: Mapping[str, BaseDistribution], total: int, counts: Mapping[str, int] | None = None, spread: str = "ends"
+) -> list[dict[str, Any]]:
+    """Every combination of the levels that `total` trials allow; see `levels`."""
+    listed = levels(space, total, counts, spread)
     return [dict(zip(listed, values, strict=True)) for values in itertools.product(*listed.values())]
 
 

@@ -43,7 +43,7 @@ def report(one: Optimization, metric: str, fixed: Sequence[str], directory: Path
     console.print(" · ".join(words), highlight=False)
     console.print(" ".join(str(path) for path in pictures), highlight=False, soft_wrap=True)
     best = [*fixed, *typed_values(one.finished[0].params)]
-    console.print(f"python train.py {shlex.join(best)}", highlight=False, soft_wrap=True)
+    console.print(f"python train.py {shlex.join(best)}", highlight=False, markup=False, soft_wrap=True)
 
 
 def best_trials(one: Optimization, metric: str) -> Table:

@@ -19,8 +19,9 @@ from src.sweeps.composition import Composition, hash_of
 from src.sweeps.launching import Job, Launching, keep_place
 from src.sweeps.lock import held
 from src.sweeps.outcome import read_json
-from src.sweeps.overrides import override, parsed, without
+from src.sweeps.overrides import parsed, without
 from src.sweeps.pruner import COMPARING, pruning
+from src.sweeps.watched import watched
 from src.trial.description import check_knobs
 
 STUDY = "search"
@@ -104,11 +105,12 @@ def search(wanted: Wanted, composition: Composition, task: TaskFunction, directo
         seed=wanted.seed,
         total=wanted.trials,
         direction=wanted.direction,
+        metric=wanted.metric,
     )
 
     def jobs_of(name: str, point: Point) -> list[Job]:
         typed = [*wanted.typed, *typed_values(point.values)]
-        named = [override("logger.wandb.name", f"trial {point.number}")] if "wandb" in (base.logger or {}) else []
+        named = watched(base, arm=f"trial {point.number}", factors=dict(point.values), job_type="tune")
         extra = pruning(wanted.pruner, path, STUDY, point.number, wanted.metric)
         config_hash = hash_with(composition, base, typed, point.values, base.seed)
         return [Job(Path("trials") / str(point.number), (*typed, *named, *extra), config_hash)]

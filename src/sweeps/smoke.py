@@ -6,7 +6,7 @@ from typing import Any
 
 SEEDS = 2
 TUNING_TRIALS = 2
-SIZES = {"epochs": 2, "updates_per_epoch": 4}
+SIZES = {"epochs": 2, "updates_per_epoch": 4, "tuner.trials": 2}
 EVALUATION = ("++trainer.limit_val_batches=1", "++trainer.limit_test_batches=1")
 
 
@@ -19,11 +19,16 @@ def shrunk(node: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def smoke_overrides(configs: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
-    """Arm → two epochs of four updates; where arms differ in them, each takes its level's rank and stays different."""
+    """Arm → two epochs of four updates, two settings of a run that tunes itself.
+
+    Where arms differ in one of these, each takes its level's rank and stays different.
+    """
     overrides: dict[str, list[str]] = {arm: [] for arm in configs}
     for knob, size in SIZES.items():
+        group, _, name = knob.rpartition(".")
+        nodes = {arm: (config.get(group) or {}) if group else config for arm, config in configs.items()}
         # No number of updates is a whole pass through the data.
-        own = {arm: math.inf if config[knob] is None else config[knob] for arm, config in configs.items()}
+        own = {arm: math.inf if node[name] is None else node[name] for arm, node in nodes.items() if name in node}
         levels = sorted(set(own.values()))
         for arm, level in own.items():
             overrides[arm].append(f"{knob}={1 + levels.index(level) if len(levels) > 1 else size}")

@@ -84,7 +84,7 @@ def answer_study(asked: Asked, composition: Composition, task: TaskFunction, dir
 def jobs_of(asked: Asked, arms: Mapping[str, Arm], tuned: Mapping[str, Tuned]) -> dict[tuple[str, int], Job]:
     """(arm, seed) → its trial; a seed of every arm before the next seed, so that what there is can be compared."""
     return {
-        (name, seed): arm.job(trial_place(name, seed), seed, tuned[name].values, f"{name} seed {seed}", "trial")
+        (name, seed): arm.job(trial_place(name, seed), seed, tuned[name].values, name, "trial")
         for seed in asked.study.seeds
         for name, arm in arms.items()
     }

@@ -1,6 +1,7 @@
 """Nuisance knobs tuned per arm, on validation, before any verdict: the same number of trials for each arm."""
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,13 +43,13 @@ def tune(asked: Asked, arms: Mapping[str, Arm], launching: Launching) -> dict[st
     optimizations = {
         name: Optimization(
             storage,
-            # Another configuration of the arm, or another range, is another optimization.
-            f"{name} @ {hash_of(arm.config)} {sorted(space.items())} {asked.tuning_seeds}",
+            optimization_name(arm, space, asked.tuning_seeds),
             space,
             sampler=next(iter(asked.study.nuisance.values())).sampler,
             seed=SEED,
             total=asked.tuning_trials,
             direction=asked.direction,
+            metric=asked.leading.select,
         )
         for name, arm in arms.items()
     }
@@ -94,6 +95,12 @@ def tune(asked: Asked, arms: Mapping[str, Arm], launching: Launching) -> dict[st
             },
         )
     return found
+
+
+def optimization_name(arm: Arm, space: Mapping[str, Any], seeds: Sequence[int]) -> str:
+    """The arm's name, and what tells it from another configuration of the arm, another range or other seeds."""
+    told = f"{hash_of(arm.config)} {sorted(space.items())} {list(seeds)}"
+    return f"{arm.name} @ {hashlib.sha256(told.encode()).hexdigest()[:8]}"
 
 
 def best_of(name: str, one: Any, asked: Asked, errors: list[str]) -> Tuned:

@@ -20,9 +20,15 @@ def register_resolvers() -> None:
     """`${run_directory:runs}`: a new directory under `runs`, by date and time; never the same twice.
 
     `${sweep_name:}`: the directory of the sweep that this job belongs to, None for a single run.
+
+    `${typed:}` and `${choice:data}`: what tells this job apart, and the file that it chose; see typed.py.
     """
+    from src.trial.typed import choice, typed
+
     OmegaConf.register_new_resolver("run_directory", _run_directory, use_cache=True, replace=True)
     OmegaConf.register_new_resolver("sweep_name", _sweep_name, replace=True)
+    OmegaConf.register_new_resolver("typed", typed, replace=True)
+    OmegaConf.register_new_resolver("choice", choice, replace=True)
 
 
 def _run_directory(root: str) -> str:

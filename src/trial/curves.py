@@ -8,12 +8,13 @@ from src.callbacks.history import read_history
 
 # Blue for training, orange for validation: distinguishable in every common colour blindness.
 COLOURS = {"train": "#0072b2", "val": "#d55e00"}
+LABELS = {"loss": "loss", "acc": "accuracy"}
 
 
 def draw_curves(history: Path, picture: Path, best_epoch: int | None) -> None:
     """Draws train and validation loss and accuracy from a metrics.csv, marking the epoch that validation chose.
 
-    A batch size that varies is drawn as steps under the loss.
+    What classifies nothing has no accuracy. A batch size that varies is drawn as steps under the loss.
     """
     # The object interface, without pyplot, keeps no figure alive and needs no display: sweeps draw thousands.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -21,19 +22,21 @@ def draw_curves(history: Path, picture: Path, best_epoch: int | None) -> None:
     from matplotlib.ticker import MaxNLocator
 
     rows = read_history(history)
+    measured = {name.rpartition("/")[2] for row in rows for name in row}
+    labels = {metric: label for metric, label in LABELS.items() if metric in measured or metric == "loss"}
     sizes = [row.get("batch_size", 0) for row in rows]
     varies = len(set(sizes)) > 1
     # Where the panels are two, margins by hand: a layout that finds them draws twice, and a sweep draws for every job.
     figure = Figure(figsize=(9, 4.6 if varies else 3.6), layout="constrained" if varies else None)
     FigureCanvasAgg(figure)
     if varies:
-        panels = figure.subplot_mosaic([["loss", "acc"], ["sizes", "acc"]], height_ratios=[3, 1])
+        panels = figure.subplot_mosaic([list(labels), ["sizes", *list(labels)[1:]]], height_ratios=[3, 1])
         _draw_sizes(panels["sizes"], [row["epoch"] + 1 for row in rows], sizes)
         panels["sizes"].sharex(panels["loss"])
     else:
-        panels = figure.subplot_mosaic([["loss", "acc"]])
+        panels = figure.subplot_mosaic([list(labels)])
         figure.subplots_adjust(left=0.08, right=0.985, bottom=0.14, top=0.96, wspace=0.22)
-    for metric, label in (("loss", "loss"), ("acc", "accuracy")):
+    for metric, label in labels.items():
         axes = panels[metric]
         for split, colour in COLOURS.items():
             points = [(row["epoch"] + 1, row[f"{split}/{metric}"]) for row in rows if f"{split}/{metric}" in row]

@@ -35,6 +35,8 @@ def config_hash(config: dict[str, Any]) -> str:
     """Sixteen hexadecimal digits that two configurations share exactly if they compute the same."""
     relevant = {name: value for name, value in config.items() if name not in NOT_IN_HASH}
     relevant["data"] = {name: value for name, value in config["data"].items() if name != "data_dir"}
+    # Activations that are computed twice are the same to the bit.
+    relevant["model"] = {name: value for name, value in config["model"].items() if name != "recompute"}
     # Pruning may end a run early; until then it computes what it would without.
     callbacks = config.get("callbacks") or {}
     relevant["callbacks"] = {name: value for name, value in callbacks.items() if name != "pruning"}
