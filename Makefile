@@ -1,10 +1,10 @@
-# make train · make test · make lint · make bench; each makes .venv first.
+# make train · make test · make lint · make bench · make board DIR=studies/NAME; each makes .venv first.
 PYTHON ?= python3
 BIN := .venv/bin
 # The tested versions; `make test CONSTRAINTS=` takes the newest that pyproject.toml admits.
 CONSTRAINTS ?= -c constraints.txt
 
-.PHONY: train test lint bench clean
+.PHONY: train test lint bench board clean
 .DELETE_ON_ERROR:
 
 train: .venv/installed
@@ -20,6 +20,9 @@ lint: .venv/installed
 
 bench: .venv/installed
 	$(BIN)/python scripts/benchmark.py $(ARGS)
+
+board: .venv/installed
+	@$(BIN)/python scripts/board.py "$(DIR)" $(ARGS)
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0])'

@@ -21,7 +21,7 @@ def test_tensorboard_has_every_metric_by_updates(trial, tmp_path):
     assert events.Scalars("test/acc")
 
 
-@pytest.mark.filterwarnings("default")
+@pytest.mark.xdist_group("wandb")
 def test_wandb_runs_offline_without_a_prompt_and_one_per_job(trial, tmp_path, monkeypatch):
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
     monkeypatch.setenv("WANDB_MODE", "offline")

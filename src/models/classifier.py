@@ -35,7 +35,14 @@ class Classifier(pl.LightningModule):
 
     Raises:
         FloatingPointError: when a loss becomes NaN or infinite, naming epoch and update.
+
+    Attributes:
+        means: what is recorded of each split, out of loss and acc; a subclass that classifies nothing has no acc.
+        fewest_classes: with which it can be made.
     """
+
+    means: tuple[str, ...] = ("loss", "acc")
+    fewest_classes = 2
 
     def __init__(
         self,
@@ -45,8 +52,9 @@ class Classifier(pl.LightningModule):
     ) -> None:
         super().__init__()
         self.save_hyperparameters(ignore=["optimizer", "scheduler"], logger=False)
-        if classes < 2:
-            raise ValueError(f"classes must be 2 or more, got {classes}")
+        if classes < self.fewest_classes:
+            hint = "; data without classes are for model=landscape" if classes == 0 else ""
+            raise ValueError(f"classes must be 2 or more, got {classes}{hint}")
         self.classes = classes
         self.outputs = 1 if classes == 2 else classes
         self.make_optimizer = optimizer or partial(Adam, lr=1e-3)
@@ -226,25 +234,28 @@ class Classifier(pl.LightningModule):
         self.tested.append(self._evaluate(batch))
 
     def on_test_epoch_end(self) -> None:
-        # Imported where used: a fit alone does not need them.
-        from torchmetrics.functional.classification import multiclass_calibration_error, multiclass_f1_score
-
         logits = torch.cat([logits for logits, _ in self.tested])
         y = torch.cat([y for _, y in self.tested])
         self.tested = []
         self._log_means("test", self.evaluated)
         if self.trainer.world_size > 1:
             logits, y = self._from_all_ranks(logits), self._from_all_ranks(y)
-        # On the CPU: some counting operations have no deterministic kernel elsewhere.
-        probabilities, y = self.probabilities(logits).cpu(), y.cpu()
-        scores = {
-            "test/f1": multiclass_f1_score(probabilities, y, num_classes=self.classes, average="macro"),
-            "test/calibration_error": multiclass_calibration_error(probabilities, y, num_classes=self.classes),
-        }
-        self._record({name: float(score) for name, score in scores.items()})
+        self._record({f"test/{name}": score for name, score in self.scores(logits, y).items()})
         tested = {name: float(score) for name, score in self.trainer.callback_metrics.items()}
         for logger in self.trainer.loggers:
             logger.log_metrics(tested, step=self.trainer.global_step)
+
+    def scores(self, logits: Tensor, y: Tensor) -> dict[str, float]:
+        """What the test tells beyond the means, from all logits (samples, outputs) and labels (samples,)."""
+        # Imported where used: a fit alone does not need them.
+        from torchmetrics.functional.classification import multiclass_calibration_error, multiclass_f1_score
+
+        # On the CPU: some counting operations have no deterministic kernel elsewhere.
+        probabilities, y = self.probabilities(logits).cpu(), y.cpu()
+        return {
+            "f1": float(multiclass_f1_score(probabilities, y, num_classes=self.classes, average="macro")),
+            "calibration_error": float(multiclass_calibration_error(probabilities, y, num_classes=self.classes)),
+        }
 
     def predict_step(self, batch: Any, batch_idx: int) -> tuple[Tensor, Tensor]:
         """Probabilities (batch, classes) and labels (batch,)."""
@@ -288,7 +299,8 @@ class Classifier(pl.LightningModule):
                 f"{self.trainer.global_step}; a smaller lr or trainer.gradient_clip_val=1 may help; the last good "
                 "checkpoint stays"
             )
-        self._record({f"{split}/loss": loss / samples, f"{split}/acc": correct / samples})
+        means = {"loss": loss / samples, "acc": correct / samples}
+        self._record({f"{split}/{name}": means[name] for name in self.means})
 
     def _record(self, metrics: dict[str, float]) -> None:
         """Makes metrics known to callbacks: `self.log` would round them to float32, and costs as much as an update."""

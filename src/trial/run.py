@@ -2,7 +2,6 @@
 
 import logging
 import os
-import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -10,19 +9,19 @@ from typing import Any
 from zipfile import is_zipfile
 
 import pytorch_lightning as pl
+from pytorch_lightning.loggers import Logger
 from rich.console import Console
 from rich.table import Table
 
-from src.atomic import write_json
 from src.callbacks.checkpoint import BestAndLast
 from src.callbacks.history import History
-from src.trial.command_line import innermost
 from src.trial.allocator import free_earlier_runs
 from src.trial.curves import draw_curves
 from src.trial.description import flat
-from src.trial.environment import git, hardware, versions
+from src.trial.environment import hardware
 from src.trial.memory import limit, limits_in, next_limit, scheduler_of
 from src.trial.parts import Parts
+from src.trial.record import recorded
 
 
 def run(
@@ -50,34 +49,22 @@ def run(
     silence_lightning()
     free_earlier_runs()
     parts: Parts | None = None
-    status, error = "failed", None
     tested: dict[str, float] = {}
-    try:
+    loggers: list[Logger] = []
+
+    def reached() -> dict[str, Any] | None:
+        return outcome(parts, tested) if parts is None or parts.trainer.is_global_zero else None
+
+    with recorded(directory, description, reached, loggers) as result:
         parts = build()
-        for logger in parts.trainer.loggers:
+        loggers += parts.trainer.loggers
+        for logger in loggers:
             logger.log_hyperparams(flat(description["config"]))
         while (again := fit(build, parts, directory, resume)) is not None:
             parts, resume = again, True
         tested = test(parts)
-        status = "completed"
-    except (KeyboardInterrupt, SystemExit) as interruption:
-        # Lightning answers Ctrl+C with SystemExit, which a sweep would take for the end of the process.
-        status, error = "interrupted", "interrupted"
-        raise KeyboardInterrupt(f"interrupted; python train.py resume={directory} goes on") from interruption
-    except Exception as problem:
-        status = "pruned" if type(problem).__name__ == "TrialPruned" else "failed"
-        cause = innermost(problem)
-        error = f"{type(cause).__name__}: {cause}"
-        raise
-    finally:
-        if parts is None or parts.trainer.is_global_zero:
-            result = {"status": status, "error": error, **outcome(parts, tested), **description}
-            result |= {"versions": versions(), "git": git()}
-            directory.mkdir(parents=True, exist_ok=True)
-            write_json(directory / "result.json", result)
-        close_loggers(parts, status)
     if parts.trainer.is_global_zero and not quiet:
-        checkpoint = _callback(parts.trainer, BestAndLast)
+        checkpoint = callback_of(parts.trainer, BestAndLast)
         best_epoch = None if checkpoint is None else checkpoint.best_epoch
         if (directory / "metrics.csv").exists():
             draw_curves(directory / "metrics.csv", directory / "curves.png", best_epoch)
@@ -115,7 +102,7 @@ def test(parts: Parts) -> dict[str, float]:
     data, model, trainer = parts
     if "test" not in getattr(data, "splits", {"test": None}):
         return {}
-    checkpoint = _callback(trainer, BestAndLast)
+    checkpoint = callback_of(trainer, BestAndLast)
     best = None if checkpoint is None else str(checkpoint.best_path)
     trainer.test(model, datamodule=data, ckpt_path=best, verbose=False, weights_only=True if best else None)
     return {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("test/")}
@@ -126,7 +113,7 @@ def outcome(parts: Parts | None, tested: dict[str, float]) -> dict[str, Any]:
     if parts is None:
         return {"metrics": {}, "best_epoch": None, "counters": {}, "data": {}, "hardware": {}}
     data, model, trainer = parts
-    checkpoint, history = _callback(trainer, BestAndLast), _callback(trainer, History)
+    checkpoint, history = callback_of(trainer, BestAndLast), callback_of(trainer, History)
     metrics = {} if checkpoint is None else dict(checkpoint.best_metrics)
     counters: dict[str, Any] = {"params": sum(parameter.numel() for parameter in model.parameters())}
     if history is not None:
@@ -186,15 +173,6 @@ def _shown(metrics: dict[str, float]) -> dict[str, float]:
     return {name: value for name, value in metrics.items() if name.startswith("test/")} or metrics
 
 
-def close_loggers(parts: Parts | None, status: str) -> None:
-    """Ends every logger's run: an open W&B run would swallow the next job of a sweep."""
-    if parts is not None:
-        for logger in parts.trainer.loggers:
-            logger.finalize("success" if status == "completed" else "failed")
-    if "wandb" in sys.modules and sys.modules["wandb"].run is not None:
-        sys.modules["wandb"].finish(exit_code=0 if status == "completed" else 1)
-
-
 def _refuse_damaged(checkpoint: Path) -> None:
     # A checkpoint is a zip file, whose directory comes last: a cut one has none.
     if checkpoint.exists() and not is_zipfile(checkpoint):
@@ -204,7 +182,8 @@ def _refuse_damaged(checkpoint: Path) -> None:
         )
 
 
-def _callback(trainer: pl.Trainer, kind: type) -> Any:
+def callback_of(trainer: pl.Trainer, kind: type) -> Any:
+    """The trainer's callback of a kind, None without one."""
     return next((callback for callback in trainer.callbacks if isinstance(callback, kind)), None)  # type: ignore[attr-defined]
 
 

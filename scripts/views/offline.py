@@ -1,0 +1,120 @@
+"""Offline runs on this disk, and what is known of their way to W&B."""
+
+import json
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scripts.views.subject import IDENTITY, read_identity
+from src.atomic import write_json
+
+# In a run's directory while it is uploaded. W&B marks a run as synced even when its server refused parts of it.
+MARK = "uploading"
+# In a trial's identity: runs of it at W&B that its latest upload replaces.
+REPLACED = "replaces"
+
+
+@dataclass(frozen=True)
+class OfflineRun:
+    """The latest run of a trial: it holds the whole trial, also where that went on with an earlier one."""
+
+    directory: Path
+
+    @property
+    def trial(self) -> Path:
+        """The trial's directory."""
+        return self.directory.parents[1]
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Who the run is at W&B."""
+        found: dict[str, Any] = json.loads((self.trial / IDENTITY).read_text(encoding="utf-8"))
+        return found
+
+    @property
+    def name(self) -> str:
+        """As W&B shows it."""
+        return str(self.identity["name"])
+
+    @property
+    def id(self) -> str:
+        """As W&B knows it."""
+        return str(self.identity["id"])
+
+    @property
+    def uploaded(self) -> bool:
+        """Whether the whole of it is at W&B."""
+        return any(self.directory.glob("*.wandb.synced")) and not (self.directory / MARK).exists()
+
+    @property
+    def known(self) -> bool:
+        """Whether W&B may have a part of it, or an earlier attempt, under its id: more would be added to that."""
+        others = [path for path in self.trial.glob("wandb/*run-*") if path != self.directory]
+        online = any(path.name.startswith("run-") for path in others)
+        renamed = not self.directory.name.endswith(f"-{self.id}")
+        return (self.directory / MARK).exists() or renamed or online or any(map(_was_begun, others))
+
+    def rename(self) -> None:
+        """Takes another id, and keeps in mind that what W&B has under the old one is to go."""
+        identity = self.identity
+        replaced = [*identity.get(REPLACED, []), identity["id"]]
+        write_json(self.trial / IDENTITY, identity | {"id": secrets.token_hex(4), REPLACED: replaced})
+
+    def begin(self) -> None:
+        """Says that it is being uploaded, from its start."""
+        (self.directory / MARK).touch()
+        for left in self.directory.glob("*.wandb.sync*"):
+            left.unlink()
+
+    def finish(self) -> bool:
+        """Says that it was uploaded, if W&B says so."""
+        if not any(self.directory.glob("*.wandb.synced")):
+            return False
+        (self.directory / MARK).unlink(missing_ok=True)
+        return True
+
+
+def offline_runs(directory: Path) -> tuple[list[OfflineRun], int]:
+    """The runs below a directory that are still to be uploaded, and how many trials are not at their end yet."""
+    found, running = [], 0
+    for path in sorted(directory.rglob(IDENTITY)):
+        read_identity(path)  # refuses what is damaged
+        run = _latest(path.parent)
+        if run is None or run.uploaded:
+            continue
+        if (path.parent / "result.json").exists():
+            found.append(run)
+        else:
+            running += 1
+    return found, running
+
+
+def replaced_runs(directory: Path) -> dict[Path, list[str]]:
+    """Identity file → ids at W&B that an upload has replaced and that are still to go."""
+    found = {}
+    for path in sorted(directory.rglob(IDENTITY)):
+        read_identity(path)
+        run, ids = _latest(path.parent), json.loads(path.read_text(encoding="utf-8")).get(REPLACED)
+        if ids and (run is None or run.uploaded):
+            found[path] = list(ids)
+    return found
+
+
+def forget_replaced(path: Path) -> None:
+    """Says that W&B has no replaced runs of a trial any more."""
+    identity = json.loads(path.read_text(encoding="utf-8"))
+    write_json(path, {key: value for key, value in identity.items() if key != REPLACED})
+
+
+def _was_begun(directory: Path) -> bool:
+    return any(directory.glob("*.wandb.sync*")) or (directory / MARK).exists()
+
+
+def _latest(trial: Path) -> OfflineRun | None:
+    """The trial's latest run if it is offline."""
+    found = [path for path in trial.glob("wandb/*run-*") if any(path.glob("*.wandb"))]
+    if not found:
+        return None
+    latest = max(found, key=lambda path: path.name.removeprefix("offline-"))
+    return OfflineRun(latest) if latest.name.startswith("offline-") else None

@@ -1,0 +1,66 @@
+"""result.json of a run, written however it ends."""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning.loggers import Logger
+
+from src.atomic import write_json
+from src.trial.command_line import innermost
+from src.trial.environment import git, versions
+
+
+@contextmanager
+def recorded(
+    directory: Path,
+    description: dict[str, Any],
+    reached: Callable[[], dict[str, Any] | None],
+    loggers: Sequence[Logger],
+) -> Iterator[dict[str, Any]]:
+    """Writes result.json when the block has ended, well or not, and ends the loggers' runs.
+
+    Args:
+        directory: of the run.
+        description: config, config_hash, overrides and seed, copied into the result.
+        reached: metrics, counters and facts as far as the run got; None in a process that writes nothing.
+        loggers: read at the end.
+
+    Yields:
+        The result, empty until the block has ended.
+    """
+    result: dict[str, Any] = {}
+    status, error = "failed", None
+    try:
+        yield result
+        status = "completed"
+    except (KeyboardInterrupt, SystemExit) as interruption:
+        # Lightning answers Ctrl+C with SystemExit, which a sweep would take for the end of the process.
+        status, error = "interrupted", "interrupted"
+        raise KeyboardInterrupt(f"interrupted; python train.py resume={directory} goes on") from interruption
+    except Exception as problem:
+        status = "pruned" if type(problem).__name__ == "TrialPruned" else "failed"
+        cause = innermost(problem)
+        error = f"{type(cause).__name__}: {cause}"
+        raise
+    finally:
+        found = reached()
+        if found is not None:
+            result |= {"status": status, "error": error, **found, **description}
+            result |= {"versions": versions(), "git": git()}
+            directory.mkdir(parents=True, exist_ok=True)
+            write_json(directory / "result.json", result)
+            for logger in loggers:
+                if hasattr(logger, "log_result"):
+                    logger.log_result(result)
+        close_loggers(loggers, status)
+
+
+def close_loggers(loggers: Sequence[Logger], status: str) -> None:
+    """Ends every logger's run: an open W&B run would swallow the next job of a sweep."""
+    for logger in loggers:
+        logger.finalize("success" if status == "completed" else "failed")
+    if "wandb" in sys.modules and sys.modules["wandb"].run is not None:
+        sys.modules["wandb"].finish(exit_code=0 if status in ("completed", "pruned") else 1)
