@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from src.models.classifier import Classifier
 from src.models.layers import activation_layer, dropout_layer, initialize, norm_layer
+from src.models.recompute import sequential
 
 _CONVOLUTION = {1: nn.Conv1d, 2: nn.Conv2d}
 _POOL = {1: nn.MaxPool1d, 2: nn.MaxPool2d}
@@ -33,6 +34,7 @@ class CNN(Classifier):
         order: what follows a convolution, in any order of norm, activation, dropout, pool.
         activation, initialization: as in MLP.
         channels_last: NHWC memory layout for images: faster with bf16-mixed, slower with instance norm.
+        recompute: false, true or a number of segments whose activations training computes twice and does not store.
         training: `optimizer` and `scheduler`, see Classifier.
 
     Source: 004_0f2da5427b3cc5b5.txt; the defaults on 28×28 are its 832,298-parameter net.
@@ -55,6 +57,7 @@ class CNN(Classifier):
         activation: str = "relu",
         initialization: str = "torch",
         channels_last: bool = False,
+        recompute: bool | int = False,
         **training: Any,
     ) -> None:
         super().__init__(classes, **training)
@@ -109,13 +112,13 @@ class CNN(Classifier):
                             )
                         blocks.append(_POOL[dimensions](pool_size))
                         size = [length // pool_size for length in size]
-        self.net = nn.Sequential(
-            *blocks,
+        blocks += [
             nn.Flatten(),
             nn.Linear(channels * torch.Size(size).numel(), units),
             activation_layer(activation),
             nn.Linear(units, self.outputs),
-        )
+        ]
+        self.net = sequential(blocks, recompute, input_shape)
         initialize(self.net, initialization)
         if channels_last and dimensions != 2:
             raise ValueError(f"model.channels_last is a layout of images, got samples of shape {tuple(input_shape)}")

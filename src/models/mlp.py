@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from src.models.classifier import Classifier
 from src.models.layers import activation_layer, dropout_layer, initialize, norm_layer
+from src.models.recompute import sequential
 
 
 class MLP(Classifier):
@@ -22,6 +23,7 @@ class MLP(Classifier):
         dropout: probability of a hidden unit's being dropped.
         activation: relu, tanh, sigmoid, gelu or silu.
         initialization: torch, or glorot_uniform with zero biases as Keras has it.
+        recompute: false, true or a number of segments whose activations training computes twice and does not store.
         training: `optimizer` and `scheduler`, see Classifier.
     """
 
@@ -35,6 +37,7 @@ class MLP(Classifier):
         dropout: float = 0.0,
         activation: str = "relu",
         initialization: str = "torch",
+        recompute: bool | int = False,
         **training: Any,
     ) -> None:
         super().__init__(classes, **training)
@@ -52,7 +55,7 @@ class MLP(Classifier):
             net += [nn.Linear(width, hidden), *norm_layer(norm, hidden, 0), activation_layer(activation)]
             net += dropout_layer(dropout, 0)
             width = hidden
-        self.net = nn.Sequential(*net, nn.Linear(width, self.outputs))
+        self.net = sequential([*net, nn.Linear(width, self.outputs)], recompute, input_shape)
         initialize(self.net, initialization)
 
     def forward(self, x: Tensor) -> Tensor:

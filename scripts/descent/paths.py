@@ -1,0 +1,119 @@
+"""Runs with a recorded trajectory, as paths: what they differ in, their rows, and the score at every row."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from hydra.utils import instantiate
+from numpy.typing import NDArray
+from omegaconf import OmegaConf
+
+from scripts.descent.surface import Score, score
+from src.callbacks.history import read_history
+from src.callbacks.trajectory import read_trajectory
+from src.trial.description import flat
+
+Curve = NDArray[np.float64]
+# What may differ between runs whose paths are compared, and names none of them.
+UNNAMED = ("seed", "output_dir", "resume", "threads", "data_dir", "epochs")
+
+
+@dataclass(frozen=True)
+class Descent:
+    """A run's path: weights (rows, parameters), and for each row the updates, the epochs and the scores.
+
+    `epochs` are passes through the training rows, whatever the run called an epoch.
+    """
+
+    directory: Path
+    label: str
+    seed: int
+    weights: Curve
+    updates: Curve
+    epochs: Curve
+    train: Score
+    val: Score
+    model: Any
+    data: Any
+
+    def row_at(self, clock: str, value: float) -> int:
+        """The last row at which `updates` or `epochs` has not gone past a value."""
+        return int(np.flatnonzero(getattr(self, clock) <= value * (1 + 1e-9))[-1])
+
+
+def read_descents(directories: Sequence[Path]) -> list[Descent]:
+    """The paths of these runs, each labelled by the settings in which it differs from the others.
+
+    Raises:
+        ValueError: for a directory without a run or without a whole trajectory.
+    """
+    configs = [_config(directory) for directory in directories]
+    settings = [flat(OmegaConf.to_container(config)) for config in configs]  # type: ignore[arg-type]
+    varied = [
+        key
+        for key in settings[0]
+        if key.split(".")[0] not in UNNAMED and len({str(given.get(key)) for given in settings}) > 1
+    ]
+    labels = [", ".join(f"{key.replace('_', ' ')} {given.get(key)}" for key in varied) for given in settings]
+    return [
+        _descent(directory, config, label or "run")
+        for directory, config, label in zip(directories, configs, labels, strict=True)
+    ]
+
+
+def refuse_apart(paths: Sequence[Descent]) -> None:
+    """One surface is that of one net on the same rows, and one plane goes through one start.
+
+    Raises:
+        ValueError: naming the run that is apart from the first.
+    """
+    first = paths[0]
+    for path in paths[1:]:
+        rows = zip(first.data.splits["train"], path.data.splits["train"], strict=True)
+        if not all(torch.equal(own, other) for own, other in rows):
+            what = "training rows"
+        elif not np.array_equal(first.weights[0], path.weights[0]):
+            what = "initial weights"
+        else:
+            continue
+        raise ValueError(
+            f"{path.directory}: expected the {what} of {first.directory}, found others; runs of one seed share "
+            "a surface if they share data, net and initialization"
+        )
+
+
+def _config(directory: Path) -> Any:
+    for needed in (".hydra/config.yaml", "metrics.csv"):
+        if not (directory / needed).is_file():
+            raise ValueError(f"{directory}: expected the directory of a run with {needed} in it, found none")
+    config: Any = OmegaConf.load(directory / ".hydra" / "config.yaml")
+    config.output_dir = str(directory)
+    return config
+
+
+def _descent(directory: Path, config: Any, label: str) -> Descent:
+    recorded = read_trajectory(directory / "trajectory.npz")
+    data = instantiate(config.data, _convert_="all")
+    data.setup()
+    model = instantiate(config.model, input_shape=data.input_shape, classes=data.classes, _convert_="all")
+    history = read_history(directory / "metrics.csv")
+    # Rows within an epoch: its updates are of one size but for the last.
+    samples = np.interp(
+        recorded.updates, [0.0, *(row["updates"] for row in history)], [0.0, *(row["samples"] for row in history)]
+    )
+    weights = recorded.weights.astype(float)
+    return Descent(
+        directory,
+        label,
+        int(config.seed),
+        weights,
+        recorded.updates.astype(float),
+        samples / data.train_size,
+        score(model, weights, *data.splits["train"]),
+        score(model, weights, *data.splits["val"]),
+        model,
+        data,
+    )
