@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
@@ -40,6 +40,10 @@ class Code:
     text: str
 
 
+# A table of more rows is folded: a page is read, not scrolled.
+MOST_OPEN_ROWS = 12
+
+
 @dataclass(frozen=True)
 class Table:
     """Cells as they are shown; a folded table is opened by its caption."""
@@ -61,13 +65,27 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure in both formats, what it shows in words for those who cannot see it, and its caption."""
+    """A figure, its content in words for those who cannot see it, its caption; drawn when first looked at."""
 
     name: str
     alt: str
     caption: str
-    svg: str
-    png: bytes
+    drawing: Callable[[], tuple[str, bytes]]
+
+    @cached_property
+    def drawn(self) -> tuple[str, bytes]:
+        """The figure as SVG and as PNG."""
+        return self.drawing()
+
+    @property
+    def svg(self) -> str:
+        """The figure for pages."""
+        return self.drawn[0]
+
+    @property
+    def png(self) -> bytes:
+        """The figure for everything else."""
+        return self.drawn[1]
 
 
 @dataclass(frozen=True)

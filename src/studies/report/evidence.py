@@ -24,6 +24,8 @@ from src.studies.study import Study
 
 # As many arms as a reader tells apart by colour.
 MOST_COLOURS = 8
+# What a trial's record says of one that has not ended.
+UNSETTLED = ("unfinished", "damaged")
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,12 @@ class Evidence:
         """(arm, seed) → why a trial did not end well."""
         found = {key: record.error for key, record in self.records.items() if not record.done}
         return found | {(run.arm, run.seed): run.error for run in self.runs if run.error}
+
+    @property
+    def missing(self) -> list[tuple[str, int]]:
+        """The trials that a new start of the same command would run, or go on with."""
+        asked = ((arm, seed) for arm in self.study.arms for seed in self.study.seeds)
+        return [key for key in asked if key not in self.records or self.records[key].status in UNSETTLED]
 
     @property
     def leading(self) -> Quantity:

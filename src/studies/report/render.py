@@ -29,6 +29,11 @@ def markdown(document: Document) -> str:
     return _environment().get_template("report.md.j2").render(document=document, symbols=SYMBOLS)
 
 
+def rendered(template: str, **values: Any) -> str:
+    """A template of this package, filled."""
+    return _environment().get_template(template).render(**values)
+
+
 @cache
 def _environment() -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined

@@ -18,6 +18,8 @@ from src.studies.report.evidence import Evidence
 from src.studies.report.render import html, markdown
 from src.studies.results import COUNTERS
 
+AUTHOR = "author.yaml"
+
 
 def write_report(evidence: Evidence, directory: Path) -> Document:
     """report.html, report.md, results.csv, verdicts.json and figures/ of a study; returns what they show."""
@@ -54,7 +56,7 @@ def author_words(directory: Path) -> dict[str, str]:
     Raises:
         ValueError: when it is no mapping of names to texts.
     """
-    path = directory / "author.yaml"
+    path = directory / AUTHOR
     if not path.is_file():
         return {}
     try:

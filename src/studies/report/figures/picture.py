@@ -22,7 +22,12 @@ COLOUR = re.compile("|".join(VARIABLES))
 def picture(
     name: str, alt: str, caption: str, draw: Callable[[Any], None], height: float = 3.4, width: float = WIDTH
 ) -> Picture:
-    """Draws on one pair of axes of this size in inches; laid out once, saved twice."""
+    """Draws on one pair of axes of this size in inches, once it is looked at; laid out once, saved twice."""
+    return Picture(name, alt, caption, lambda: drawn(name, draw, height, width))
+
+
+def drawn(name: str, draw: Callable[[Any], None], height: float, width: float) -> tuple[str, bytes]:
+    """The drawing as SVG and as PNG."""
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -41,7 +46,7 @@ def picture(
     text = COMMENT.sub("", METADATA.sub("", svg.getvalue()))
     # A hundredth of a point is finer than any screen; the numbers that are read keep their digits.
     text = TAG.sub(lambda tag: LONG_NUMBER.sub(r"\1", tag[0]), text)
-    return Picture(name, alt, caption, text, png.getvalue())
+    return text, png.getvalue()
 
 
 def legend(axes: Any, columns: int = 2) -> None:

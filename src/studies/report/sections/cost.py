@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from src.studies.report.blocks import Block, Gallery, Section, Table, Text
+from src.studies.report.blocks import MOST_OPEN_ROWS, Block, Gallery, Section, Table, Text
 from src.studies.report.evidence import Evidence
 from src.studies.report.figures.pareto import frontier, pareto
 from src.studies.report.wording import duration, plain
@@ -47,4 +47,5 @@ def table(evidence: Evidence, known: list[str]) -> Table:
         rows.append([arm, mean, *counted, *([total] if "seconds" in known else []), "yes" if arm in front else "no"])
     total_column = ["all its trials"] if "seconds" in known else []
     columns = ["arm", quantity.name, *known, *total_column, "on the front"]
-    return Table(f"Cost per trial (means); front: {quantity.label} against {cost}", columns, rows)
+    caption = f"Cost per trial (means); front: {quantity.label} against {cost}"
+    return Table(caption, columns, rows, folded=len(rows) > MOST_OPEN_ROWS)

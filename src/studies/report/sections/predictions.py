@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from src.studies.leaf import Gain, Inside
-from src.studies.report.blocks import Block, Gallery, Picture, Section, Table, Text
+from src.studies.report.blocks import MOST_OPEN_ROWS, Block, Gallery, Picture, Section, Table, Text
 from src.studies.report.evidence import Evidence
 from src.studies.report.figures.forest import forest, values
 from src.studies.report.wording import changed, plain, probability
@@ -66,7 +66,7 @@ def contrasts(verdicts: list[Verdict]) -> Table:
                 ]
             )
     columns = ["prediction", "contrast", "quantity", "found", "needed", "n", "p to confirm", "p to reject"]
-    return Table(f"All {len(rows)} contrasts, uncorrected", columns, rows, folded=len(rows) > 12)
+    return Table(f"All {len(rows)} contrasts, uncorrected", columns, rows, folded=len(rows) > MOST_OPEN_ROWS)
 
 
 def forests(evidence: Evidence) -> list[Picture]:

@@ -9,6 +9,7 @@ from src.studies.notation import listing
 from src.studies.report.blocks import Block, Points, Section, Slot
 from src.studies.report.evidence import Evidence
 from src.studies.report.sections.sensitivity import edge
+from src.studies.report.tied import tied_with_best
 from src.studies.report.wording import changed, plain
 
 
@@ -27,11 +28,7 @@ def cheapest(evidence: Evidence) -> Iterator[str]:
     if len(ranked) < 2 or evidence.summary(quantity.name, ranked[0]).n < 3:
         return
     best = ranked[0]
-    tied = []
-    for arm in ranked[1:]:
-        contrast = evidence.gain(quantity, arm, than=best)
-        if contrast is not None and contrast.decidable and not contrast.forced and contrast.interval[1] >= 0:
-            tied.append(arm)
+    tied = tied_with_best(evidence)
     head = f"Best mean {quantity.label}: {best} ({plain(evidence.mean(quantity.name, best))})"
     if not tied:
         yield f"{head}; every other arm is separated from it (paired 95 % intervals, uncorrected): use it."

@@ -6,7 +6,7 @@ import math
 
 from src.studies.arms import describe
 from src.studies.quantity import Quantity
-from src.studies.report.blocks import Block, Gallery, Section, Table, Text
+from src.studies.report.blocks import MOST_OPEN_ROWS, Block, Gallery, Section, Table, Text
 from src.studies.report.evidence import Evidence
 from src.studies.report.facts import constant_accuracy
 from src.studies.report.figures.strips import strips
@@ -56,7 +56,8 @@ def table(evidence: Evidence, quantity: Quantity) -> Table:
     columns = ["arm", "n", "mean ± sd", "95 % interval", "Δ to baseline", *counters, "not finite"]
     best = evidence.ranked(quantity)
     headline = f"; best mean: {best[0]}" if best else ""
-    return Table(f"{quantity.name}: {quantity.label}{headline}", columns, rows)
+    caption = f"{quantity.name}: {quantity.label}{headline}"
+    return Table(caption, columns, rows, folded=len(rows) > MOST_OPEN_ROWS)
 
 
 def constant(evidence: Evidence, quantity: Quantity) -> float | None:

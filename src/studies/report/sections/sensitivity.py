@@ -10,7 +10,7 @@ import numpy as np
 from src.studies.notation import number, text
 from src.studies.nuisance import Nuisance
 from src.studies.quantity import direction_of
-from src.studies.report.blocks import Block, Gallery, Picture, Section, Table, Text
+from src.studies.report.blocks import MOST_OPEN_ROWS, Block, Gallery, Picture, Section, Table, Text
 from src.studies.report.evidence import Evidence
 from src.studies.report.figures.isolation import isolated, tuned
 from src.studies.report.sections.interactions import levels_of
@@ -81,7 +81,7 @@ def table(evidence: Evidence, nuisance: Nuisance) -> Table:
             [arm, str(len(points)), plain(best[0]), plain(best[1]), plain(middle), edge(nuisance, arm, evidence)]
         )
     columns = ["arm", "trials", f"best {nuisance.name}", f"its {evidence.selection}", "median trial", "at the edge"]
-    return Table(f"Tuning of {nuisance.name}", columns, rows)
+    return Table(f"Tuning of {nuisance.name}", columns, rows, folded=len(rows) > MOST_OPEN_ROWS)
 
 
 def edge(nuisance: Nuisance, arm: str, evidence: Evidence) -> str:

@@ -1,0 +1,23 @@
+"""Everything that the index is made from, read from docs/studies and the study files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from src.studies.report.publication.index import Index
+from src.studies.report.publication.plans import read_plans
+from src.studies.report.publication.summary import read_summaries
+from src.studies.report.publication.unanswerable import read_unanswerable
+
+
+def read_index(root: Path, nodes: Mapping[str, Mapping[str, Any]]) -> Index:
+    """The index of what is published under `root`; `nodes` are the study files' by name.
+
+    Raises:
+        ValueError: for a file that cannot be understood.
+    """
+    return Index(
+        read_summaries(root), read_plans(nodes, root), read_unanswerable(root), (root / "tuning_report.md").is_file()
+    )

@@ -1,0 +1,145 @@
+"""The index's rows: one per prediction, with its claim, where it was made, and what came of it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, fields, replace
+
+from src.studies.contrast import UndecidableError
+from src.studies.judgement import Judgement
+from src.studies.leaf import Gain, Inside
+from src.studies.report.evidence import Evidence
+from src.studies.report.wording import changed
+from src.studies.sentence import cause, needed, value
+from src.studies.study import Study
+from src.studies.verdict import Verdict
+
+AS_REPORTED = "_as_reported"
+CONTROL = "control"
+NOT_RUN = "not run"
+DOCUMENT = re.compile(r"^\s*(\d+_\w+\.txt)\s*,?\s*(.*)$")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A prediction: `mean`, `low`, `high` as in verdicts.json, `effect` the same in words, `cause` why it fell so."""
+
+    document: str
+    part: str
+    claim: str
+    study: str
+    regime: str
+    prediction: str
+    kind: str
+    primary: bool
+    verdict: str = NOT_RUN
+    cause: str = ""
+    effect: str = ""
+    mean: float | None = None
+    low: float | None = None
+    high: float | None = None
+    n: int = 0
+    adjusted: float | None = None
+    seeds_needed: int | None = None
+    reason: str = ""
+
+    @property
+    def control(self) -> bool:
+        """Whether the claim is the study's own, beside those of the document."""
+        return self.part.endswith(CONTROL)
+
+
+COLUMNS = tuple(field.name for field in fields(Row))
+
+
+def regime_of(name: str) -> str:
+    """Which of the two regimes a study's name stands for."""
+    return "as reported" if name.endswith(AS_REPORTED) else "repaired"
+
+
+def place_of(study: Study, source: str) -> tuple[str, str]:
+    """(document, part) of a prediction: its own source, in the part of the document that the study is about."""
+    own = DOCUMENT.match(source)
+    if own:
+        return own[1], own[2]
+    whole = DOCUMENT.match(study.source)
+    document, part = (whole[1], whole[2]) if whole else ("", study.source)
+    if not source or source in part:
+        return document, source or part
+    # "section 3" is said by "section 3, Units vs Depth" already.
+    return document, source if not part or part in source or part == "whole" else f"{part}, {source}"
+
+
+def planned_rows(name: str, study: Study) -> list[Row]:
+    """The rows of a study without results."""
+    return [
+        Row(
+            *place_of(study, prediction.source),
+            claim=" ".join(prediction.claim.split()),
+            study=name,
+            regime=regime_of(name),
+            prediction=prediction.id,
+            kind=prediction.kind,
+            primary=prediction.primary,
+        )
+        for prediction in study.predictions.values()
+    ]
+
+
+def judged_rows(name: str, evidence: Evidence) -> list[Row]:
+    """The rows of a study that was run, in the order of its file."""
+    found = []
+    for row in planned_rows(name, evidence.study):
+        verdict = evidence.judgement.verdicts[row.prediction]
+        leaf = hanging(evidence, row.prediction)
+        found.append(
+            replace(
+                row,
+                verdict=verdict.verdict,
+                cause=why(verdict, leaf, evidence.judgement),
+                effect="" if leaf is None else effect(leaf),
+                mean=verdict.mean,
+                low=verdict.low,
+                high=verdict.high,
+                n=verdict.n,
+                adjusted=verdict.adjusted,
+                seeds_needed=verdict.seeds_needed,
+                reason=verdict.reason,
+            )
+        )
+    return found
+
+
+def hanging(evidence: Evidence, name: str) -> Gain | Inside | None:
+    """The contrast on which a verdict hangs; None when there was nothing to test."""
+    try:
+        claim = evidence.study.predictions[name].test(evidence.study, evidence.contrast)
+    except UndecidableError:
+        return None
+    return claim.rejecting() if claim.rejects() else claim.confirming()
+
+
+def effect(leaf: Gain | Inside) -> str:
+    """test loss −0.3 % [−1.1, +0.4], ramp against small; needed ≥ 2 %."""
+    contrast = leaf.contrast
+    what = f"{contrast.subject} {contrast.reference}".strip()
+    if contrast.forced:
+        return f"{', '.join(contrast.losers)}; needed {needed(leaf)}"
+    if contrast.fault or contrast.n == 0:
+        return contrast.fault
+    label = contrast.quantity.label
+    shown = changed(contrast)
+    if not contrast.oriented:
+        shown = value(contrast).removeprefix(f"{contrast.subject} has {label} ")
+    return f"{label} {shown}, {what}; needed {needed(leaf)}"
+
+
+def why(verdict: Verdict, leaf: Gain | Inside | None, judgement: Judgement) -> str:
+    """negligible, opposite, lint: missing_cell …, or nothing."""
+    codes = [finding.code for finding in judgement.lint if finding.level == "error" and finding.concerns(verdict.id)]
+    if codes:
+        return f"lint: {', '.join(dict.fromkeys(codes))}"
+    if verdict.verdict != "rejected" or leaf is None:
+        return ""
+    # Of a rejected optimum the contrast is the one that beats it.
+    return "beaten" if verdict.kind == "best" else cause(leaf)
