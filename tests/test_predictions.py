@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from src.studies.contrast import Contrast
 from src.studies.judgement import judge, judge_predictions
 from src.studies.prediction import registry
+from src.studies.results import Results, Trial
 from src.studies.results_table import results_from_rows
 from src.studies.statistics import power
 from src.studies.study import read_study
@@ -374,3 +375,19 @@ def test_impossible_predictions_are_refused_in_one_sentence(prediction, message)
         study_of(prediction)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_rejected_optimum_names_the_arm_that_beats_it():
+    node = {
+        "question": "Which is the best?",
+        "arms": {"claimed": {"lr": 1}, "better": {"lr": 2}},
+        "seeds": 5,
+        "quantities": {"loss": {"metric": "test/loss", "scale": "log", "sesoi": "2%"}},
+        "predictions": {"best": {"kind": "best", "arms": ["claimed"]}},
+    }
+    study = read_study(node)
+    losses = {("claimed", seed): 0.5 * (1 + seed / 1000) for seed in range(5)}
+    losses |= {("better", seed): 0.4 * (1 + seed**2 / 1000) for seed in range(5)}
+    results = Results(tuple(Trial(arm, seed, {"loss": loss}) for (arm, seed), loss in losses.items()))
+    reason = judge(study, results).verdicts["best"].reason
+    assert reason.startswith("Rejected (beaten): better changed test loss by −19.")

@@ -8,9 +8,12 @@ from src.studies.contrast import FEWEST_SEEDS, Contrast
 from src.studies.leaf import Gain, Inside
 
 
-def reason(verdict: str, leaf: Gain | Inside) -> str:
-    """Rejected (too small): dropout 0.1 changed test loss by −1.2 % [−1.9, −0.3] against … (5 paired seeds; …)."""
-    why = f" ({cause(leaf)})" if verdict == "rejected" else ""
+def reason(verdict: str, leaf: Gain | Inside, beaten: bool = False) -> str:
+    """Rejected (too small): dropout 0.1 changed test loss by −1.2 % [−1.9, −0.3] against … (5 paired seeds; …).
+
+    `beaten`: a rejection's contrast is the gain of the arm that beats the claimed one.
+    """
+    why = f" ({'beaten' if beaten else cause(leaf)})" if verdict == "rejected" else ""
     return f"{verdict.capitalize()}{why}: {finding(leaf)}"
 
 

@@ -68,7 +68,7 @@ def decide(prediction: Prediction, claim: Claim, holm_confirm: float, holm_rejec
         blocked = (holm_confirm if wants_confirm else holm_reject) if wants_confirm or wants_reject else None
         sentence = undecided(leaf, seeds, blocked)
     else:
-        sentence = reason(verdict, leaf)
+        sentence = reason(verdict, leaf, beaten=prediction.kind == "best")
     low, high = leaf.contrast.interval
     return Verdict(
         id=prediction.id,
