@@ -143,7 +143,8 @@ def table(runs: list[Run]) -> None:
         last, best = run.rows[-1], min(run.rows, key=lambda row: row["val/loss"])
         print(
             f"{run.batch_size!s:>5}{run.seed:5}{last['updates']:9,.0f}{last['train/loss']:12.4f}{last['val/loss']:10.4f}"
-            f"{last['val/acc']:9.4f}   {best['val/loss']:.4f} after epoch {best['epoch'] + 1:.0f}"
+            f"{last['val/acc']:9.4f}   {best['val/loss']:.4f} after epoch {best['epoch'] + 1:.0f}, "
+            f"train loss {best['train/loss']:.4f}"
         )
     print("guessing: " + ", ".join(f"{name} {value:.4f}" for name, value in runs[0].constant.items()))
 

@@ -33,7 +33,7 @@ def train(folder: Path) -> list[Path]:
     ended = subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL)
     if ended.returncode:
         sys.exit(ended.returncode)  # train.py has said why
-    return sorted(path.parent.parent for path in folder.glob("*/.hydra/config.yaml"))
+    return sorted((path.parent for path in folder.glob("*/result.json")), key=lambda path: int(path.name))
 
 
 def draw(runs: list[Path], target: Path, points: int) -> None:

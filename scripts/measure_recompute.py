@@ -23,7 +23,7 @@ from src.trial.allocator import keep_big_buffers  # noqa: E402
 
 MIB = 2**20
 DEPTHS = (2, 4, 8, 16, 32)
-DEEP = {"units": 128, "norm": "layer", "layers": DEPTHS[-1]}
+DEEP: dict[str, Any] = {"units": 128, "norm": "layer", "layers": DEPTHS[-1]}
 SEGMENTS = (2, 3, 4, 6, 8, 11, 16, 24, 33)
 BATCH = 1024
 BUDGET = 16
@@ -54,7 +54,7 @@ def measured(updates: Sequence[Update], rounds: int) -> list[Measured]:
 
 
 def deepest(budget: int, recompute: bool) -> int:
-    """The most blocks of width 128 whose update holds no more than so many bytes at once."""
+    """The most hidden layers of width 128 whose update holds no more than so many bytes at once."""
 
     def fits(depth: int) -> bool:
         return peak_bytes(update_of(MLP, (128,), BATCH, **DEEP | {"layers": depth, "recompute": recompute})) <= budget
@@ -100,15 +100,15 @@ def main() -> None:
     keep_big_buffers()  # as trials do
     found = by_net(rounds)
     print("\n".join(table(found)), "\n", sep="")
-    settings = [{"recompute": False}, *({"recompute": segments} for segments in SEGMENTS)]
-    plain, *parts = measured([update_of(MLP, (128,), BATCH, **DEEP | one) for one in settings], rounds)
+    tried = (False, *SEGMENTS)
+    plain, *parts = measured([update_of(MLP, (128,), BATCH, **DEEP, recompute=one) for one in tried], rounds)
     print("| segments | stored, MiB | most at once, MiB | time × |\n|---|---|---|---|")
     for name, one in zip(("none", *SEGMENTS), (plain, *parts), strict=True):
-        print(
-            f"| {name} | {one.stored / MIB:.2f} | {one.peak / MIB:.2f} | {one.seconds / plain.seconds:.2f} |",
-        )
+        print(f"| {name} | {one.stored / MIB:.2f} | {one.peak / MIB:.2f} | {one.seconds / plain.seconds:.2f} |")
     without, twice = (deepest(BUDGET * MIB, recompute) for recompute in (False, True))
-    print(f"\nIn {BUDGET} MiB: {without} blocks, with recompute=true {twice} ({twice / without:.1f} times as many)")
+    print(
+        f"\nIn {BUDGET} MiB: {without} hidden layers; with recompute=true {twice}, {twice / without:.1f} times as many"
+    )
     deep = {depth: found[f"MLP {depth} × 128, layer norm"] for depth in DEPTHS}
     draw(deep, plain, dict(zip(SEGMENTS, parts, strict=True)), ROOT / "docs" / "figures" / "recompute.png")
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch.nn.utils import vector_to_parameters
 
 from scripts import draw_descent
-from scripts.descent.paths import read_descents, refuse_apart
+from scripts.descent.paths import labels_of, read_descents, refuse_apart
 from scripts.descent.plane import grid_around, plane_of, random_walks_held
 from scripts.descent.surface import score
 from src.callbacks.trajectory import read_trajectory
@@ -132,6 +132,15 @@ def test_a_surface_that_parameters_do_not_determine_is_refused():
         score(MLP((2,), 2, units=(4,)), np.zeros((2, 5)), x, y)
 
 
+def test_a_path_is_labelled_by_what_sets_its_run_apart():
+    sgd = {"seed": 0, "lr": 0.1, "batch_size": 32, "optimizer._target_": "torch.optim.SGD", "optimizer.momentum": 0.0}
+    adam = {"seed": 1, "lr": 0.1, "batch_size": 32, "optimizer._target_": "torch.optim.Adam", "optimizer.eps": 1e-8}
+    assert labels_of([sgd, adam | {"lr": 0.2}]) == ["lr 0.1, optimizer SGD", "lr 0.2, optimizer Adam"]
+    assert labels_of([sgd, sgd | {"optimizer.momentum": 0.9}]) == ["optimizer.momentum 0.0", "optimizer.momentum 0.9"]
+    assert labels_of([sgd, sgd | {"batch_size": "all"}]) == ["batch size 32", "batch size all"]
+    assert labels_of([sgd, sgd | {"seed": 1, "dropout": 0.0}]) == ["run", "run"]
+
+
 @pytest.fixture
 def runs(trial, tmp_path):
     """Two short runs from one start, as the published picture's."""
@@ -174,6 +183,10 @@ def test_runs_that_share_no_surface_or_left_no_path_are_named(runs, tmp_path, mo
     rows = read_trajectory(stored)
     np.savez(stored, **rows._replace(weights=rows.weights + 1)._asdict())
     assert said(*runs).startswith(f"{runs[1]}: expected the initial weights of {runs[0]}, found others")
+    np.savez(stored, **rows._replace(weights=rows.weights * np.inf)._asdict())
+    assert "expected finite weights along the run, found some that are not finite" in said(*runs)
+    np.savez(stored, **{name: column[:1] for name, column in rows._asdict().items()})
+    assert "found the first alone" in said(*runs)
     second.data.splits["train"] = first.data.splits["val"]
     with pytest.raises(ValueError, match="expected the training rows of"):
         refuse_apart([first, second])

@@ -257,6 +257,7 @@ def test_tpe_learns_and_random_does_not(plan):
         (["tuner=tpe", "tuner.space={lr:{choices:[1,2],levels:2}}"], "tuner.space.lr: whole and levels are of ranges"),
         (["tuner=tpe", "tuner.space={seed:{choices:[1,2]}}"], "tuner.space.seed: all settings have the same seed"),
         (["tuner=tpe", "tuner.space={optimizer:{choices:[adam]}}"], "python train.py -m search=tpe optimizer=…"),
+        (["tuner=tpe", "tuner.space={model.units.0:{choices:[4,8]}}"], "tuner.space.model.units.0 is a part of a list"),
         (["tuner=tpe", RATE, "callbacks=[history]"], "a run that tunes itself needs callbacks.checkpoint"),
         (["tuner=tpe", RATE, "trainer=ddp"], "a run that tunes itself fits in one process"),
     ],
@@ -298,6 +299,10 @@ def test_a_study_of_runs_that_tune_themselves_shows_the_expected_best_by_setting
     report = (directory / "report.md").read_text()
     assert "val/loss by settings tried: mean, 95 % t band" in report
     assert not [line for line in report.splitlines() if " by epoch" in line]
+    assert "| tuned | lr | log \\[0.0001,0.1\\] | by every run itself, on validation |" in report
+    (constant,) = (line for line in report.splitlines() if line.startswith("Held constant"))
+    assert "batch_size 32" in constant
+    assert " lr " not in constant
     evidence = read_study_directory(directory)
     assert not evidence.errors
     assert evidence.counter("updates", "tpe") == 12

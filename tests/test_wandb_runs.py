@@ -179,6 +179,15 @@ def test_a_run_that_goes_on_online_adds_each_epoch_once(tmp_path, server):
     assert run["summary"]["epochs"] == 4
 
 
+def test_names_are_as_long_as_w_and_b_takes_them(tmp_path):
+    one = logger(tmp_path, arm="a" * 200, seed=3, group="g" * 200, tags=["t" * 65, None, "short"])
+    named = one.identity
+    assert [len(named[key]) for key in ("name", "group")] == [128, 128]
+    assert named["name"].endswith("a seed 3")
+    assert [len(tag) for tag in named["tags"]] == [64, 5]
+    assert named["arm"] == "a" * 200
+
+
 def test_a_job_is_tuned_or_tried(tmp_path):
     with pytest.raises(ValueError, match="job_type must be tune or trial, got 'train'"):
         logger(tmp_path, job_type="train")

@@ -51,17 +51,30 @@ def read_descents(directories: Sequence[Path]) -> list[Descent]:
         ValueError: for a directory without a run or without a whole trajectory.
     """
     configs = [_config(directory) for directory in directories]
-    settings = [flat(OmegaConf.to_container(config)) for config in configs]  # type: ignore[arg-type]
+    labels = labels_of([flat(OmegaConf.to_container(config)) for config in configs])  # type: ignore[arg-type]
+    return [
+        _descent(directory, config, label)
+        for directory, config, label in zip(directories, configs, labels, strict=True)
+    ]
+
+
+def labels_of(settings: Sequence[dict[str, Any]]) -> list[str]:
+    """What sets each run's flat settings apart: batch size 32; of another class, its name alone: optimizer Adam."""
     varied = [
         key
         for key in settings[0]
-        if key.split(".")[0] not in UNNAMED and len({str(given.get(key)) for given in settings}) > 1
+        if key.split(".")[0] not in UNNAMED
+        and all(key in given for given in settings)  # one that a run lacks is its default then, whatever that was
+        and len({str(given[key]) for given in settings}) > 1
     ]
-    labels = [", ".join(f"{key.replace('_', ' ')} {given.get(key)}" for key in varied) for given in settings]
-    return [
-        _descent(directory, config, label or "run")
-        for directory, config, label in zip(directories, configs, labels, strict=True)
-    ]
+    # What a class takes differs because the class does.
+    told = [key for key in varied if key.endswith("._target_") or f"{key.rpartition('.')[0]}._target_" not in varied]
+    return [", ".join(_words(key, given[key]) for key in told) or "run" for given in settings]
+
+
+def _words(key: str, value: Any) -> str:
+    node, _, last = key.rpartition(".")
+    return f"{node} {str(value).rpartition('.')[2]}" if last == "_target_" else f"{key.replace('_', ' ')} {value}"
 
 
 def refuse_apart(paths: Sequence[Descent]) -> None:
@@ -96,6 +109,9 @@ def _config(directory: Path) -> Any:
 
 def _descent(directory: Path, config: Any, label: str) -> Descent:
     recorded = read_trajectory(directory / "trajectory.npz")
+    if len(recorded.weights) < 2 or not np.isfinite(recorded.weights).all():
+        found = "the first alone" if len(recorded.weights) < 2 else "some that are not finite"
+        raise ValueError(f"{directory}: expected finite weights along the run, found {found}: it diverged or was cut")
     data = instantiate(config.data, _convert_="all")
     data.setup()
     model = instantiate(config.model, input_shape=data.input_shape, classes=data.classes, _convert_="all")

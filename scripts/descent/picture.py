@@ -8,13 +8,14 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from PIL import Image
 
 from scripts.descent.paths import Descent
 from scripts.descent.plane import Plane, grid_around, random_walks_held
 from scripts.descent.surface import score
 from src.atomic import replacing
-from src.studies.report.figures.style import INK, MUTED, SERIES, SETTINGS
+from src.studies.report.figures.style import INK, MUTED, SERIES, SETTINGS, tick
 
 CLOCKS = ("updates", "epochs")
 PANELS = {
@@ -45,15 +46,22 @@ def picture(paths: Sequence[Descent], plane: Plane, shown: Sequence[Descent], po
             row[0].set(ylabel=title)
             if "loss" in title:
                 row[0].set_yscale("log")
-                row[0].set_yticks([0.2, 0.3, 0.5, 0.8], ["0.2", "0.3", "0.5", "0.8"])
-                row[0].minorticks_off()
+                _plain_numbers(row[0].yaxis, (1.0, 1.5, 2.0, 3.0, 5.0, 8.0))
         seeds = len({path.seed for path in paths})
         for column, clock in zip(grid.T, CLOCKS, strict=True):
             column[0].set_title(f"By {clock} (dashed: {equal(paths, clock):,.0f} each)")
-            column[-1].set(xlabel=clock, xscale="log", xlim=(min(getattr(path, clock)[1] for path in paths), None))
+            first, last = (pick(getattr(path, clock)[row] for path in paths) for pick, row in ((min, 1), (max, -1)))
+            column[-1].set(xlabel=clock, xscale="log", xlim=(first, None))
+            _plain_numbers(column[-1].xaxis, (1.0,) if last > 100 * first else (1.0, 2.0, 5.0))
         if seeds > 1:
             right.supxlabel(f"thin lines: {seeds} seeds; thick: their median", fontsize=9.5)
         return figure
+
+
+def _plain_numbers(axis: Any, multiples: tuple[float, ...]) -> None:
+    axis.set_major_locator(LogLocator(subs=multiples, numticks=12))
+    axis.set_major_formatter(FuncFormatter(tick))
+    axis.set_minor_locator(NullLocator())
 
 
 def save(figure: Figure, target: Path) -> None:

@@ -109,10 +109,9 @@ def discard(entity: str, project: str, ids: Sequence[str]) -> None:
     import wandb
     from wandb.apis.public.runs import RunNotFoundError
 
-    api = wandb.Api(timeout=TIMEOUT_SECONDS)
     for run_id in ids:
         try:
-            api.run(f"{entity}/{project}/{run_id}").delete()
+            wandb.Api(timeout=TIMEOUT_SECONDS).run(f"{entity}/{project}/{run_id}").delete()
         except Exception as problem:
             if isinstance(getattr(problem, "exc", problem), RunNotFoundError):  # W&B's client wraps its own errors
                 continue

@@ -65,12 +65,13 @@ class WandbLogger(loggers.WandbLogger):
             raise ValueError(f"logger.wandb.job_type must be tune or trial, got {job_type!r}")
         self.directory = Path(directory)
         arm = arm or ",".join(f"{knob}={value}" for knob, value in (factors or {}).items()) or None
+        name = name or (f"{arm} seed {seed}" if arm else self.directory.name)
         kept = self._kept()
-        self.identity = {
-            **{"id": secrets.token_hex(4), "project": project, "entity": entity, "group": group, "study": study},
-            **{"arm": arm, "seed": seed, "name": name or (f"{arm} seed {seed}" if arm else self.directory.name)},
-            **{"job_type": job_type, "tags": [tag for tag in tags if tag], "factors": dict(factors or {})},
-            **(kept if resume else {key: kept[key] for key in ("id",) if key in kept}),
+        self.identity: dict[str, Any] = {
+            **{"id": secrets.token_hex(4), "project": project, "entity": entity, "group": group and cut(group)},
+            **{"study": study, "arm": arm, "seed": seed, "name": cut(name), "job_type": job_type},
+            **{"tags": [cut(tag, 64) for tag in tags if tag], "factors": dict(factors or {})},
+            **(kept if resume else {key: kept[key] for key in ("id", "replaces") if key in kept}),
         }
         self.mode: Any = os.environ.get("WANDB_MODE") or ("online" if has_key() else "offline")
         if self.mode == "offline":
@@ -163,6 +164,11 @@ class WandbLogger(loggers.WandbLogger):
             return dict(json.loads((self.directory / IDENTITY).read_text()))
         except (OSError, ValueError):
             return {}
+
+
+def cut(text: str, most: int = 128) -> str:
+    """The text without its middle where it is longer than W&B takes, which an offline run would learn too late."""
+    return text if len(text) <= most else f"{text[: most // 2 - 1]}…{text[-(most // 2) :]}"
 
 
 def config_key(knob: str) -> str:

@@ -106,6 +106,12 @@ def check_space(config: DictConfig, space: Space) -> None:
     for knob, one in space.knobs.items():
         if knob.partition(".")[0] in HELD:
             raise ValueError(f"tuner.space.{knob}: all settings have the same seed and data; tune another knob")
+        parent = knob.rpartition(".")[0]
+        if parent and OmegaConf.is_list(OmegaConf.select(config, parent)):
+            raise ValueError(
+                f"tuner.space.{knob} is a part of a list, which no command line sets; give it a name of its own, as "
+                "configs/study/search.yaml does with width, or tune the list among choices: [[16, 16], [64, 64]]"
+            )
         with_values(config, space.values({knob: getattr(one, "choices", [getattr(one, "low", None)])[0]}))
         if OmegaConf.is_dict(OmegaConf.select(config, knob)):
             raise ValueError(
