@@ -11,6 +11,7 @@ from src.models.cnn import CNN
 from src.models.layers import NORMS
 from src.models.mlp import MLP
 from src.models.recompute import alike
+from src.trial.command_line import resumed_arguments
 from src.trial.description import config_hash
 from tests.small_data import optimizer_of
 
@@ -69,6 +70,8 @@ def test_a_trial_is_the_same_and_one_does_for_the_other(trial, tmp_path):
     first, second = (one["state_dict"] for one in weights)
     assert first.keys() == second.keys()
     assert all(torch.equal(first[name], second[name]) for name in first)
+    resumed = resumed_arguments([f"resume={tmp_path / 'false'}", "model.recompute=true"])
+    assert "model.recompute=true" in resumed
 
 
 def test_the_square_root_of_the_depth_is_stored():

@@ -68,7 +68,9 @@ def test_a_study_runs_in_seconds(tmp_path, unreported, few_images, capsys, path)
     seeds = 1 if not study.get("nuisance") else 1 + len(list((directory / "tuning").glob("*/trial=*"))) / len(arms)
     assert len([place for place in found if place.startswith("trials/")]) == len(arms)
     assert len(found) >= len(arms) * seeds
-    assert {result["status"] for result in found.values()} == {"completed"}
+    unfinished = {place: result["error"] for place, result in found.items() if result["status"] != "completed"}
+    # Tuning may try a rate that diverges; what is judged may not fail in a few updates.
+    assert [place for place, error in unfinished.items() if "tuning" not in place or "became" not in error] == []
     assert OmegaConf.load(directory / "command.json").smoke
     assert not re.search(r"duplicate_arms|no_sesoi", capsys.readouterr().out)
 
@@ -87,6 +89,7 @@ def test_a_study_says_what_it_asks_what_to_expect_what_it_costs_and_how_to_start
 def test_every_prediction_quotes_a_claim_and_its_source(path):
     predictions = {}
     for file in reversed(lineage(path)):
-        predictions |= OmegaConf.to_container(OmegaConf.load(file).study.get("predictions", OmegaConf.create({})))
+        own = OmegaConf.to_container(OmegaConf.load(file)).get("study", {})
+        predictions |= own.get("predictions", {})
     assert predictions
     assert [name for name, node in predictions.items() if not (node.get("claim") and node.get("source"))] == []

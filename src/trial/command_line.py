@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 
 Answer = TypeVar("Answer")
 # Knobs that a resumed run may change without being another run.
-RESUMABLE = ("resume", "epochs", "threads")
+RESUMABLE = ("resume", "epochs", "threads", "model.recompute")
 
 
 def register_resolvers() -> None:
