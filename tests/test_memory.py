@@ -8,6 +8,7 @@ import torch
 
 import src.models.mlp
 import src.trial.run
+import src.tuner.setting
 from src.callbacks.history import read_history
 
 
@@ -98,6 +99,24 @@ def test_a_run_frees_the_data_of_earlier_ones(trial, tmp_path, monkeypatch):
     try:
         for number in range(3):
             trial("epochs=1", "model.units=[8]", directory=tmp_path / str(number))
+    finally:
+        gc.enable()
+    assert alive == [[], [None], [None, None]]
+
+
+def test_a_run_that_tunes_itself_frees_each_setting_before_the_next(trial, monkeypatch):
+    made, alive = [], []
+    fit = src.tuner.setting.fit
+
+    def tracked(build, parts, *others):
+        alive.append([reference() for reference in made])
+        made.append(weakref.ref(parts.data))
+        return fit(build, parts, *others)
+
+    monkeypatch.setattr(src.tuner.setting, "fit", tracked)
+    gc.disable()
+    try:
+        trial("epochs=1", "model.units=[8]", "tuner=random", "tuner.trials=3", "tuner.space={lr: {log: [1e-4, 1e-2]}}")
     finally:
         gc.enable()
     assert alive == [[], [None], [None, None]]

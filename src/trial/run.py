@@ -15,7 +15,6 @@ from rich.table import Table
 
 from src.callbacks.checkpoint import BestAndLast
 from src.callbacks.history import History
-from src.trial.allocator import free_earlier_runs
 from src.trial.curves import draw_curves
 from src.trial.description import flat
 from src.trial.environment import hardware
@@ -47,7 +46,6 @@ def run(
         The best value of the monitored metric.
     """
     silence_lightning()
-    free_earlier_runs()
     parts: Parts | None = None
     tested: dict[str, float] = {}
     loggers: list[Logger] = []
