@@ -186,7 +186,9 @@ def test_a_directory_without_a_run_and_a_changed_knob_are_refused(tmp_path):
 
 def test_killed_and_resumed_from_the_command_line_gives_the_same_result(tmp_path):
     """kill -9 at no particular moment, then `resume=DIR`; and the same by Ctrl+C."""
-    command = [sys.executable, "train.py", "epochs=250", "dropout=0.2", "model.units=[64]", "threads=1"]
+    # A checkpoint at every epoch, so that there is one long before the end however slow the disk is.
+    shape = ["epochs=250", "dropout=0.2", "model.units=[64]", "threads=1", "callbacks.checkpoint.share=1"]
+    command = [sys.executable, "train.py", *shape]
     environment = os.environ | {"PYTHONWARNINGS": "ignore"}
 
     def start(*arguments):

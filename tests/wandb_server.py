@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from google.protobuf.message import DecodeError
+
 KEY = "0" * 40
 ENTITY = "me"
 BLOCK = 32768
@@ -219,10 +221,18 @@ def serving():
 def offline(trial):
     """The latest offline run of a trial as its records: what `wandb sync` would send."""
     file = max(Path(trial).glob("wandb/offline-run-*/run-*.wandb"), key=lambda path: path.parent.name)
-    until = time.monotonic() + 10
-    while (run := _read(file))["exitcode"] is None and time.monotonic() < until:
-        time.sleep(0.02)  # W&B writes the end of a run a moment after it said that it had
-    return run
+    until = time.monotonic() + 30
+    while True:  # W&B writes the end of a run a moment after it said that it had
+        late = time.monotonic() > until
+        try:
+            run = _read(file)
+        except DecodeError:  # a record that is being written
+            if late:
+                raise
+        else:
+            if late or run["exitcode"] is not None:
+                return run
+        time.sleep(0.02)
 
 
 def _read(file):
