@@ -1,6 +1,8 @@
 """Lint: each rule fires on its fault, keeps quiet without it, and errors cap verdicts."""
 
 import copy
+import math
+from collections import defaultdict
 
 import pytest
 
@@ -242,6 +244,33 @@ def test_censored_runs_are_told_and_an_arm_that_mostly_never_arrives_loses():
     assert "norm=none 4 of 5" in message
     assert judgement.verdicts["better"].verdict == "confirmed"
     assert "never got there" in judgement.verdicts["better"].reason
+
+
+def arriving(ends):
+    """Three arms that take 100 to 104, 500 and 100 updates; two of five runs of the second never arrive."""
+    study = sound(quantities={"speed": {"metric": "val/loss", "at": {"time_to": 0.5, "unit": "updates"}, "sesoi": 10}})
+    times = {arm: 500.0 if arm == "norm=none" else 100.0 for arm in study.arms}
+    made = [
+        Trial(arm, seed, {"speed": math.inf if times[arm] == 500 and seed > 2 else times[arm]}, {"updates": ends[arm]})
+        for arm in study.arms
+        for seed in range(5)
+    ]
+    return judge(study, Results(tuple(made))).verdicts["better"]
+
+
+def test_a_run_that_never_arrives_counts_as_the_budget_that_all_arms_share():
+    found = arriving(defaultdict(lambda: 1000.0))
+    contrast = found.contrasts[0].contrast
+    assert sorted(contrast.values) == [400, 400, 400, 900, 900]
+    assert (contrast.left_out, contrast.censored, contrast.budget) == (0, 2, 1000)
+    assert "5 paired seeds, 2 runs that never got there count as 1,000;" in found.reason
+
+
+def test_a_run_that_never_arrives_is_left_out_where_budgets_differ():
+    found = arriving(defaultdict(lambda: 1000.0, {"norm=none": 600.0}))
+    contrast = found.contrasts[0].contrast
+    assert list(contrast.values) == [400, 400, 400]
+    assert (contrast.left_out, contrast.censored, contrast.budget) == (2, 0, None)
 
 
 def rising(values):

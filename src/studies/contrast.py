@@ -24,7 +24,8 @@ class UndecidableError(Exception):
 class Contrast:
     """Per-seed values (seeds first; later axes are simulations), with what decides where values cannot.
 
-    `forced` is ±inf when an infeasible arm decides by itself; `fault` says why nothing can be concluded.
+    `forced` is ±inf when an infeasible arm decides by itself; `fault` says why nothing can be concluded;
+    `censored` runs never got to a time_to's threshold and count at the `budget` that all arms share.
     """
 
     quantity: Quantity
@@ -39,6 +40,8 @@ class Contrast:
     ratio: float = 0.0
     runs: int = 0
     losers: tuple[str, ...] = field(default=())
+    censored: int = 0
+    budget: float | None = None
 
     @cached_property
     def summary(self) -> Summary:
@@ -59,6 +62,11 @@ class Contrast:
     def interval(self) -> tuple[Any, Any]:
         """The 95 % t interval of the mean."""
         return (self.forced, self.forced) if self.forced else self.summary.interval()
+
+    @property
+    def end(self) -> str:
+        """How the runs of an infeasible arm ended."""
+        return "not reached" if self.quantity.at == "time_to" else "diverged"
 
     @property
     def exact(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from src.studies.quantity import Quantity
 from src.studies.results import Results
 from src.studies.study import Study
 
+# A curve counts its epochs one by one under `epoch`; a run's total of them is `epochs`.
+CLOCKS = {"epoch": "epochs"}
+
 
 class Measured:
     """Makes contrasts from a study's results (a ContrastMaker)."""
@@ -19,7 +22,7 @@ class Measured:
     def __init__(self, study: Study, results: Results) -> None:
         self.study = study
         self.results = results
-        self._transformed: dict[tuple[str, str], dict[int, float]] = {}
+        self._transformed: dict[tuple[str, str, float | None], dict[int, float]] = {}
 
     def __call__(
         self,
@@ -32,7 +35,8 @@ class Measured:
     ) -> Contrast:
         """Σ_a w_a·g(y[a, s]) over the seeds that every arm has a finite value for; the others are counted."""
         weights = {arm: weight for arm, weight in weights.items() if abs(weight) > 1e-12}
-        columns = {arm: self._values(quantity, arm) for arm in weights}
+        budget = self.shared_budget(quantity, weights)
+        columns = {arm: self._values(quantity, arm, budget) for arm in weights}
         seeds = sorted(set().union(*(self.results.values(quantity.name, arm) for arm in weights)))
         complete = [seed for seed in seeds if all(seed in column for column in columns.values())]
         sign = quantity.sign if oriented else 1
@@ -66,12 +70,29 @@ class Measured:
             ratio=self.study.ratio,
             runs=min((len(self.results.values(quantity.name, arm)) for arm in weights), default=0),
             losers=tuple(self.loss(quantity, arm) for arm in losers),
+            censored=sum(math.isinf(self.results.values(quantity.name, arm)[s]) for arm in weights for s in complete),
+            budget=budget,
         )
 
-    def _values(self, quantity: Quantity, arm: str) -> dict[int, float]:
-        key = (quantity.name, arm)
+    def shared_budget(self, quantity: Quantity, arms: Iterable[str]) -> float | None:
+        """The clock at which every arm's runs ended, where a run that never got there counts: min(time, budget), the
+        restricted mean of survival analysis (Royston and Parmar, 2013, doi:10.1186/1471-2288-13-152).
+
+        None where arms ended at different clocks: what the shorter ones would have done by then is unknown.
+        """
+        if quantity.at != "time_to":
+            return None
+        clock = CLOCKS.get(quantity.unit, quantity.unit)
+        ends = [self.results.longest(clock, arm) or math.nan for arm in arms]
+        shared = bool(ends) and math.isclose(max(ends), min(ends), rel_tol=1e-9) and math.isfinite(sum(ends))
+        return ends[0] if shared else None
+
+    def _values(self, quantity: Quantity, arm: str, budget: float | None) -> dict[int, float]:
+        key = (quantity.name, arm, budget)
         if key not in self._transformed:
-            found = {seed: float(quantity.transform(v)) for seed, v in self.results.finite(*key).items()}
+            every = self.results.values(quantity.name, arm)
+            counted = {s: budget if budget is not None and value == math.inf else value for s, value in every.items()}
+            found = {s: float(quantity.transform(value)) for s, value in counted.items() if math.isfinite(value)}
             self._transformed[key] = {seed: value for seed, value in found.items() if math.isfinite(value)}
         return self._transformed[key]
 

@@ -39,10 +39,10 @@ def more(seeds: int | None) -> str:
 
 
 def cause(leaf: Gain | Inside) -> str:
-    """Why a rejected claim fails: opposite, negligible, too small, outside, different, diverged."""
+    """Why a rejected claim fails: opposite, negligible, too small, outside, different, diverged, not reached."""
     contrast = leaf.contrast
     if contrast.forced:
-        return "diverged"
+        return contrast.end
     if isinstance(leaf, Inside):
         return "different" if leaf.low == -leaf.high else "outside"
     low, high = contrast.interval
@@ -85,9 +85,12 @@ def value(contrast: Contrast) -> str:
 
 
 def counted(contrast: Contrast) -> str:
-    """5 paired seeds, 1 left out."""
+    """5 paired seeds, 2 runs that never got there count as 1,000, 1 left out."""
     kind = "paired seed" if len(contrast.weights) > 1 else "seed"
     text = f"{contrast.n} {kind}{'' if contrast.n == 1 else 's'}"
+    if contrast.censored:
+        what = "run that never got there counts" if contrast.censored == 1 else "runs that never got there count"
+        text += f", {contrast.censored} {what} as {contrast.budget:,.6g}"
     return f"{text}, {contrast.left_out} left out" if contrast.left_out else text
 
 

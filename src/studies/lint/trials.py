@@ -8,6 +8,7 @@ from src.studies.contrast import UndecidableError
 from src.studies.finding import Finding, about, error, using, warning
 from src.studies.measured import Measured
 from src.studies.notation import listing
+from src.studies.quantity import Quantity
 from src.studies.results import Results
 from src.studies.study import Study
 
@@ -44,10 +45,19 @@ def not_finite(study: Study, results: Results) -> Iterator[Finding]:
             if len(good) < len(every):
                 found[arm] = f"{arm} {len(every) - len(good)} of {len(every)}"
         if found:
-            what = "never reached the threshold (censored)" if quantity.at == "time_to" else "are not finite"
-            message = f"Runs whose {name} {what} are left out of means: {listing(list(found.values()), 5)}."
+            message = f"Runs whose {name} {fate(quantity)}: {listing(list(found.values()), 5)}."
             affected = about(study, name, using(study, found))
             yield warning("not_finite", message, affected)
+
+
+def fate(quantity: Quantity) -> str:
+    """What becomes of values that are not finite."""
+    if quantity.at != "time_to":
+        return "are not finite are left out of means"
+    return (
+        "never reached the threshold (censored) are left out of means, and count in comparisons as the budget that "
+        "the compared arms share, if they do"
+    )
 
 
 def not_positive(study: Study, results: Results) -> Iterator[Finding]:

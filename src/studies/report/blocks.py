@@ -11,7 +11,7 @@ from typing import ClassVar
 # Numbers with what belongs to them, and the words that stand where a number is missing.
 _ONE = r"[±+−<>≥≤]*\s?(?:\d[\d,.]*(?:e[+-]?\d+)?|∞)(?: ?(?:%|s|min|h))?"
 NUMBERLIKE = re.compile(
-    r"—|baseline|diverged|no trial|not run|"
+    r"—|baseline|diverged|not reached|no trial|not run|"
     rf"(?:{_ONE})?(?: ± {_ONE})?(?: ?\[{_ONE}, {_ONE}\])?(?: of \d+)?(?: \(n = \d+\))?"
 )
 

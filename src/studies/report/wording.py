@@ -68,7 +68,7 @@ def changed(contrast: Contrast) -> str:
     if contrast.fault:
         return "—"
     if contrast.forced:
-        return "diverged"
+        return contrast.end
     if contrast.n == 0:
         return "—"
     quantity = contrast.quantity

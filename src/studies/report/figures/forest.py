@@ -157,7 +157,7 @@ def _interval(
     if contrast.forced:
         side = high if contrast.forced > 0 else low
         axes.plot([0, side], [height] * 2, color=colour, linestyle=":")
-        axes.text(side / 2, height + 0.12, "diverged", fontsize=9, color=MUTED, ha="center")
+        axes.text(side / 2, height + 0.12, contrast.end, fontsize=9, color=MUTED, ha="center")
         return
     start, stop = (natural(float(end)) if math.isfinite(end) else float(end) for end in contrast.interval)
     axes.plot([max(start, low), min(stop, high)], [height] * 2, color=colour, linewidth=2, zorder=3)

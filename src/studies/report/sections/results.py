@@ -23,7 +23,8 @@ def section(evidence: Evidence) -> Section:
     blocks.append(
         Text(
             f"Mean ± SD over seeds; the interval is the 95 % t interval of the mean. Δ is the paired change against "
-            f"{reference} ({chosen}). Not finite: runs that diverged or never got there, left out of the means."
+            f"{reference} ({chosen}). Not finite: runs that diverged or never got there, left out of the means; a time "
+            f"that was never reached counts as the budget in Δ where both arms share one."
         )
     )
     pictures = []
