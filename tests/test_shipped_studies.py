@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 from src.datamodules.arrays import Source
 from src.datamodules.fashion_mnist import FashionMNIST
 from src.seeds import derived_seed
-from src.sweeps import study_sweep
+from src.sweeps import smoke, study_sweep
 from tests.conftest import ROOT
 from tests.data_helpers import require_ads
 from tests.sweep_helpers import results, sweep
@@ -27,13 +27,13 @@ CORNERS = {
 
 @pytest.fixture
 def few_images(monkeypatch):
-    """Fashion-MNIST with noise for images, 1,300 of them: a smoke run's trials then cost what they compute."""
+    """Fashion-MNIST with noise for images, 700 of them: a smoke run's trials then cost what they compute."""
 
     def load(self):
         generator = torch.Generator().manual_seed(derived_seed("few images"))
-        y = torch.arange(1300) % self.classes
+        y = torch.arange(700) % self.classes
         x = torch.randn(len(y), *self.input_shape, generator=generator)
-        return Source(x, y, torch.arange(len(y)) >= 1000, "noise")
+        return Source(x, y, torch.arange(len(y)) >= 600, "noise")
 
     monkeypatch.setattr(FashionMNIST, "load", load)
 
@@ -53,8 +53,11 @@ def lineage(path):
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_a_study_runs_in_seconds(tmp_path, unreported, few_images, capsys, path):
+def test_a_study_runs_in_seconds(tmp_path, monkeypatch, unreported, few_images, capsys, path):
     said = "".join(file.read_text() for file in lineage(path))
+    # What else a smoke run does, more of the same, is tested with the engine.
+    monkeypatch.setattr(smoke, "SIZES", smoke.SIZES | {"updates_per_epoch": 1})
+    monkeypatch.setattr(smoke, "TUNING_TRIALS", 1)
     overrides = ["study.seeds=1", *CORNERS.get(path.stem.removesuffix("_as_reported"), [])]
     if "/data: mnist1d" in said and "draw: fresh" in said:
         overrides += FEW_SAMPLES

@@ -68,7 +68,7 @@ def asked_by(config: DictConfig, arguments: Sequence[str], loader: ConfigLoader)
     node = shrunk(node) if running["smoke"] else node
     study = read_study(node)
     one_of(running["pruner"], "study.pruner", PRUNERS)
-    tuning_seeds = _tuning_seeds(running["tuning_seeds"], study)
+    tuning_seeds = _tuning_seeds(running["tuning_seeds"], study)[: 1 if running["smoke"] else None]
     if len(tuning_seeds) > 1 and running["pruner"] != "none":
         raise ValueError(
             "study.pruner stops single runs, and a tuning trial on several seeds is no single run: "

@@ -11,7 +11,7 @@ EVALUATION = ("++trainer.limit_val_batches=1", "++trainer.limit_test_batches=1")
 
 
 def shrunk(node: Mapping[str, Any]) -> dict[str, Any]:
-    """The study with two seeds and two tuning trials."""
+    """The study with two seeds and two tuning trials (of one seed each, see `asked_by`)."""
     seeds = node.get("seeds", SEEDS)
     few = min(SEEDS, seeds) if isinstance(seeds, int) else seeds[:SEEDS]
     tuned = {name: {**entry, "trials": TUNING_TRIALS} for name, entry in (node.get("nuisance") or {}).items()}
