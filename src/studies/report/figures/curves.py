@@ -33,6 +33,8 @@ def curves(evidence: Evidence, metric: str, clock: str) -> Picture | None:
     low, high = limits(means, np.concatenate([band.values.ravel() for band in bands.values()]))
 
     def draw(axes: Any) -> None:
+        from matplotlib.ticker import MaxNLocator
+
         for arm, band in bands.items():
             colour, dash = colour_of(arm, evidence.shown), dash_of(arm, evidence.shown)
             if arm not in evidence.shown:
@@ -46,6 +48,8 @@ def curves(evidence: Evidence, metric: str, clock: str) -> Picture | None:
         if low < high:
             axes.set_ylim(low, high)
         plain_axis(axes.yaxis, scale)
+        if clock != "seconds":
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))  # there is no epoch 1.25
         axes.set_xlabel(shown)
         axes.set_ylabel(metric)
         legend(axes)

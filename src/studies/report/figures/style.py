@@ -13,7 +13,8 @@ from typing import Any
 INK, MUTED, GRID, PAPER, BAND = "#24292f", "#656d76", "#d8dee4", "#ffffff", "#e6ebf0"
 # Okabe & Ito's colours (2008) without yellow and black, which one theme or the other swallows.
 SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#8c6d46", "#7f7f7f")
-DASHES = ("-", "--", "-.", ":", "-", "--", "-.", ":")
+# The second four begin elsewhere: two blues, the first and the fifth, may not both be drawn through.
+DASHES = ("-", "--", "-.", ":", "--", "-.", ":", "-")
 VARIABLES = {
     INK: "--ink",
     MUTED: "--muted",
