@@ -132,6 +132,29 @@ def test_equal_epochs_are_not_equal_updates():
     assert "batch_size goes from 32" in one(lint_design(study), "unequal_budgets", "warning").message
 
 
+def test_a_roughness_of_two_epochs_is_told_before_anything_runs():
+    study = sound(
+        quantities={
+            "loss": {"metric": "test/loss", "scale": "log", "sesoi": "8%"},
+            "roughness": {"metric": "val/loss", "at": "roughness", "sesoi": 0.01},
+        },
+        predictions={
+            "better": {"kind": "compare", "quantity": "loss", "better": {"norm": "batch"}, "than": {"norm": "none"}},
+            "calmer": {
+                "kind": "compare",
+                "quantity": "roughness",
+                "better": {"norm": "batch"},
+                "than": {"norm": "none"},
+            },
+        },
+    )
+    configs = {arm: {**overrides, "epochs": 2 if arm == "norm=none" else 3} for arm, overrides in study.arms.items()}
+    finding = one(lint_design(study, configs), "short_curves", "error")
+    assert finding.message == "The quantity roughness needs 3 epochs: norm=none has 2."
+    assert finding.predictions == ("calmer",)
+    assert not found(lint_design(study, {arm: {"epochs": 3} for arm in study.arms}), "short_curves")
+
+
 def test_unequal_budgets_print_all_four():
     study = sound()
     results = trials(study, updates=(100, 12_500, 100), epochs=(3, 3, 3), seconds=(1, 9, 1))

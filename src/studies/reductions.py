@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 Curve = NDArray[np.float64]
 History = Mapping[str, Curve]
+ROUGHNESS_EPOCHS = 3  # a second difference has three points
 UNITS = ("updates", "samples", "seconds", "epoch")
 
 
@@ -30,7 +31,7 @@ def rise(curve: Curve, sign: int = -1) -> float:
 
 def roughness(curve: Curve, sign: int = -1) -> float:
     """√(mean (y[t+1] − 2 y[t] + y[t−1])² / 6): the SD of white noise about a locally straight curve."""
-    if len(curve) < 3:
+    if len(curve) < ROUGHNESS_EPOCHS:
         return math.nan
     return float(np.sqrt(np.mean(np.diff(curve, n=2) ** 2) / 6))
 

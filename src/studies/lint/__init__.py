@@ -18,6 +18,7 @@ DESIGN_RULES = (
     fairness.unnamed_differences,
     fairness.one_learning_rate,
     budgets.planned_budgets,
+    budgets.short_curves,
     budgets.planned_sizes,
     splits.selection_split,
     splits.statistics_split,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from src.studies.finding import Finding, warning
-from src.studies.notation import number, text
+from src.studies.finding import Finding, about, error, using, warning
+from src.studies.notation import listing, number, text
+from src.studies.reductions import ROUGHNESS_EPOCHS
 from src.studies.results import Results
 from src.studies.study import Study
 
@@ -41,6 +42,17 @@ def planned_budgets(study: Study, configs: Configs) -> Iterator[Finding]:
                 f"to {known[high]:g} ({high}); compare at equal updates as well."
             )
             yield warning("unequal_budgets", message)
+
+
+def short_curves(study: Study, configs: Configs) -> Iterator[Finding]:
+    """A roughness that no run can have, for its curve is too short: better told before the runs than after."""
+    epochs = {arm: number(config.get("epochs")) for arm, config in configs.items()}
+    short = {arm: f"{arm} has {count:g}" for arm, count in epochs.items() if count and count < ROUGHNESS_EPOCHS}
+    for name, quantity in study.quantities.items():
+        if quantity.at == "roughness" and short:
+            message = f"The quantity {name} needs {ROUGHNESS_EPOCHS} epochs: {listing(list(short.values()), 3)}."
+            concerned = set(about(study, name)) & set(using(study, short))
+            yield error("short_curves", message, [one for one in study.predictions if one in concerned])
 
 
 def unequal_budgets(study: Study, results: Results) -> Iterator[Finding]:
