@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from src.studies.contrast import Contrast
 
@@ -20,6 +21,14 @@ def plain(value: float | None, digits: int = 4) -> str:
     else:
         shown = f"{value:.{digits}g}"
     return shown.replace("-", "−") if "e" not in shown else shown
+
+
+def aligned(value: float, column: Sequence[float]) -> str:
+    """A number among others, all with as many decimals where their sizes are alike: 0.370 beside 0.516."""
+    largest, smallest = max(map(abs, column)), min(map(abs, column))
+    if not 0 < smallest <= largest < 100 * smallest or largest >= 1000:
+        return plain(value, 3)
+    return f"{value:.{max(0, 2 - math.floor(math.log10(largest)))}f}".replace("-", "−")
 
 
 def decimals(sd: float) -> int | None:

@@ -13,7 +13,7 @@ from src.studies.quantity import Quantity
 from src.studies.report.blocks import Picture
 from src.studies.report.figures.picture import legend, picture
 from src.studies.report.figures.style import BAND, DASHES, INK, SERIES, short
-from src.studies.report.wording import plain
+from src.studies.report.wording import aligned, plain
 from src.studies.statistics import Summary
 
 Cells = Mapping[tuple[str, str], Summary]
@@ -45,7 +45,7 @@ def heatmap(
                 dark = 0.299 * shade[0] + 0.587 * shade[1] + 0.114 * shade[2] < 0.55
                 size = 9 if len(columns) <= 6 else 7
                 axes.text(
-                    *(x, y, plain(mean, 3)),
+                    *(x, y, aligned(mean, known.tolist())),
                     ha="center",
                     va="center",
                     fontsize=size,
