@@ -79,12 +79,16 @@ def write_index(root: Path, readme: Path | None) -> None:
     from src.studies.report.publication.index import index_csv, index_markdown
     from src.studies.report.publication.read import read_index
     from src.studies.report.publication.readme import readme_block, with_block
+    from src.studies.report.publication.replication import PAGE, replication_markdown
     from src.studies.report.write import write
 
     if not root.is_dir():
         raise FileNotFoundError(f"{root}: no such directory; publish a study there first")
     index = read_index(root, study_nodes())
     texts = {root / "README.md": index_markdown(index), root / "verdicts.csv": index_csv(index)}
+    replication = replication_markdown(root)
+    if replication:
+        texts[root / PAGE] = replication
     if readme:
         texts[readme] = with_block(readme.read_text(encoding="utf-8"), readme_block(root, index), readme.name)
     for path, text in texts.items():

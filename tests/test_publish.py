@@ -24,6 +24,7 @@ from src.studies.report.publication.plans import read_plan
 from src.studies.report.publication.publish import publish
 from src.studies.report.publication.read import read_index
 from src.studies.report.publication.readme import BEGIN, BLOCK, END, readme_block, with_block
+from src.studies.report.publication.replication import replication_markdown
 from src.studies.report.publication.rows import place_of
 from src.studies.report.publication.small_png import smaller
 from src.studies.report.publication.summary import overrides, read_summaries, read_summary
@@ -342,6 +343,7 @@ def test_mistyped_commands_are_refused(refused, tmp_path):
 def test_the_index_and_the_readme_are_those_of_the_published_studies(index):
     assert (DOCS / "README.md").read_text() == index_markdown(index), AGAIN
     assert (DOCS / "verdicts.csv").read_text() == index_csv(index), AGAIN
+    assert (DOCS / "replication.md").read_text() == replication_markdown(DOCS), AGAIN
     assert BLOCK.search((ROOT / "README.md").read_text())[0] == readme_block(DOCS, index), AGAIN
 
 

@@ -14,6 +14,7 @@ from src.studies.statistics import (
     intersection_union,
     page,
     power,
+    prediction_interval,
     resolvable_effect,
     seeds_needed,
     summarize,
@@ -33,6 +34,18 @@ def test_interval_and_p_are_scipys():
     assert ours.p_above(0.0) == pytest.approx(theirs.pvalue)
     assert ours.interval() == pytest.approx(stats.ttest_rel(A, B).confidence_interval())
     assert ours.p_below(0.5) == pytest.approx(stats.ttest_1samp(A - B, 0.5, alternative="less").pvalue)
+
+
+@pytest.mark.parametrize("n", [3, 5, 20])
+def test_one_more_value_falls_into_the_prediction_interval_as_often_as_it_says(n):
+    values = np.random.default_rng(n).normal(2.0, 0.5, size=(4000, n + 1))
+    ends = [prediction_interval(summarize(row[:-1])) for row in values]
+    inside = np.mean([low <= row[-1] <= high for row, (low, high) in zip(values, ends, strict=True)])
+    assert inside == pytest.approx(0.95, abs=4 * math.sqrt(0.95 * 0.05 / 4000))
+
+
+def test_one_value_says_nothing_about_the_next():
+    assert prediction_interval(summarize([1.0])) == (-math.inf, math.inf)
 
 
 def test_golden_page():

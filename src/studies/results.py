@@ -51,14 +51,15 @@ class Results:
 
     def counter(self, name: str, arm: str) -> float | None:
         """The mean over an arm's trials of epochs, updates, samples, seconds or params; None when not recorded."""
-        found = self._counts(name, arm)
+        found = self.counts(name, arm)
         return math.fsum(found) / len(found) if found else None
 
     def longest(self, name: str, arm: str) -> float | None:
         """The largest such count among an arm's trials; None when not recorded."""
-        return max(self._counts(name, arm), default=None)
+        return max(self.counts(name, arm), default=None)
 
-    def _counts(self, name: str, arm: str) -> list[float]:
+    def counts(self, name: str, arm: str) -> list[float]:
+        """Such a count of each of an arm's trials that recorded it."""
         own = (trial.counters.get(name, math.nan) for trial in self.trials if trial.arm == arm)
         return [count for count in own if math.isfinite(count)]
 

@@ -62,6 +62,14 @@ def summarize(values: ArrayLike, ratio: float = 0.0) -> Summary:
     return Summary(n, array.mean(axis=0), sd, sd * math.sqrt(1 / n + ratio))
 
 
+def prediction_interval(summary: Summary, alpha: float = ALPHA) -> tuple[float, float]:
+    """Where one more value falls: mean ± t(1 − α/2, n − 1) · SD · √(1 + 1/n); unbounded below two values."""
+    if summary.n < 2:
+        return -math.inf, math.inf
+    half = float(stdtrit(summary.n - 1, 1 - alpha / 2)) * float(summary.sd) * math.sqrt(1 + 1 / summary.n)
+    return float(summary.mean) - half, float(summary.mean) + half
+
+
 def power(effect: float, n: int, ratio: float = 0.0, alpha: float = ALPHA) -> float:
     """Probability that n seeds separate an effect (in SDs) from 0: P(T' > t(1 − α/2)), T' noncentral t."""
     if n < 2:

@@ -29,6 +29,7 @@ class Index:
     plans: Sequence[Plan] = ()
     kept: Sequence[Unanswerable] = ()
     tuning_report: bool = False
+    replication: bool = False
 
     @cached_property
     def rows(self) -> list[Row]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from src.studies.report.publication.index import Index
 from src.studies.report.publication.plans import read_plans
+from src.studies.report.publication.replication import FILE as REPORTED
 from src.studies.report.publication.summary import read_summaries
 from src.studies.report.publication.unanswerable import read_unanswerable
 
@@ -19,5 +20,9 @@ def read_index(root: Path, nodes: Mapping[str, Mapping[str, Any]]) -> Index:
         ValueError: for a file that cannot be understood.
     """
     return Index(
-        read_summaries(root), read_plans(nodes, root), read_unanswerable(root), (root / "tuning_report.md").is_file()
+        read_summaries(root),
+        read_plans(nodes, root),
+        read_unanswerable(root),
+        tuning_report=(root / "tuning_report.md").is_file(),
+        replication=(root / REPORTED).is_file(),
     )
