@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from src.studies.nuisance import read_nuisance
 from src.studies.study import read_study
 from src.studies.study_file import read_study_file
 
@@ -116,3 +117,17 @@ def test_yaml_errors_name_the_file(tmp_path):
 def test_directions_are_inferred(metric, at, direction):
     study = read_study({**GOOD, "quantities": {"q": {"metric": metric, "at": at}}})
     assert study.quantities["q"].direction == direction
+
+
+@pytest.mark.parametrize(
+    ("entry", "ordered"),
+    [
+        ({"log": [1e-4, 1e-2]}, True),
+        ({"choices": [5e-4, 1e-3, 2e-3]}, True),
+        ({"choices": ["adam", "sgd"]}, False),
+        ({"choices": [True, False]}, False),
+        ({"choices": [32, "all"]}, False),
+    ],
+)
+def test_choices_of_numbers_have_edges_as_ranges_have(entry, ordered):
+    assert read_nuisance({"knob": entry})["knob"].ordered is ordered

@@ -23,6 +23,11 @@ class Nuisance:
     trials: int = 6
     sampler: str = "qmc"
 
+    @property
+    def ordered(self) -> bool:
+        """Whether values lie below and above each other, so that there is an edge: ranges, and choices of numbers."""
+        return all(number(value) is not None and not isinstance(value, bool) for value in self.values)
+
 
 def read_nuisance(node: Any) -> dict[str, Nuisance]:
     """The `nuisance:` node: {lr: {log: [3e-4, 3e-3], trials: 6, sampler: qmc}}."""

@@ -111,14 +111,16 @@ def best_of(name: str, one: Any, asked: Asked, errors: list[str]) -> Tuned:
     best = one.finished[0].params
     findings = []
     for knob in one.space:
-        if asked.study.nuisance[knob].space == "choices":
+        nuisance = asked.study.nuisance[knob]
+        if not nuisance.ordered:
             continue
         tried = sorted(value for trial in one.finished if (value := number(trial.params[knob])) is not None)
         if len(set(tried)) >= FEWEST_FOR_AN_EDGE and best[knob] in (tried[0], tried[-1]):
             end = "smallest" if best[knob] == tried[0] else "largest"
             message = (
                 f"The best {knob} of {name}, {text(round_to(best[knob]))}, is the {end} that was tried: widen "
-                f"study.nuisance.{knob}, which is {list(asked.study.nuisance[knob].values)}, or raise its trials."
+                f"study.nuisance.{knob}, which is {list(nuisance.values)}"
+                f"{'.' if nuisance.space == 'choices' else ', or raise its trials.'}"
             )
             findings.append(warning("optimum_at_edge", message))
     return Tuned(best, findings=tuple(findings))

@@ -88,7 +88,7 @@ def edge(nuisance: Nuisance, arm: str, evidence: Evidence) -> str:
     """`lower` or `upper` when the best value is the smallest or largest that was tried, else `no`."""
     points = scores(evidence, nuisance.name).get(arm, [])
     tried = sorted({value for value, _ in points})
-    if len(tried) < FEWEST_FOR_AN_EDGE or nuisance.space == "choices":
+    if len(tried) < FEWEST_FOR_AN_EDGE or not nuisance.ordered:
         return "no"
     best = max(points, key=lambda point: direction(evidence) * point[1])[0]
     return "lower" if best == tried[0] else "upper" if best == tried[-1] else "no"
