@@ -199,6 +199,8 @@ def test_killed_and_resumed_from_the_command_line_gives_the_same_result(tmp_path
             stderr=subprocess.PIPE,
             text=True,
             stdout=subprocess.DEVNULL,
+            # A shell that starts the tests in the background has them, and whatever they start, ignore Ctrl+C.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
     results = {}
