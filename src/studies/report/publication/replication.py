@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from src.studies.contrast import FEWEST_SEEDS
 from src.studies.notation import number
 from src.studies.quantity import Quantity
+from src.studies.report.publication.kept import read_kept
 from src.studies.report.publication.rows import DOCUMENT
 from src.studies.report.render import rendered
 from src.studies.report.wording import between, plain, plus_minus
@@ -23,7 +23,6 @@ from src.studies.study_file import read_study_file
 
 FILE = "reported.yaml"
 PAGE = "replication.md"
-FEWEST_RUNS = 3
 
 
 @dataclass(frozen=True)
@@ -66,18 +65,7 @@ def read_reported(root: Path) -> list[Reported]:
     Raises:
         ValueError: for an entry that lacks something.
     """
-    path = root / FILE
-    if not path.is_file():
-        return []
-    try:
-        entries = yaml.safe_load(path.read_text(encoding="utf-8")) or []
-    except yaml.YAMLError as problem:
-        raise ValueError(f"{path} is not valid YAML: {' '.join(str(problem).split())}") from problem
-    if not isinstance(entries, list):
-        raise ValueError(
-            f"{path}: expected a list of {{source, study, quantity, values}}, got {type(entries).__name__}"
-        )
-    return [read_entry(entry, f"{path.name} entry {place}") for place, entry in enumerate(entries, start=1)]
+    return read_kept(root / FILE, "source, study, quantity, values", read_entry)
 
 
 def read_entry(entry: Any, where: str) -> Reported:
@@ -128,7 +116,7 @@ def replicas(root: Path, entry: Reported, where: str = FILE) -> ReplicaTable:
 def replica(arm: str, reported: float, quantity: Quantity, runs: list[float]) -> Replica:
     """One number: on a log scale the interval and the range of one run are those of the logarithms."""
     plainly = summarize(runs)
-    if len(runs) < FEWEST_RUNS:
+    if len(runs) < FEWEST_SEEDS:
         return Replica(arm, reported, "—", "—", "—", len(runs), "too few runs")
     if float(plainly.sd) == 0:
         same = reported == runs[0]

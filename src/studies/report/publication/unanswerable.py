@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from src.studies.report.publication.kept import read_kept
 from src.studies.report.publication.rows import DOCUMENT
 from src.studies.report.publication.summary import Summary
 from src.studies.report.wording import plain
@@ -35,16 +34,7 @@ def read_unanswerable(root: Path) -> list[Unanswerable]:
     Raises:
         ValueError: for an entry that lacks something.
     """
-    path = root / FILE
-    if not path.is_file():
-        return []
-    try:
-        entries = yaml.safe_load(path.read_text(encoding="utf-8")) or []
-    except yaml.YAMLError as problem:
-        raise ValueError(f"{path} is not valid YAML: {' '.join(str(problem).split())}") from problem
-    if not isinstance(entries, list):
-        raise ValueError(f"{path}: expected a list of {{claim, source, reason}}, got {type(entries).__name__}")
-    return [read_entry(entry, f"{path.name} entry {place}") for place, entry in enumerate(entries, start=1)]
+    return read_kept(root / FILE, "claim, source, reason", read_entry)
 
 
 def read_entry(entry: Any, where: str) -> Unanswerable:
