@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,8 @@ from src.studies.notation import number
 from src.studies.schema import keys, mapping, one_of
 
 SPACES = ("log", "linear", "choices")
+# Among fewer values than this, one is always at an edge.
+FEWEST_FOR_AN_EDGE = 3
 SAMPLERS = ("qmc", "random", "tpe", "grid", "gp")
 
 
@@ -27,6 +29,13 @@ class Nuisance:
     def ordered(self) -> bool:
         """Whether values lie below and above each other, so that there is an edge: ranges, and choices of numbers."""
         return all(number(value) is not None and not isinstance(value, bool) for value in self.values)
+
+    def edge(self, best: float, tried: Iterable[float]) -> str:
+        """`lower` or `upper` when the best value is the smallest or largest that was tried, else nothing."""
+        distinct = sorted(set(tried))
+        if not self.ordered or len(distinct) < FEWEST_FOR_AN_EDGE:
+            return ""
+        return "lower" if best == distinct[0] else "upper" if best == distinct[-1] else ""
 
 
 def read_nuisance(node: Any) -> dict[str, Nuisance]:

@@ -16,8 +16,6 @@ from src.sweeps.launching import Job, Launching
 from src.sweeps.pruner import COMPARING, pruning
 
 SEED = 0
-# Among fewer values than this, one is always at an edge.
-FEWEST_FOR_AN_EDGE = 3
 
 
 @dataclass(frozen=True)
@@ -112,11 +110,10 @@ def best_of(name: str, one: Any, asked: Asked, errors: list[str]) -> Tuned:
     findings = []
     for knob in one.space:
         nuisance = asked.study.nuisance[knob]
-        if not nuisance.ordered:
-            continue
-        tried = sorted(value for trial in one.finished if (value := number(trial.params[knob])) is not None)
-        if len(set(tried)) >= FEWEST_FOR_AN_EDGE and best[knob] in (tried[0], tried[-1]):
-            end = "smallest" if best[knob] == tried[0] else "largest"
+        tried = [value for trial in one.finished if (value := number(trial.params[knob])) is not None]
+        edge = nuisance.edge(best[knob], tried)
+        if edge:
+            end = "smallest" if edge == "lower" else "largest"
             message = (
                 f"The best {knob} of {name}, {text(round_to(best[knob]))}, is the {end} that was tried: widen "
                 f"study.nuisance.{knob}, which is {list(nuisance.values)}"

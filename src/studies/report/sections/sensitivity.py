@@ -16,9 +16,6 @@ from src.studies.report.figures.isolation import isolated, tuned
 from src.studies.report.sections.interactions import levels_of
 from src.studies.report.wording import count, plain
 
-# Among fewer values than this, one is always at an edge.
-FEWEST_FOR_AN_EDGE = 3
-
 
 def section(evidence: Evidence) -> Section:
     """Tuning trials per nuisance setting with edge flags, then factors with three or more levels."""
@@ -87,11 +84,10 @@ def table(evidence: Evidence, nuisance: Nuisance) -> Table:
 def edge(nuisance: Nuisance, arm: str, evidence: Evidence) -> str:
     """`lower` or `upper` when the best value is the smallest or largest that was tried, else `no`."""
     points = scores(evidence, nuisance.name).get(arm, [])
-    tried = sorted({value for value, _ in points})
-    if len(tried) < FEWEST_FOR_AN_EDGE or not nuisance.ordered:
+    if not points:
         return "no"
     best = max(points, key=lambda point: direction(evidence) * point[1])[0]
-    return "lower" if best == tried[0] else "upper" if best == tried[-1] else "no"
+    return nuisance.edge(best, [value for value, _ in points]) or "no"
 
 
 def factors(evidence: Evidence) -> Iterator[Picture]:
