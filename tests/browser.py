@@ -29,7 +29,9 @@ class Browser:
         command += [f"--user-data-dir={directory}", f"--window-size={width},{height}", "about:blank"]
         self._start(command)
         try:
-            target = self.send("Target.getTargets")["targetInfos"][0]["targetId"]
+            # A browser may list targets of its own (a tab, its side panel) beside the page.
+            targets = self.send("Target.getTargets")["targetInfos"]
+            target = next(one["targetId"] for one in targets if one["type"] == "page")
             self._session = self.send("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
             for domain in ("Page", "Runtime", "Log", "Network"):
                 self.send(f"{domain}.enable")
