@@ -18,7 +18,7 @@ from src.trial.description import flat
 
 Curve = NDArray[np.float64]
 # What may differ between runs whose paths are compared, and names none of them.
-UNNAMED = ("seed", "output_dir", "resume", "threads", "data_dir", "epochs")
+UNNAMED = ("seed", "output_dir", "resume", "threads", "data_dir", "epochs", "trust")
 
 
 @dataclass(frozen=True)
