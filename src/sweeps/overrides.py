@@ -9,7 +9,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, Quote, QuotedString
 
 # Text that needs no quotes: it is read back as itself. Hydra's grammar knows no letters but these.
-BARE = re.compile(r"[A-Za-z_][\w./-]*", re.ASCII)
+BARE = re.compile(r"/?[A-Za-z_][\w./-]*", re.ASCII)
 INTERPOLATION = re.compile(r"\\*\$\{")
 WORDS_THAT_ARE_VALUES = ("null", "true", "false", "nan", "inf")
 

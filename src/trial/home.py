@@ -21,7 +21,7 @@ def _at_home(argument: str) -> str:
 
     home = str(Path.home())
     # What follows may be more than a name, as in ~/a,~/b; only a home with signs of its own has to be quoted.
-    if BARE.fullmatch(home.lstrip("/")):
+    if BARE.fullmatch(home):
         return f"{knob}={home}{value[1:]}"
     return f"{knob}={written(home + value[1:])}"
 
