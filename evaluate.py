@@ -63,7 +63,9 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("directory", type=Path, help="of a finished run")
-    parser.add_argument("trust", nargs="?", default="trust=false", help="trust=true: what it names may run, whatever it is")
+    parser.add_argument(
+        "trust", nargs="?", default="trust=false", help="trust=true: what it names may run, whatever it is"
+    )
     asked = parser.parse_args()
     if not asked.trust.startswith("trust="):
         raise ValueError(f"expected a directory, and trust=true if need be, got {asked.trust}")

@@ -35,13 +35,13 @@ def main(config: DictConfig) -> float | None:
     name_directory()
     hydra_config = HydraConfig.get()
     in_sweep = hydra_config.mode == RunMode.MULTIRUN
-    directory = typed_path(config.output_dir)
 
     def trial(resume: bool, quiet: bool = False) -> float | None:
         check_knobs(config)
         if in_sweep:
             refuse_many_processes(config.trainer, hydra_config.launcher)
         description: dict[str, Any] = describe(config, hydra_config.overrides.task)
+        directory = typed_path(config.output_dir)
         with begun(config, directory, description, resume=resume, prepared=quiet):
             given = given_to_parts(config, directory)
             if config.get("tuner"):
@@ -55,7 +55,7 @@ def main(config: DictConfig) -> float | None:
             return run(parts, directory, description, resume=resume, brief=in_sweep, quiet=quiet)
 
     def alone() -> float | None:
-        with occupied(directory, config.trainer):
+        with occupied(typed_path(config.output_dir), config.trainer):
             return trial(config.resume is not None)
 
     if in_sweep and any(hydra_config.runtime.choices.get(group) for group in ("study", "search")):

@@ -1,5 +1,6 @@
 """Paths as they were typed: ~ is the home directory, and a relative one begins where the command was typed."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
@@ -15,8 +16,6 @@ def typed_directory() -> Path:
 def typed_path(text: str | Path) -> Path:
     """The path that a user meant; what begins with ~ and names nobody's home stays as it is."""
     path = Path(text)
-    try:
+    with suppress(RuntimeError):
         path = path.expanduser()
-    except RuntimeError:
-        pass
     return typed_directory() / path

@@ -43,7 +43,7 @@ def read(arguments):
 def test_any_text_is_read_back_by_hydra_and_omegaconf(text):
     config = read([override("knob", text), override("listed", [text, {"inner": text}])])
     assert config.knob == text
-    assert list(config.listed)[0] == text
+    assert next(iter(config.listed)) == text
     assert config.listed[1].inner == text
     config.told = "${knob}/metrics.csv"
     assert config.told == f"{text}/metrics.csv"

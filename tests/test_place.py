@@ -105,9 +105,9 @@ def test_whoever_waits_for_a_directory_is_named_when_it_has_it(tmp_path):
 
 def test_a_place_that_cannot_be_locked_is_one_sentence(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(ValueError, match="expected a directory that can be written to and locked, found: ") as caught:
-        with held(tmp_path / "file" / "run"):
-            pass
+    said = "expected a directory that can be written to and locked, found: "
+    with pytest.raises(ValueError, match=said) as caught, held(tmp_path / "file" / "run"):
+        pass
     assert "\n" not in str(caught.value)
 
 

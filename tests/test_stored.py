@@ -121,7 +121,7 @@ def stored(tmp_path, monkeypatch):
 def test_every_way_to_what_is_not_known_is_named_and_refused(stored, changes, said):
     directory = stored(changes)
     for read in (lambda: read_stored(directory), lambda: resumed_arguments([f"resume={directory}", "trust=false"])):
-        with pytest.raises(ValueError, match="which this project does not know.*add trust=true") as caught:
+        with pytest.raises(ValueError, match=r"which this project does not know.*add trust=true") as caught:
             read()
         assert f"asks for {said}" in str(caught.value)
     assert read_stored(directory, trust=True)
@@ -138,7 +138,9 @@ def test_what_lies_beside_a_configuration_is_no_part_of_it(stored):
     assert read_stored(directory, trust=True).lr == 0.1
 
 
-@pytest.mark.parametrize("text", ["", "a: [", "[1, 2]", "a: !!python/object:os.system {}", "a: b: c", "\x00", "{}", "x: '${'"])
+@pytest.mark.parametrize(
+    "text", ["", "a: [", "[1, 2]", "a: !!python/object:os.system {}", "a: b: c", "\x00", "{}", "x: '${'"]
+)
 def test_a_damaged_configuration_is_one_sentence(stored, text):
     with pytest.raises(ValueError, match=r"config\.yaml: expected a run's configuration, found") as caught:
         read_stored(stored(text))

@@ -8,7 +8,7 @@ LIGHTNINGS = re.compile(r'hydra\.run\.dir="(.*)"', re.DOTALL)
 
 
 def readable_arguments(arguments: list[str]) -> list[str]:
-    """The arguments with the home directory for a leading ~/, which shells leave alone behind a =, and quotes mended."""
+    """The arguments with the home directory for a leading ~/, which shells leave behind a =, and quotes mended."""
     started_by_lightning = any(argument.startswith("hydra.job.name=train_ddp_process_") for argument in arguments)
     return [_quoted_again(argument) if started_by_lightning else _at_home(argument) for argument in arguments]
 

@@ -45,11 +45,10 @@ def is_list_of_one(devices: Any) -> bool:
 
 def name_directory() -> None:
     """Makes ${hydra:runtime.output_dir} the directory itself, also where its name reads like ${lr}."""
-    config = HydraConfig.instance().cfg
-    assert config is not None
+    config: Any = HydraConfig.instance().cfg
     runtime: Any = OmegaConf.to_container(config.hydra.runtime, resolve=False)
     if "${" in str(runtime["output_dir"]):
-        with read_write(config), open_dict(config):
+        with read_write(config.hydra.runtime), open_dict(config.hydra.runtime):
             config.hydra.runtime.output_dir = literal(runtime["output_dir"])
 
 
@@ -157,8 +156,7 @@ def keep_configuration(config: DictConfig, directory: Path) -> None:
     """Writes .hydra as Hydra would, which would do it before anybody knows whose the directory is."""
     if config.resume is not None and (directory / ".hydra" / "config.yaml").is_file():
         return  # a resumed run keeps its own
-    hydra = HydraConfig.instance().cfg
-    assert hydra is not None
+    hydra: Any = HydraConfig.instance().cfg
     parts = {"config.yaml": config, "hydra.yaml": hydra, "overrides.yaml": hydra.hydra.overrides.task}
     for name, part in parts.items():
         with replacing(directory / ".hydra" / name) as path:

@@ -9,6 +9,8 @@ from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from src.trial.place import refuse_sweeps
 from src.trial.stored import strangers
@@ -30,9 +32,9 @@ def run_named(typed: str) -> Path:
 
 def _readings(typed: str) -> Iterator[Path]:
     texts = [typed]
-    with suppress(HydraException):
+    with suppress(HydraException, OmegaConfBaseException):
         (read,) = OverridesParser.create().parse_overrides([f"resume={typed}"])
-        value = None if read.is_sweep_override() else read.value()
+        value = None if read.is_sweep_override() else OmegaConf.create({"resume": read.value()}).resume
         texts += [value] if isinstance(value, str) else []
     for text in texts:
         yield Path(text)

@@ -43,7 +43,7 @@ def read_stored(directory: Path, trust: bool = False) -> DictConfig:
     try:
         text = path.read_text(encoding="utf-8")
         config = OmegaConf.create(text)
-        plain = OmegaConf.to_container(config, resolve=False)
+        plain: Any = OmegaConf.to_container(config, resolve=False)
     except (OSError, ValueError, yaml.YAMLError, OmegaConfBaseException, RecursionError) as problem:
         raise ValueError(f"{path}: expected a run's configuration, found none: {_line(problem)}") from None
     if not isinstance(config, DictConfig) or not isinstance(plain, dict) or not plain:
