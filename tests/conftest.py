@@ -39,7 +39,7 @@ def compose():
 def trial(compose, tmp_path):
     """Runs `train.py` with these overrides in a directory, and gives its result.json."""
     from hydra.core.hydra_config import HydraConfig
-    from omegaconf import OmegaConf, open_dict
+    from omegaconf import open_dict
 
     import train
 
@@ -55,9 +55,6 @@ def trial(compose, tmp_path):
         HydraConfig.instance().set_config(config)
         with open_dict(config):
             del config["hydra"]
-        stored = directory / ".hydra" / "config.yaml"
-        stored.parent.mkdir(parents=True, exist_ok=True)
-        OmegaConf.save(config, stored)
         train.main(config)
         return json.loads((directory / "result.json").read_text())
 

@@ -1,0 +1,168 @@
+"""A directory is one run's: used again it is as new, held by one process, and nothing else in it is touched."""
+
+import json
+import os
+import shlex
+import signal
+
+import pytest
+
+import src.trial.place
+from evaluate import evaluate
+from src.sweeps.lock import claimed, held
+from src.trial.command_line import stop_when_told
+from src.trial.place import ARTEFACTS, SWEEPS, clear, follows, occupied
+from src.trial.resuming import run_named
+
+EVERYTHING = ("callbacks=[default,trajectory]", "logger=[tensorboard,wandb]")
+TINY = ("epochs=2", "updates_per_epoch=2", "model.units=[4]")
+KEPT = {".lock", ".hydra/config.yaml", ".hydra/hydra.yaml", ".hydra/overrides.yaml"}
+
+
+def files(directory):
+    """Path → content of every file below."""
+    return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+
+
+def test_all_that_a_run_leaves_is_known_and_a_second_run_finds_nothing_of_the_first(trial, refused, tmp_path):
+    directory = tmp_path / "run"
+    trial(*TINY, *EVERYTHING)
+    evaluate(directory)
+    known = {
+        name
+        for pattern in ARTEFACTS
+        for found in directory.glob(pattern)
+        for path in (found, *found.rglob("*"))
+        if path.is_file()
+        for name in [str(path.relative_to(directory))]
+    }
+    assert files(directory).keys() - known == KEPT
+    assert "wandb.json" in known
+
+    others = {name: name.encode() for name in ("notes.txt", "checkpoints/mine.ckpt", "tensorboard/x/y", "fit/z")}
+    for name, content in others.items():
+        (directory / name).parent.mkdir(parents=True, exist_ok=True)
+        (directory / name).write_bytes(content)
+    refused(*TINY, "optimizer=sgd", "lr=1e30", "batch_size=all")
+    left = files(directory)
+    assert left.keys() == KEPT | others.keys() | {"result.json", "trial.json"}
+    assert {name: left[name] for name in others} == others
+    assert json.loads(left["result.json"])["status"] == "failed"
+    assert json.loads(left["result.json"])["weights"] == {}
+
+
+def test_a_second_run_of_another_kind_is_as_in_a_new_directory(trial, tmp_path):
+    trial("tuner=random", "tuner.trials=2", "tuner.space={lr:{log:[1e-3,1e-1]}}", *TINY, *EVERYTHING)
+    again = trial(*TINY, "model=cnn", "model.filters=2", "~model.units", "+model.units=4")
+    new = trial(*TINY, "model=cnn", "model.filters=2", "~model.units", "+model.units=4", directory=tmp_path / "new")
+    assert again["metrics"] == new["metrics"]
+    used, fresh = files(tmp_path / "run"), files(tmp_path / "new")
+    assert used.keys() == fresh.keys()
+    assert used["trial.json"] == fresh["trial.json"]
+
+
+def test_files_that_no_run_has_written_are_not_replaced(refused, tmp_path):
+    directory = tmp_path / "mine"
+    directory.mkdir()
+    (directory / "metrics.csv").write_text("my,own\n")
+    (directory / "result.json").write_text("[1, 2]")
+    with pytest.raises(ValueError, match=r"mine has result\.json, which a run would replace and which no run has"):
+        clear(directory)
+    assert files(directory) == {"metrics.csv": b"my,own\n", "result.json": b"[1, 2]"}
+
+
+@pytest.mark.parametrize("name", SWEEPS)
+def test_a_directory_of_many_runs_is_not_taken_for_one(refused, tmp_path, name):
+    (tmp_path / name).touch()
+    assert f"holds {SWEEPS[name]} ({name}), expected the directory of one run" in refused(*TINY, directory=tmp_path)
+    assert not (tmp_path / "trial.json").exists()
+    for door in (lambda: evaluate(tmp_path), lambda: run_named(str(tmp_path / "none" / ".."))):
+        with pytest.raises(ValueError, match="expected"):
+            door()
+
+
+def test_what_another_process_holds_is_not_written_and_can_be_read(trial, refused, tmp_path):
+    from src.comparison.comparison import compare
+
+    directory = tmp_path / "run"
+    trial(*TINY)
+    with held(directory):
+        before = files(directory)
+        said = refused(*TINY, "lr=0.1", f"resume={directory}")
+        assert f"{directory} is held by process {os.getpid()} on " in said
+        with pytest.raises(ValueError, match="is held by process"):
+            evaluate(directory)
+        assert files(directory) == before
+        assert compare([directory])
+    evaluate(directory)
+
+
+def test_whoever_waits_for_a_directory_is_named_when_it_has_it(tmp_path):
+    with claimed(tmp_path), pytest.raises(ValueError, match=f"is held by process {os.getpid()}"), held(tmp_path):
+        pass
+    assert not (tmp_path / "lock.json").exists()
+
+
+def test_a_place_that_cannot_be_locked_is_one_sentence(tmp_path):
+    (tmp_path / "file").touch()
+    said = "expected a directory that can be written to and locked, found: "
+    with pytest.raises(ValueError, match=said) as caught, held(tmp_path / "file" / "run"):
+        pass
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("trainer", "environment", "expected"),
+    [
+        ({"devices": 1}, {"LOCAL_RANK": "1", "SLURM_PROCID": "3"}, False),
+        ({"devices": [1]}, {"LOCAL_RANK": "1"}, False),
+        ({"devices": 2}, {}, False),
+        ({"devices": 2}, {"LOCAL_RANK": "0"}, False),
+        ({"devices": 2}, {"LOCAL_RANK": "1"}, True),
+        ({"devices": "auto"}, {"SLURM_PROCID": "1"}, True),
+        ({"devices": 1, "num_nodes": 2}, {"SLURM_PROCID": "1"}, True),
+        ({"devices": 2}, {"LOCAL_RANK": "one"}, False),
+    ],
+)
+def test_only_one_of_several_processes_that_train_together_leaves_the_directory_to_the_first(
+    monkeypatch, tmp_path, trainer, environment, expected
+):
+    for name in ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert follows(trainer) is expected
+    with occupied(tmp_path, trainer):
+        assert (tmp_path / "lock.json").exists() is not expected
+
+
+def test_a_run_that_is_ended_before_it_is_built_leaves_a_result_and_a_command(trial, monkeypatch, tmp_path, capsys):
+    def ended(config, directory):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(src.trial.place, "given_to_parts", ended)
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        stop_when_told()
+        with pytest.raises(SystemExit) as caught:
+            trial(*TINY, directory=tmp_path / "my run")
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert caught.value.code == 130
+    assert json.loads((tmp_path / "my run" / "result.json").read_text())["status"] == "interrupted"
+    said = capsys.readouterr().err
+    command = shlex.split(said.partition("interrupted; ")[2].removesuffix(" goes on\n"))
+    assert command[:2] == ["python", "train.py"]
+    assert run_named(command[2].removeprefix("resume=")) == tmp_path / "my run"
+
+
+def test_a_resumed_run_that_is_refused_leaves_what_it_had_reached(trial, refused, tmp_path):
+    first = trial(*TINY)
+    last = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    whole = last.read_bytes()
+    resume = f"resume={tmp_path / 'run'}"
+    last.write_bytes(whole[:5000])
+    assert "5,000 damaged bytes" in refused(*TINY, resume)
+    last.write_bytes(whole)
+    assert "scheduler.warmup must be" in refused(*TINY, resume, "scheduler.warmup=40")
+    assert json.loads((tmp_path / "run" / "result.json").read_text()) == first
