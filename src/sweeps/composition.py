@@ -53,6 +53,16 @@ def with_values(config: DictConfig, values: Mapping[str, Any]) -> DictConfig:
     return changed
 
 
+def one_thread(typed: Sequence[str], config: DictConfig) -> tuple[tuple[str, ...], DictConfig]:
+    """What is typed for a trial, and what it composes, with one thread where their number was left open.
+
+    Left to a worker, it would follow from the launcher and from how many trials run at once, and so would the bits.
+    """
+    if config.threads is not None:
+        return tuple(typed), config
+    return (*typed, "threads=1"), with_values(config, {"threads": 1})
+
+
 @contextmanager
 def as_job(config: DictConfig) -> Iterator[DictConfig]:
     """The trial's part of a composed configuration, without its loggers, which name the run they belong to."""

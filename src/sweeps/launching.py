@@ -16,7 +16,7 @@ from src.sweeps.data import prepare_data
 from src.sweeps.once import fail
 from src.sweeps.outcome import Outcome, outcome_of
 from src.sweeps.overrides import override
-from src.sweeps.workers import at_once, cores, kind_of, threads_each
+from src.sweeps.workers import at_once, cores, kind_of
 from src.trial.command_line import sentence
 
 
@@ -48,8 +48,6 @@ class Launching:
             hydra_context=composition.context, task_function=task, config=composition.master
         )
         self.started = 0
-        threads = threads_each(self.settings) if composition.master.threads is None else None
-        self.common = [] if threads is None else [f"threads={threads}"]
         if kind_of(self.settings) != "basic":
             # A worker finds the project whatever directory it is started in.
             root = str(Path(__file__).parents[2])
@@ -95,9 +93,7 @@ class Launching:
 
     def _launch(self, jobs: Sequence[Job]) -> dict[Job, str]:
         """Launches the jobs; why those that Hydra could not start did not."""
-        overrides = [
-            [*job.overrides, *self.common, override("hydra.sweep.subdir", job.place.as_posix())] for job in jobs
-        ]
+        overrides = [[*job.overrides, override("hydra.sweep.subdir", job.place.as_posix())] for job in jobs]
         first, self.started = self.started, self.started + len(jobs)
         try:
             returned = self.launcher.launch(overrides, initial_job_idx=first)

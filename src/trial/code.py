@@ -22,6 +22,15 @@ def fingerprint(config: Any, root: Path = ROOT) -> str:
         config: resolved; every dotted name in it that leads to a module under `root` counts.
         root: of the project.
     """
+    told = sorted(
+        (path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name, text)
+        for path, text in sources(config, root).items()
+    )
+    return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
+
+
+def sources(config: Any, root: Path) -> dict[Path, str]:
+    """The files that the fingerprint is of, and what counts of each."""
     waiting = [MAKER, *(path for name in _dotted(config) for path in _modules(name, root))]
     found: dict[Path, str] = {}
     while waiting:
@@ -29,11 +38,7 @@ def fingerprint(config: Any, root: Path = ROOT) -> str:
         if path not in found:
             found[path], imported = _read(path, root)
             waiting += [module for name in imported for module in _modules(name, root)]
-    told = sorted(
-        (path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name, text)
-        for path, text in found.items()
-    )
-    return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
+    return found
 
 
 def _dotted(node: Any) -> Iterator[str]:

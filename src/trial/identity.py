@@ -5,12 +5,16 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+# Raised by a commit that changes hashes, which CHANGES.md then explains: sweeps mix no trials of two meanings.
+HASHES = 2
 # Where a run is kept and watched, and how it is helped along, change nothing that it computes. How many threads compute
 # does: that is told by `numerics`, or where only the request is known by the request.
 NOT_IN_HASH = ("data_dir", "resume", "output_dir", "logger", "threads", "fast", "trust", "judge")
+# Callbacks that speak to somebody who watches one run.
+SPEAKING = ("progress", "summary")
 # Deeper knobs of the kind. Activations that are computed twice are the same to the bit; pruning may end a run early,
 # and until then it computes what it would without.
-NOT_IN_HASH_BELOW = {"data": ("data_dir",), "model": ("recompute",), "callbacks": ("pruning",)}
+NOT_IN_HASH_BELOW = {"data": ("data_dir",), "model": ("recompute",), "callbacks": ("pruning", *SPEAKING)}
 # What `numerics` has the effect of: `auto` on a machine without an accelerator is `cpu`.
 TOLD_BY_NUMERICS = {"trainer": ("accelerator", "devices")}
 # Today's path of a class that was moved → the path it had, by which it is hashed: moving code changes no number.
@@ -19,7 +23,7 @@ MOVED: Mapping[str, str] = {}
 
 def config_hash(config: Mapping[str, Any], numerics: Mapping[str, Any]) -> str:
     """What two runs share exactly if they compute the same: resolved configuration, and numerics in effect."""
-    return digest([_without(computing(config), TOLD_BY_NUMERICS), numerics])
+    return digest([without(computing(config), TOLD_BY_NUMERICS), numerics])
 
 
 def asked_hash(config: Mapping[str, Any]) -> str:
@@ -35,13 +39,13 @@ def arm_hash(settled: Mapping[str, Any], numerics: Mapping[str, Any], code: str)
         numerics: in effect.
         code: the fingerprint of the code that trains.
     """
-    return digest([_without(computing(settled), TOLD_BY_NUMERICS), numerics, code])
+    return digest([without(computing(settled), TOLD_BY_NUMERICS), numerics, code])
 
 
 def computing(config: Mapping[str, Any]) -> dict[str, Any]:
     """What numbers can depend on of a resolved configuration, without nulls: a new knob that is off changes nothing."""
     told = {name: value for name, value in config.items() if name not in NOT_IN_HASH}
-    cleaned: dict[str, Any] = _cleaned(_without(told, NOT_IN_HASH_BELOW))
+    cleaned: dict[str, Any] = _cleaned(without(told, NOT_IN_HASH_BELOW))
     trainer = cleaned.get("trainer")
     if trainer and "devices" in trainer:
         trainer["devices"] = _devices(trainer["devices"])
@@ -66,7 +70,8 @@ def digest(content: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _without(config: Mapping[str, Any], hidden: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
+def without(config: Mapping[str, Any], hidden: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
+    """The configuration but the hidden knobs of each group."""
     return {
         name: {key: entry for key, entry in value.items() if key not in hidden.get(name, ())}
         if isinstance(value, Mapping)

@@ -11,6 +11,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from src.trial.allocator import free_earlier_runs, keep_big_buffers
+from src.trial.directed import directed
 
 
 class Parts(NamedTuple):
@@ -46,6 +47,7 @@ def set_threads(threads: int | None, input_shape: Sequence[int]) -> None:
 def build(config: DictConfig) -> Parts:
     """Data, seeded model and trainer of the trial that `config` describes."""
     free_earlier_runs()
+    config = directed(config)
     data = instantiate(config.data, _convert_="all")
     set_threads(config.threads, data.input_shape)
     keep_big_buffers()
