@@ -14,10 +14,10 @@ from src.sweeps.lock import claimed
 from src.sweeps.outcome import outcome_of, read_json
 from src.trial.command_line import sentence
 from src.trial.description import resolved
-from src.trial.identity import asked_hash
+from src.trial.going_on import CannotGoOnError
+from src.trial.identity import SPEAKING, asked_hash
 
 KEPT = (".hydra", ".lock")
-SPEAKING = ("progress", "summary")
 
 
 def once(config: DictConfig, trial: Callable[[bool], float | None]) -> None:
@@ -40,7 +40,12 @@ def once(config: DictConfig, trial: Callable[[bool], float | None]) -> None:
         (directory / "result.json").unlink(missing_ok=True)
         write_json(begun, {"asked_hash": asked, "pid": os.getpid()})
         try:
-            trial(resume)
+            try:
+                trial(resume)
+            except CannotGoOnError:  # begun on another kind of machine, or with other threads: none of it is this one's
+                empty(directory)
+                write_json(begun, {"asked_hash": asked, "pid": os.getpid()})
+                trial(False)
         except Exception as error:
             if os.environ.get("LITMUS_FULL_ERROR") == "1":
                 traceback.print_exc()

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from src.trial.code import fingerprint
 from src.trial.identity import NOT_IN_HASH, agreeing, arm_hash, asked_hash, config_hash
@@ -50,6 +50,15 @@ def resolved(config: DictConfig, output_dir: str = ".", **root_knobs: Any) -> di
     for name, value in {"output_dir": output_dir, "resume": None, **root_knobs}.items():
         changed[name] = value
     return dict(OmegaConf.to_container(changed, resolve=True))  # type: ignore[arg-type]
+
+
+def asked_of_parts(config: DictConfig) -> dict[str, Any]:
+    """The same without loggers and Hydra's own node, which say nothing of what is computed."""
+    parts = config.copy()
+    with open_dict(parts):
+        parts.pop("hydra", None)
+        parts.logger = {}
+    return resolved(parts)
 
 
 def settled(config: DictConfig) -> dict[str, Any]:
