@@ -10,8 +10,12 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
 from src.callbacks.history import read_history
 from src.models.mlp import MLP
+from src.sweeps.composition import as_job
+from src.sweeps.once import once
 from src.trial.course import Course, reads_length
+from src.trial.description import resolved
 from src.trial.going_on import CannotGoOnError, refuse_other_numerics
+from src.trial.identity import asked_hash
 
 TINY = ("model.units=[4]", "data.val_fraction=0.9", "batch_size=64", "norm=batch", "dropout=0.1", "lr=0.01")
 HERE = "tests.test_going_on"
@@ -193,3 +197,23 @@ def test_lightnings_own_planners_are_known_and_what_only_shows_the_length_is_not
     ]
     assert not [one for one in harmless if reads_length(one)]
     assert reads_length(StochasticWeightAveraging(0.1))
+
+
+def test_a_trial_of_a_sweep_that_began_elsewhere_is_run_anew(compose, tmp_path):
+    """On another kind of device, say: nothing of what it has is this machine's, and it must not fail for ever."""
+    with as_job(compose(*TINY, f"output_dir={tmp_path}", "hydra.mode=RUN")) as config:
+        (tmp_path / "checkpoints").mkdir()
+        (tmp_path / "checkpoints" / "last.ckpt").write_text("of the other machine")
+        begun = {"asked_hash": asked_hash(resolved(config))}
+        (tmp_path / "trial.json").write_text(json.dumps(begun))
+        calls = []
+
+        def trial(resume):
+            calls.append((resume, (tmp_path / "checkpoints" / "last.ckpt").exists()))
+            if resume:
+                raise CannotGoOnError("the run began on cuda and would go on on cpu")
+
+        once(config, trial)
+    assert calls == [(True, True), (False, False)]
+    assert json.loads((tmp_path / "trial.json").read_text())["asked_hash"] == begun["asked_hash"]
+    assert not (tmp_path / "result.json").exists()
