@@ -72,7 +72,7 @@ def test_a_misspelt_override_is_answered_in_one_sentence_without_torch(typed, sa
         (["norm=batch", "batch_size=59"], "58 or 60 would work"),
         (["scheduler=plateau", "scheduler.interval=update"], "use scheduler.interval=epoch"),
         (["scheduler.warmup=40"], "scheduler.warmup must be a whole number of epochs below the run's 40, got 40"),
-        (["callbacks.checkpoint.monitor=val/los"], "callbacks.checkpoint.monitor=val/los is not among the metrics"),
+        (["callbacks.checkpoint.monitor=val/los"], "more val/los is better is unknown (did you mean val/loss?)"),
         (
             ["trainer.limit_train_batches=10", "trainer.accumulate_grad_batches=2"],
             "use updates_per_epoch, which counts updates",

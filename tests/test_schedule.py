@@ -111,7 +111,7 @@ def test_a_restored_schedule_goes_on_where_it_was():
         ({"warmup": 8}, "below the run's 8"),
         ({"warmup": 0.5}, "whole number of epochs"),
         ({"scheduler": partial(ReduceLROnPlateau), "interval": "update"}, "waits for a validation"),
-        ({"scheduler": ReduceLROnPlateau, "monitor": "val/los"}, "not among the metrics"),
+        ({"scheduler": ReduceLROnPlateau, "monitor": "valid/loss"}, "not among the metrics"),
     ],
 )
 def test_what_cannot_be_is_refused(arguments, said):

@@ -7,6 +7,7 @@ import subprocess
 import time
 
 import pytest
+import torch
 
 from src.callbacks.history import read_history
 from src.studies.places import file_safe
@@ -16,7 +17,7 @@ from src.sweeps.lock import held
 from src.sweeps.outcome import outcome_of
 from src.sweeps.overrides import override, parsed
 from src.sweeps.smoke import smoke_overrides
-from src.sweeps.workers import at_once, refuse_many_processes, threads_each
+from src.sweeps.workers import at_once, refuse_many_processes
 from src.trial.command_line import sentence, sweep_arguments
 from tests.sweep_helpers import QUESTION, command, environment, results, sweep, write_study
 
@@ -67,6 +68,39 @@ def test_a_study_leaves_question_arms_trials_and_report_and_runs_each_trial_once
     assert "6 of 6 trials" in capsys.readouterr().out
 
 
+def test_a_study_pins_one_thread_whatever_the_launcher_unless_another_number_is_typed(tmp_path, unreported):
+    write_study(tmp_path, study={**ONE_ARM, "seeds": 1}, threads=None)
+    directory = tmp_path / "studies" / "tiny"
+    sweep(tmp_path, "study=tiny")
+    before = starts(directory)
+    sweep(tmp_path, "study=tiny", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
+    assert starts(directory) == before
+    (result,) = results(directory).values()
+    assert result["numerics"]["threads"] == 1
+    sweep(tmp_path, "study=tiny", "threads=2", "hydra.sweep.dir=two")
+    torch.set_num_threads(1)
+    (two,) = results(tmp_path / "two").values()
+    assert two["numerics"]["threads"] == 2
+    assert two["arm"] != result["arm"]
+
+
+@pytest.mark.parametrize("note", [{"study": "tiny"}, None, "half a line"])
+def test_trials_of_an_earlier_version_are_left_alone(tmp_path, note):
+    write_study(tmp_path)
+    for arguments, file in ((["study=tiny"], "command.json"), (["search=tpe", "lr=interval(0.1,1)"], "search.json")):
+        directory = tmp_path / file.partition(".")[0]
+        trial = directory / "trials" / "only" / "seed=0"
+        trial.mkdir(parents=True)
+        (trial / "trial.json").write_text('{"config_hash": "0123456789abcdef"}')
+        if note is not None:
+            (directory / file).write_text(json.dumps(note) if isinstance(note, dict) else note)
+        before = {path: path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+        with pytest.raises(ValueError, match="trials of an earlier version"):
+            sweep(tmp_path, *arguments, f"hydra.sweep.dir={directory.name}")
+        after = {path: path.read_bytes() for path in directory.rglob("*") if path.is_file() and path.name != ".lock"}
+        assert after == before
+
+
 def test_only_trials_whose_configuration_changed_run_again(tmp_path, unreported):
     arms = {"a": {"lr": 0.001}, "b/c": {"lr": 0.002}}
     write_study(tmp_path, study={**ONE_ARM, "arms": arms})
@@ -80,7 +114,7 @@ def test_only_trials_whose_configuration_changed_run_again(tmp_path, unreported)
     new = results(directory)
     for place in again:
         assert new[place]["config"]["lr"] == 0.003
-        assert new[place]["config_hash"] != old[place]["config_hash"]
+        assert new[place]["asked_hash"] != old[place]["asked_hash"]
         assert [row["epoch"] for row in read_history(directory / place / "metrics.csv")] == [0]
 
 
@@ -245,18 +279,13 @@ def test_places_of_arms_are_their_names_where_a_file_system_takes_them():
     assert not [name for name in names if set("/[]* ") & set(file_safe(name)) or file_safe(name).startswith(".")]
 
 
-def test_workers_times_threads_are_the_cores(monkeypatch):
+def test_how_many_trials_a_launcher_runs_at_once(monkeypatch):
     monkeypatch.setattr("src.sweeps.workers.cores", lambda: 8)
     joblib = {"_target_": "hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher"}
-    assert [(at_once(one), threads_each(one)) for jobs in (-1, 2, 3) if (one := {**joblib, "n_jobs": jobs})] == [
-        (8, 1),
-        (2, 4),
-        (3, 2),
-    ]
-    basic = {"_target_": "hydra._internal.core_plugins.basic_launcher.BasicLauncher"}
-    assert (at_once(basic), threads_each(basic)) == (1, None)
+    assert [at_once({**joblib, "n_jobs": jobs}) for jobs in (-1, 2, 3)] == [8, 2, 3]
+    assert at_once({"_target_": "hydra._internal.core_plugins.basic_launcher.BasicLauncher"}) == 1
     local = {"_target_": "hydra_plugins.hydra_submitit_launcher.submitit_launcher.LocalLauncher", "cpus_per_task": 4}
-    assert (at_once(local), threads_each(local)) == (2, 4)
+    assert at_once(local) == 2
     slurm = {"_target_": local["_target_"].replace("Local", "Slurm"), "tasks_per_node": 2}
     refuse_many_processes({"strategy": "ddp", "devices": 2}, slurm)
     refuse_many_processes({"strategy": "auto", "devices": 1}, joblib)
@@ -267,7 +296,7 @@ def test_workers_times_threads_are_the_cores(monkeypatch):
 
 def test_an_outcome_is_what_the_files_say(tmp_path):
     assert outcome_of(tmp_path, "a").state == "waiting"
-    (tmp_path / "trial.json").write_text('{"config_hash": "a"}')
+    (tmp_path / "trial.json").write_text('{"asked_hash": "a"}')
     assert outcome_of(tmp_path, "a").state == "running"
     assert outcome_of(tmp_path, "b").state == "waiting"
     for status, error, state in (
@@ -275,7 +304,7 @@ def test_an_outcome_is_what_the_files_say(tmp_path):
         ("failed", "ValueError: no", "failed"),
         ("failed", "FloatingPointError: loss", "diverged"),
     ):
-        (tmp_path / "result.json").write_text(json.dumps({"status": status, "error": error, "config_hash": "a"}))
+        (tmp_path / "result.json").write_text(json.dumps({"status": status, "error": error, "asked_hash": "a"}))
         assert outcome_of(tmp_path, "a").state == state
         assert outcome_of(tmp_path, "b").state == "waiting"
     (tmp_path / "result.json").write_text('{"status": "compl')

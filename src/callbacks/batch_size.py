@@ -91,6 +91,11 @@ class BatchSizeScheduler(pl.Callback):
         plan = planned_sizes(self.schedule, epochs, self._knobs(start, rows), self.multiple_of, rows)
         return plan[::-1] if self.reverse else plan
 
+    @property
+    def planned_sizes(self) -> list[int] | None:
+        """The size of each epoch of the fit that is set up, None where it is decided during training."""
+        return self._plan
+
     def begin(self) -> int:
         """The first epoch's size where there is no plan."""
         return self.first

@@ -10,6 +10,7 @@ from pytorch_lightning.callbacks import Checkpoint
 from torch import Tensor
 
 from src.atomic import replacing
+from src.direction import mode_of
 from src.paths import typed_path
 
 
@@ -28,17 +29,16 @@ class BestAndLast(Checkpoint):
     Args:
         directory: where they go.
         monitor: the metric, logged by epoch.
-        mode: min or max.
+        mode: min or max; None is what the metric's name says.
         share: share of the run's time that writing may take; 0 writes at the end only, 1 after every epoch.
     """
 
-    def __init__(self, directory: str, monitor: str = "val/loss", mode: str = "min", share: float = 0.02) -> None:
-        if mode not in ("min", "max"):
-            raise ValueError(f"callbacks.checkpoint.mode must be min or max, got {mode}")
+    def __init__(self, directory: str, monitor: str = "val/loss", mode: str | None = None, share: float = 0.02) -> None:
         if not 0 <= share <= 1:
             raise ValueError(f"callbacks.checkpoint.share must be in [0, 1], got {share}")
         self.directory = typed_path(directory)
-        self.monitor, self.mode, self.share = monitor, mode, share
+        self.monitor, self.share = monitor, share
+        self.mode = mode_of(monitor, mode, "callbacks.checkpoint.mode")
         self.best_score: float | None = None
         self.best_epoch: int | None = None
         self.best_metrics: dict[str, float] = {}

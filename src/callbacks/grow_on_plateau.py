@@ -7,6 +7,7 @@ import torch
 
 from src.callbacks.batch_schedules import admitted, check_count
 from src.callbacks.batch_size import BatchSizeScheduler
+from src.direction import mode_of
 
 
 def waited(score: float, best: float | None, epochs: int, mode: str) -> tuple[float, int]:
@@ -22,7 +23,7 @@ class GrowOnPlateau(BatchSizeScheduler):
     Args:
         start, stop: the smallest and the largest size; `start` None is the datamodule's own.
         monitor: a metric of the validation.
-        mode: min or max.
+        mode: min or max; None is what the metric's name says.
         patience: validations without improvement that are borne.
         factor: by which it grows, or shrinks from `stop` with `reverse`.
         coupling: `lr`, `reverse`, `multiple_of`, `max_per_device`, see BatchSizeScheduler.
@@ -34,7 +35,7 @@ class GrowOnPlateau(BatchSizeScheduler):
         start: int | None = None,
         stop: int = 512,
         monitor: str = "val/loss",
-        mode: str = "min",
+        mode: str | None = None,
         patience: int = 5,
         factor: float = 2.0,
         **coupling: Any,
@@ -47,8 +48,6 @@ class GrowOnPlateau(BatchSizeScheduler):
                 f"batching.monitor must be a metric of the validation, got {monitor}: it is known too late"
             )
         check_count("stop", stop)
-        if mode not in ("min", "max"):
-            raise ValueError(f"batching.mode must be min or max, got {mode}")
         if not isinstance(patience, int) or patience < 0:
             raise ValueError(f"batching.patience must be a whole number from 0 on, got {patience}")
         if not factor > 1:
@@ -56,7 +55,8 @@ class GrowOnPlateau(BatchSizeScheduler):
         self.stop = stop
         self.best: float | None = None
         self.epochs = 0
-        self.monitor, self.mode, self.patience, self.factor = monitor, mode, patience, factor
+        self.monitor, self.patience, self.factor = monitor, patience, factor
+        self.mode = mode_of(monitor, mode, "batching.mode")
 
     def sizes(self, epochs: int, start: int, rows: int | None) -> list[int] | None:
         if self.stop < start:

@@ -1,10 +1,14 @@
 """The learning rate's course: linear warm-up, then any scheduler of torch's, stepped by update or by epoch."""
 
 from collections.abc import Callable
+from functools import partial
+from inspect import signature
 from typing import Any
 
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LinearLR, LRScheduler, ReduceLROnPlateau
+
+from src.direction import has_mode, mode_of
 
 INTERVALS = ("epoch", "update")
 # A scheduler's argument with this value becomes the number of its own steps in the run.
@@ -21,7 +25,7 @@ class Schedule:
             value "total" (`T_max: total`) is replaced by the number of steps that follow the warm-up.
         interval: a step after every update, or after every epoch's validation.
         warmup: epochs over which the rate rises linearly to its value.
-        monitor: what ReduceLROnPlateau watches.
+        monitor: what ReduceLROnPlateau watches; its `mode` follows from the metric.
 
     Raises:
         ValueError: for an unknown interval, a warm-up as long as the run, a plateau stepped by update, or a length in
@@ -57,7 +61,7 @@ class Schedule:
                 )
             self.warmup_steps = sum(updates[:warmup])
             total = sum(updates[warmup:])
-        self.main = None if scheduler is None else _with_total(scheduler, total)(optimizer)
+        self.main = None if scheduler is None else _prepared(scheduler, total, monitor)(optimizer)
         self.plateau = isinstance(self.main, ReduceLROnPlateau)
         if self.plateau and interval == "update":
             raise ValueError("scheduler=plateau waits for a validation: use scheduler.interval=epoch")
@@ -103,7 +107,11 @@ def _asks_for_total(scheduler: Callable[[Optimizer], LRScheduler] | None) -> boo
     return TOTAL in getattr(scheduler, "keywords", {}).values()
 
 
-def _with_total(scheduler: Callable[..., LRScheduler], total: int) -> Callable[[Optimizer], LRScheduler]:
+def _prepared(scheduler: Callable[..., LRScheduler], total: int, monitor: str) -> Callable[[Optimizer], LRScheduler]:
+    """The maker with the arguments that only the run knows: its length, and which way its metric is better."""
     keywords = getattr(scheduler, "keywords", {})
-    lengths = {name: total for name, value in keywords.items() if value == TOTAL}
-    return lambda optimizer: scheduler(optimizer, **lengths)
+    known: dict[str, Any] = {name: total for name, value in keywords.items() if value == TOTAL}
+    given = keywords.get("mode")
+    if has_mode(signature(scheduler).parameters, given):
+        known["mode"] = mode_of(monitor, given, "scheduler.scheduler.mode")
+    return partial(scheduler, **known)

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from src.direction import direction_of
 from src.studies.notation import number, percent, signed
 from src.studies.reductions import REDUCTIONS, UNITS
 from src.studies.schema import keys, mapping, one_of, words
-
-# Which way is better, by the last words of a metric's name; anything else must say `direction`.
-DOWN = {
-    *("loss", "error", "err", "gap", "nll", "perplexity", "mse", "mae", "rmse", "ece", "brier", "distance"),
-    *("seconds", "time", "updates", "samples", "epochs", "params", "diverged", "memory"),
-}
-UP = {"acc", "accuracy", "f1", "auroc", "precision", "recall", "r2", "score", "kappa", "mcc", "reward", "throughput"}
 
 # Counted, not estimated: equal numbers on every seed are expected here, and no sign of a broken run.
 COUNTED = {"params", "updates", "samples", "epochs", "diverged", "batch_size"}
@@ -131,14 +124,6 @@ def read_quantity(name: str, node: Any) -> Quantity:
 
 
 SCALES = ("log", "identity")
-
-
-def direction_of(metric: str) -> str | None:
-    """`up` or `down` by the metric's last known word, None for a metric without one."""
-    for word in reversed(re.split(r"[/_. ]", metric.lower())):
-        if word in UP or word in DOWN:
-            return "up" if word in UP else "down"
-    return None
 
 
 def _positive(quantity: Quantity, node: Mapping[str, Any], key: str) -> float | None:

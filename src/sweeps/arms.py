@@ -8,7 +8,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from src.sweeps.asked import Asked
-from src.sweeps.composition import Composition, hash_of
+from src.sweeps.composition import Composition, hash_of, one_thread
 from src.sweeps.launching import Job
 from src.sweeps.overrides import override
 from src.sweeps.smoke import smoke_overrides
@@ -83,7 +83,7 @@ def arms_of(asked: Asked, composition: Composition) -> dict[str, Arm]:
 
 def _arm(name: str, typed: tuple[str, ...], composition: Composition, tried: Sequence[str]) -> Arm:
     try:
-        config = composition.compose(typed)
+        typed, config = one_thread(typed, composition.compose(typed))
         check_knobs(config)
         refuse_many_processes(config.trainer, composition.master.hydra.launcher)
         if tried:

@@ -47,8 +47,19 @@ class Asked:
 
     @property
     def direction(self) -> Literal["minimize", "maximize"]:
-        """Where tuning wants the selection metric."""
-        return "maximize" if direction_of(self.leading.select) == "up" else "minimize"
+        """Where tuning wants the selection metric.
+
+        Raises:
+            ValueError: where nothing says which way that metric is better.
+        """
+        quantity = self.leading
+        known = quantity.metric_direction if quantity.select == quantity.metric else direction_of(quantity.select)
+        if known is None:
+            raise ValueError(
+                f"study.quantities.{quantity.name}.select: whether more {quantity.select} is better is unknown; "
+                "tune by a metric whose last word says it, as val/loss does"
+            )
+        return "maximize" if known == "up" else "minimize"
 
 
 def asked_by(config: DictConfig, arguments: Sequence[str], loader: ConfigLoader) -> Asked:

@@ -16,17 +16,17 @@ from src.sweeps.data import prepare_data
 from src.sweeps.once import fail
 from src.sweeps.outcome import Outcome, outcome_of
 from src.sweeps.overrides import override
-from src.sweeps.workers import at_once, cores, kind_of, threads_each
+from src.sweeps.workers import at_once, cores, kind_of
 from src.trial.command_line import sentence
 
 
 @dataclass(frozen=True)
 class Job:
-    """One run: its directory under the sweep's, its overrides, and the hash its configuration must have."""
+    """One run: its directory under the sweep's, its overrides, and the hash of what it is asked."""
 
     place: Path
     overrides: tuple[str, ...]
-    config_hash: str
+    asked_hash: str
 
 
 class Launching:
@@ -48,8 +48,6 @@ class Launching:
             hydra_context=composition.context, task_function=task, config=composition.master
         )
         self.started = 0
-        threads = threads_each(self.settings) if composition.master.threads is None else None
-        self.common = [] if threads is None else [f"threads={threads}"]
         if kind_of(self.settings) != "basic":
             # A worker finds the project whatever directory it is started in.
             root = str(Path(__file__).parents[2])
@@ -63,7 +61,7 @@ class Launching:
 
     def outcome(self, job: Job) -> Outcome:
         """What became of a job."""
-        return outcome_of(self.directory / job.place, job.config_hash)
+        return outcome_of(self.directory / job.place, job.asked_hash)
 
     def to_run(self, jobs: Iterable[Job]) -> list[Job]:
         """The jobs without a final result; what they failed with before is forgotten."""
@@ -83,9 +81,7 @@ class Launching:
                 without_result = [job for job in left if self.outcome(job).state in ("running", "waiting")]
                 if len(without_result) == len(left):
                     for job in left:
-                        fail(
-                            self.directory / job.place, job.config_hash, problem.get(job, "its process ended silently")
-                        )
+                        fail(self.directory / job.place, job.asked_hash, problem.get(job, "its process ended silently"))
                     break
                 left = without_result  # a worker that died took its neighbours' jobs along: they get another chance
 
@@ -97,9 +93,7 @@ class Launching:
 
     def _launch(self, jobs: Sequence[Job]) -> dict[Job, str]:
         """Launches the jobs; why those that Hydra could not start did not."""
-        overrides = [
-            [*job.overrides, *self.common, override("hydra.sweep.subdir", job.place.as_posix())] for job in jobs
-        ]
+        overrides = [[*job.overrides, override("hydra.sweep.subdir", job.place.as_posix())] for job in jobs]
         first, self.started = self.started, self.started + len(jobs)
         try:
             returned = self.launcher.launch(overrides, initial_job_idx=first)

@@ -1,7 +1,7 @@
 """The course of a search: the best values of the knobs that a command line gives ranges for."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +15,8 @@ from src.studies.quantity import direction_of
 from src.studies.schema import one_of
 from src.sweeps.arms import hash_with, typed_values
 from src.sweeps.asked import PRUNERS
-from src.sweeps.composition import Composition, hash_of
+from src.sweeps.composition import Composition, hash_of, one_thread
+from src.sweeps.generation import refuse_earlier
 from src.sweeps.launching import Job, Launching, keep_place
 from src.sweeps.lock import held
 from src.sweeps.outcome import read_json
@@ -23,6 +24,7 @@ from src.sweeps.overrides import parsed, without
 from src.sweeps.pruner import COMPARING, pruning
 from src.sweeps.watched import watched
 from src.trial.description import check_knobs
+from src.trial.identity import HASHES
 
 STUDY = "search"
 EXAMPLE = "'lr=tag(log,interval(1e-4,1e-1))'"
@@ -57,6 +59,7 @@ def sweep_search(context: HydraContext, task: TaskFunction, config: DictConfig, 
     wanted = wanted_by(config, arguments, context.config_loader)
     directory = keep_place(config, None)
     with held(directory):
+        refuse_earlier(directory, "search.json")
         try:
             search(wanted, Composition(context, config, directory), task, directory)
         except KeyboardInterrupt:
@@ -93,7 +96,8 @@ def search(wanted: Wanted, composition: Composition, task: TaskFunction, directo
     from src.sweeps.optimize import optimize
     from src.sweeps.search_report import report
 
-    base = composition.compose(wanted.typed)
+    typed, base = one_thread(wanted.typed, composition.compose(wanted.typed))
+    wanted = replace(wanted, typed=typed)
     check_knobs(composition.compose([*wanted.typed, *typed_values(first_point(wanted.space))]))
     keep_question(wanted, base, directory)
     path = directory / "journal.log"
@@ -112,8 +116,8 @@ def search(wanted: Wanted, composition: Composition, task: TaskFunction, directo
         typed = [*wanted.typed, *typed_values(point.values)]
         named = watched(base, arm=f"trial {point.number}", factors=dict(point.values), job_type="tune")
         extra = pruning(wanted.pruner, path, STUDY, point.number, wanted.metric)
-        config_hash = hash_with(composition, base, typed, point.values, base.seed)
-        return [Job(Path("trials") / str(point.number), (*typed, *named, *extra), config_hash)]
+        asked = hash_with(composition, base, typed, point.values, base.seed)
+        return [Job(Path("trials") / str(point.number), (*typed, *named, *extra), asked)]
 
     Console().print(f"{one.total} trials over {', '.join(wanted.space)} in {directory}", highlight=False)
     launching = Launching(composition, task, directory, [base])
@@ -143,13 +147,14 @@ def keep_question(wanted: Wanted, base: DictConfig, directory: Path) -> None:
     question = {
         "space": {knob: str(one) for knob, one in wanted.space.items()},
         "metric": wanted.metric,
-        "config_hash": hash_of(base),
+        "asked_hash": hash_of(base),
+        "hashes": HASHES,
     }
     stored = read_json(directory / "search.json")
     for part in question:
         if stored and stored.get(part) != question[part]:
             raise ValueError(
-                f"{directory} holds a search with another {part.replace('config_hash', 'configuration')}; "
+                f"{directory} holds a search with another {part.replace('asked_hash', 'configuration')}; "
                 "take another hydra.sweep.dir for this one"
             )
     write_json(directory / "search.json", question)

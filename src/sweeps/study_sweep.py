@@ -22,10 +22,12 @@ from src.sweeps.arms import Arm, arms_of
 from src.sweeps.asked import Asked, asked_by
 from src.sweeps.board import Board
 from src.sweeps.composition import Composition, settings_of
+from src.sweeps.generation import refuse_earlier
 from src.sweeps.launching import Job, Launching, keep_place
 from src.sweeps.lock import held
 from src.sweeps.once import fail
 from src.sweeps.tuning import Tuned, tune
+from src.trial.identity import HASHES
 
 MOST_FAILURES_SHOWN = 20
 
@@ -40,6 +42,7 @@ def sweep_study(context: HydraContext, task: TaskFunction, config: DictConfig, a
     asked = asked_by(config, arguments, context.config_loader)
     directory = keep_place(config, f"studies/{asked.name}", "-smoke" if asked.smoke else "")
     with held(directory):
+        refuse_earlier(directory, "command.json")
         try:
             answer_study(asked, Composition(context, config, directory), task, directory)
         except KeyboardInterrupt:
@@ -63,9 +66,7 @@ def answer_study(asked: Asked, composition: Composition, task: TaskFunction, dir
     jobs = jobs_of(asked, arms, tuned)
     refused = {key: tuned[key[0]].error for key in jobs if tuned[key[0]].error}
     for key, error in refused.items():
-        fail(
-            directory / jobs[key].place, jobs[key].config_hash, error, seed=key[1], overrides=list(jobs[key].overrides)
-        )
+        fail(directory / jobs[key].place, jobs[key].asked_hash, error, seed=key[1], overrides=list(jobs[key].overrides))
     left = launching.to_run(job for key, job in jobs.items() if key not in refused)
     rows = {
         name: [partial(launching.outcome, jobs[name, seed]) for seed in asked.study.seeds] for name in asked.study.arms
@@ -97,7 +98,8 @@ def write_question(asked: Asked, settings: Mapping[str, Any], directory: Path) -
         path.write_text(text, encoding="utf-8")
     write_json(directory / "arms.json", dict(settings))
     command = shlex.join(["python", Path(sys.argv[0]).name, *sys.argv[1:]])
-    write_json(directory / "command.json", {"study": asked.name, "command": command, "smoke": asked.smoke})
+    note = {"study": asked.name, "command": command, "smoke": asked.smoke, "hashes": HASHES}
+    write_json(directory / "command.json", note)
 
 
 def tell(console: Console, findings: list[Finding]) -> None:

@@ -1,4 +1,4 @@
-"""How many trials the chosen launcher runs at once, with how many threads each, and what it cannot run."""
+"""How many trials the chosen launcher runs at once, and what it cannot run."""
 
 import os
 from collections.abc import Mapping
@@ -28,14 +28,6 @@ def at_once(launcher: Mapping[str, Any]) -> int:
     if kind == "local":
         return max(1, cores() // int(launcher.get("cpus_per_task") or 1))
     return int(launcher["array_parallelism"]) if kind == "slurm" else 1
-
-
-def threads_each(launcher: Mapping[str, Any]) -> int | None:
-    """Threads that keep side-by-side trials from fighting for cores; None where a trial may choose itself."""
-    kind = kind_of(launcher)
-    if kind in ("local", "slurm"):
-        return int(launcher.get("cpus_per_task") or 1)
-    return max(1, cores() // at_once(launcher)) if kind == "joblib" else None
 
 
 def refuse_many_processes(trainer: Mapping[str, Any], launcher: Mapping[str, Any]) -> None:

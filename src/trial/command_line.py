@@ -14,7 +14,9 @@ from omegaconf import OmegaConf
 
 Answer = TypeVar("Answer")
 # Knobs that a resumed run may change without being another run.
-RESUMABLE = ("resume", "epochs", "threads", "model.recompute")
+RESUMABLE = ("resume", "epochs", "model.recompute")
+# It may be said again where the machine would choose otherwise: the run must go on with what it began with.
+SAID_AGAIN = ("threads", "trust")
 
 
 def register_resolvers() -> None:
@@ -137,7 +139,7 @@ def resumed_arguments(arguments: list[str]) -> list[str]:
     changed = [
         argument
         for argument in arguments
-        if not argument.startswith(("-", "hydra.")) and argument.partition("=")[0] not in (*RESUMABLE, "trust")
+        if not argument.startswith(("-", "hydra.")) and argument.partition("=")[0] not in (*RESUMABLE, *SAID_AGAIN)
     ]
     if changed:
         raise ValueError(

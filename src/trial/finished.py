@@ -10,7 +10,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from src.trial.command_line import RESUMABLE
-from src.trial.description import NOT_IN_HASH
+from src.trial.identity import NOT_IN_HASH
 from src.trial.place import refuse_sweeps
 from src.trial.stored import read_stored
 

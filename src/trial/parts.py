@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
@@ -11,6 +12,9 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from src.trial.allocator import free_earlier_runs, keep_big_buffers
+from src.trial.course import Course
+from src.trial.description import asked_of_parts
+from src.trial.directed import directed
 
 
 class Parts(NamedTuple):
@@ -46,6 +50,7 @@ def set_threads(threads: int | None, input_shape: Sequence[int]) -> None:
 def build(config: DictConfig) -> Parts:
     """Data, seeded model and trainer of the trial that `config` describes."""
     free_earlier_runs()
+    config = directed(config)
     data = instantiate(config.data, _convert_="all")
     set_threads(config.threads, data.input_shape)
     keep_big_buffers()
@@ -60,6 +65,7 @@ def build(config: DictConfig) -> Parts:
     )
     callbacks = [instantiate(callback, _convert_="all") for callback in (config.callbacks or {}).values()]
     callbacks.append(instantiate(config.batching, _convert_="all"))
+    callbacks.append(Course(asked_of_parts(config), Path(config.output_dir) / ".hydra" / "config.yaml"))
     loggers = [instantiate(logger, _convert_="all") for logger in (config.logger or {}).values()]
     trainer = instantiate(config.trainer, callbacks=callbacks, logger=loggers or False, _convert_="all")
     return Parts(data, model, trainer)

@@ -14,6 +14,7 @@ from src.atomic import replacing, write_json
 from src.sweeps.lock import held
 from src.sweeps.outcome import read_json
 from src.sweeps.overrides import literal
+from src.trial.description import identified
 
 # Where a run that tunes itself fits one setting after the other.
 SCRATCH = ".fit"
@@ -109,7 +110,7 @@ def begun(
         earlier = read_json(directory / "trial.json") if resume else {}
         if not resume:
             clear(directory)
-        own = {"config_hash": description["config_hash"], "pid": os.getpid()}
+        own = {"asked_hash": description["asked_hash"], "pid": os.getpid()}
         write_json(directory / "trial.json", {**earlier, **own})
     keep_configuration(config, directory)
     try:
@@ -117,8 +118,8 @@ def begun(
     except KeyboardInterrupt as interruption:
         if not (directory / "result.json").exists():
             nothing: dict[str, Any] = {"metrics": {}, "best_epoch": None, "counters": {}, "data": {}, "hardware": {}}
-            result = {"status": "interrupted", "error": "interrupted", **nothing, **description}
-            write_json(directory / "result.json", result)
+            result = {"status": "interrupted", "error": "interrupted", **nothing}
+            write_json(directory / "result.json", result | identified(description, None))
         from src.trial.resuming import goes_on
 
         told = str(interruption) or f"interrupted; {goes_on(directory, description['config'])} goes on"

@@ -7,6 +7,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from src.callbacks.checkpoint import better
+from src.direction import mode_of
 from src.seeds import derived_seed
 from src.studies.schema import keys, one_of
 from src.sweeps.composition import with_values
@@ -49,7 +50,8 @@ class Plan:
         check_run(config)
         check_space(config, self.space)
         checkpoint = config.callbacks.checkpoint
-        self.monitor, self.mode = str(checkpoint.monitor), str(checkpoint.mode)
+        self.monitor = str(checkpoint.monitor)
+        self.mode = mode_of(self.monitor, checkpoint.get("mode"), "callbacks.checkpoint.mode")
         grid = grid_of(self.space.knobs, trials, self.space.levels, spread) if sampler == "grid" else []
         # A grid has no order of its own: as written, all settings with the smallest rate would come first.
         random.Random(derived_seed("grid order", config.seed)).shuffle(grid)

@@ -1,0 +1,219 @@
+"""`resume=DIR epochs=N` is the whole run of N epochs, to the bit, or a sentence that says why it cannot be."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+import torch
+from pytorch_lightning import Callback
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler
+
+from src.callbacks.history import read_history
+from src.models.mlp import MLP
+from src.sweeps.composition import as_job
+from src.sweeps.once import once
+from src.trial.course import Course, reads_length
+from src.trial.description import resolved
+from src.trial.going_on import CannotGoOnError, refuse_other_numerics
+from src.trial.identity import asked_hash
+
+TINY = ("model.units=[4]", "data.val_fraction=0.9", "batch_size=64", "norm=batch", "dropout=0.1", "lr=0.01")
+HERE = "tests.test_going_on"
+
+
+class Fades(MLP):
+    """A stranger's net that plans by the length of the run."""
+
+    def on_train_epoch_start(self):
+        super().on_train_epoch_start()
+        self.share = self.current_epoch / self.trainer.max_epochs
+
+
+class Counts(Callback):
+    """A stranger's callback that does."""
+
+    def on_fit_start(self, trainer, pl_module):
+        self.last = getattr(trainer, "max_epochs")  # noqa: B009 - as strangers may
+
+
+class Ramp(LRScheduler):
+    """A stranger's scheduler, with a length by a name of its own."""
+
+    def __init__(self, optimizer, steps_in_all):
+        self.inverse = 1 / steps_in_all
+        super().__init__(optimizer)
+
+    def get_lr(self):
+        return [rate * (1 - self.inverse * self.last_epoch) for rate in self.base_lrs]
+
+
+def halving(optimizer):
+    return LambdaLR(optimizer, lambda epoch: 0.5**epoch)
+
+
+def _scheduler(target, *more):
+    node = ", ".join([f"_target_: {target}", "_partial_: true", *more])
+    return [f"scheduler.scheduler={{{node}}}"]
+
+
+LONGER = {
+    "constant": [],
+    "step": ["scheduler=step", "scheduler.scheduler.step_size=2"],
+    "warm-up": ["scheduler.warmup=1"],
+    "warm-up by update": ["scheduler.warmup=1", "scheduler.interval=update"],
+    "plateau": ["scheduler=plateau", "scheduler.scheduler.patience=0"],
+    "doubling": ["batching=doubling", "batching.every=2", "batching.lr=linear"],
+    "milestones": ["batching=milestones", "batching.sizes={0: 32, 2: 64, 4: 128}"],
+    "on_plateau": ["batching=on_plateau", "batching.patience=0", "batching.lr=sqrt"],
+    "updates_per_epoch": ["updates_per_epoch=5"],
+    "early stopping": ["callbacks=[default,early_stopping]", "callbacks.early_stopping.patience=1"],
+    "a fixed length": _scheduler("torch.optim.lr_scheduler.LinearLR", "total_iters: 4"),
+}
+REFUSED = {
+    "cosine": (["scheduler=cosine"], "with epochs=5 instead of 3, CosineAnnealingLR.T_max would be"),
+    "cosine by epoch": (["scheduler=cosine", "scheduler.interval=epoch"], "CosineAnnealingLR.T_max would be 5, not 3;"),
+    "a stranger's scheduler": (
+        [*_scheduler(f"{HERE}.Ramp", "steps_in_all: total")],
+        "Ramp.inverse would be 0.2, not 0.33",
+    ),
+    "linear batches": (["batching=linear"], "with epochs=5 instead of 3, epoch 1 would have had 176, not 288;"),
+    "reversed batches": (
+        ["batching=doubling", "batching.every=1", "batching.reverse=true"],
+        "epoch 0 would have had 400, not 256;",
+    ),
+    "matched decay": (["batching=matched_decay"], "the batch sizes are planned over the whole run"),
+    "a knob that follows": (
+        [*_scheduler("torch.optim.lr_scheduler.LinearLR", 'total_iters: "${epochs}"')],
+        "the run began with scheduler.scheduler.total_iters=3 and would go on with 5, since epochs went from 3 to 5:",
+    ),
+    "a function": (_scheduler(f"{HERE}.halving"), "a function in LambdaLR may have planned by the run's 3 epochs"),
+    "a stranger's net": ([f"model._target_={HERE}.Fades"], "Fades may have planned by the run's 3 epochs"),
+    "a stranger's callback": ([f"+callbacks.counts._target_={HERE}.Counts"], "Counts may have planned by the run's"),
+}
+
+
+def _same_run(one, other):
+    for name in ("last", "best"):
+        first, second = (torch.load(path / "checkpoints" / f"{name}.ckpt", weights_only=True) for path in (one, other))
+        for key, value in first["state_dict"].items():
+            assert torch.equal(value, second["state_dict"][key]), (name, key)
+        assert first["global_step"] == second["global_step"]
+    rows = [read_history(path / "metrics.csv") for path in (one, other)]
+    assert [{**row, "seconds": 0} for row in rows[0]] == [{**row, "seconds": 0} for row in rows[1]]
+    results = [json.loads((path / "result.json").read_text()) for path in (one, other)]
+    for name in ("status", "config_hash", "asked_hash", "arm", "numerics", "metrics", "best_epoch", "config"):
+        assert results[0][name] == results[1][name], name
+
+
+@pytest.mark.parametrize("typed", LONGER.values(), ids=LONGER)
+def test_a_longer_run_is_the_whole_one(trial, tmp_path, typed):
+    whole, resumed = tmp_path / "whole", tmp_path / "resumed"
+    trial(*TINY, *typed, "epochs=5", directory=whole)
+    trial(*TINY, *typed, "epochs=3", directory=resumed)
+    trial(*TINY, *typed, "epochs=5", f"resume={resumed}", directory=resumed)
+    _same_run(whole, resumed)
+
+
+@pytest.mark.parametrize(("typed", "said"), REFUSED.values(), ids=REFUSED)
+def test_what_was_planned_over_another_length_is_refused(trial, refused, tmp_path, typed, said):
+    first = trial(*TINY, *typed, "epochs=3")
+    rows = (tmp_path / "run" / "metrics.csv").read_text()
+    told = refused(*TINY, *typed, "epochs=5", f"resume={tmp_path / 'run'}")
+    assert said in told
+    assert told.endswith("start a new run")
+    assert (tmp_path / "run" / "metrics.csv").read_text() == rows
+    again = trial(*TINY, *typed, "epochs=3", f"resume={tmp_path / 'run'}")
+    assert again["metrics"] == first["metrics"]
+
+
+def test_a_shorter_run_than_what_is_done_is_refused(trial, refused, tmp_path):
+    trial(*TINY, "epochs=3")
+    told = refused(*TINY, "epochs=2", f"resume={tmp_path / 'run'}")
+    assert told == "3 epochs are done, got epochs=2: type epochs=3, or start a new run"
+
+
+def test_a_run_goes_on_with_the_threads_it_began_with(trial, refused, tmp_path):
+    trial(*TINY, "epochs=1", threads=2)
+    told = refused(*TINY, "epochs=2", f"resume={tmp_path / 'run'}", threads=1)
+    assert told == "the run began with 2 threads and would go on with 1: type threads=2"
+    result = trial(*TINY, "epochs=2", f"resume={tmp_path / 'run'}", threads=2)
+    torch.set_num_threads(1)
+    assert result["numerics"]["threads"] == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            {"device": "cuda"},
+            "the run began on cpu and would go on on cuda: take a machine with cpu, or start a new run",
+        ),
+        (
+            {"processes": 2},
+            "the run began with processes 1 and would go on with 2: set it as it was, or start a new run",
+        ),
+        ({"matmul": "tf32"}, "the run began with matmul ieee and would go on with tf32"),
+    ],
+)
+def test_other_numerics_are_refused(change, said):
+    began = {"device": "cpu", "processes": 1, "threads": 1, "dtype": "float32", "matmul": "ieee"}
+    refuse_other_numerics(began, dict(began))
+    with pytest.raises(CannotGoOnError, match=said):
+        refuse_other_numerics(began, {**began, **change})
+
+
+def test_a_configuration_that_was_edited_in_between_is_refused(trial, refused, tmp_path):
+    trial(*TINY, "epochs=1")
+    told = refused(*TINY, "epochs=2", "dropout=0.2", f"resume={tmp_path / 'run'}")
+    assert told.startswith("the run began with dropout=0.1 and would go on with 0.2")
+
+
+def test_a_checkpoint_of_an_earlier_version_goes_on_at_its_own_length_only(trial, tmp_path):
+    first = trial(*TINY, "epochs=2")
+    last, stored = tmp_path / "run" / "checkpoints" / "last.ckpt", tmp_path / "run" / ".hydra" / "config.yaml"
+    checkpoint = torch.load(last, weights_only=True)
+    del checkpoint["callbacks"]["Course"]
+    torch.save(checkpoint, last)
+    trainer = SimpleNamespace(state=SimpleNamespace(fn="fit"))
+    with pytest.raises(CannotGoOnError, match=r"of an earlier version .* go on with epochs=2, or start a new run"):
+        Course({"epochs": 3}, stored).on_load_checkpoint(trainer, None, checkpoint)
+    assert trial(*TINY, "epochs=2", f"resume={tmp_path / 'run'}")["metrics"] == first["metrics"]
+
+
+def test_lightnings_own_planners_are_known_and_what_only_shows_the_length_is_not(compose):
+    from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint, RichProgressBar, StochasticWeightAveraging
+
+    from src.callbacks.checkpoint import BestAndLast
+    from src.callbacks.history import History
+    from src.callbacks.progress import TimeLeft
+
+    harmless = [
+        EarlyStopping("val/loss"),
+        ModelCheckpoint(),
+        RichProgressBar(),
+        TimeLeft(),
+        History("x"),
+        BestAndLast("x"),
+    ]
+    assert not [one for one in harmless if reads_length(one)]
+    assert reads_length(StochasticWeightAveraging(0.1))
+
+
+def test_a_trial_of_a_sweep_that_began_elsewhere_is_run_anew(compose, tmp_path):
+    """On another kind of device, say: nothing of what it has is this machine's, and it must not fail for ever."""
+    with as_job(compose(*TINY, f"output_dir={tmp_path}", "hydra.mode=RUN")) as config:
+        (tmp_path / "checkpoints").mkdir()
+        (tmp_path / "checkpoints" / "last.ckpt").write_text("of the other machine")
+        begun = {"asked_hash": asked_hash(resolved(config))}
+        (tmp_path / "trial.json").write_text(json.dumps(begun))
+        calls = []
+
+        def trial(resume):
+            calls.append((resume, (tmp_path / "checkpoints" / "last.ckpt").exists()))
+            if resume:
+                raise CannotGoOnError("the run began on cuda and would go on on cpu")
+
+        once(config, trial)
+    assert calls == [(True, True), (False, False)]
+    assert json.loads((tmp_path / "trial.json").read_text())["asked_hash"] == begun["asked_hash"]
+    assert not (tmp_path / "result.json").exists()

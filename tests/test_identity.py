@@ -1,0 +1,280 @@
+"""Who a run is: what changes a number changes its hash, and nothing else does."""
+
+import copy
+import json
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from src.sweeps.composition import as_job, hash_of, resolved, settings_of
+from src.trial import identity
+from src.trial.code import fingerprint, sources
+from src.trial.description import settled
+from src.trial.identity import arm_hash, asked_hash, config_hash
+from src.trial.numerics import numerics
+from tests.conftest import ROOT
+
+HERE = {"device": "cpu", "processes": 1, "threads": 1, "dtype": "float32", "matmul": "ieee", "convolution": "ieee"}
+# These may change only in a commit that says in CHANGES.md why, and that raises identity.HASHES: whoever has results on
+# disk must be told that they no longer match.
+GOLDEN = {
+    "": ("12877e0599e2769f", "c1a1856570286ec0"),
+    "model=cnn norm=instance dropout=0.1 epochs=20": ("e9488fba8ec12cb1", "f875c624e85b5b5b"),
+    "data=social_network_ads optimizer=rmsprop": ("bbdda24a1b2fca64", "2b84e55153dd368f"),
+    "data=fashion_mnist trainer=ddp": ("229bcb689a1c8d77", "139d20b3115306e7"),
+    "model=landscape optimizer=sgd lr=0.1": ("b5c4891ebeb96b7b", "00b7fc40b5347654"),
+    "scheduler=cosine scheduler.warmup=2 batching=doubling": ("76280874bfb20133", "3e6c35afb623c5b5"),
+    "scheduler=plateau batching=on_plateau callbacks=[default,early_stopping]": (
+        "84363c56a465c876",
+        "68dce61d66ba105d",
+    ),
+    "experiment=fashion_cnn": ("c3b8949188432c71", "0fbb4872aea08daf"),
+    "experiment=journal_ultimate": ("bc18fc07a16174d7", "67e15bd59a463953"),
+    "tuner=tpe tuner.space={lr:{log:[1e-4,1e-1]}}": ("a8b2f6f9fb875eb7", "3589d2f654e675f0"),
+    "data.draw=fresh data.folds=5 data.fold=2 seed=3": ("e632c1b8081ab71f", "8ef6ef53e26881a5"),
+    "updates_per_epoch=100 batch_size=all threads=2 trainer.accelerator=cpu": ("e552f5a4756fb36d", "0c1e6d4e600ab6bf"),
+}
+
+
+def _composed(compose, *overrides):
+    return compose(*overrides, "hydra.runtime.output_dir=here", "hydra.mode=RUN")
+
+
+def _hash(compose, *overrides, **other):
+    return config_hash(resolved(_composed(compose, *overrides)), {**HERE, **other})
+
+
+@pytest.mark.parametrize("typed", GOLDEN)
+def test_hashes_are_what_they_were(compose, typed):
+    config = resolved(_composed(compose, *typed.split()))
+    assert (config_hash(config, HERE), asked_hash(config)) == GOLDEN[typed]
+
+
+SAME = [
+    ["data_dir=elsewhere"],
+    ["resume=elsewhere"],
+    ["logger=wandb"],
+    ["threads=3"],  # what is in effect is numerics' to tell
+    ["trainer.accelerator=cpu"],
+    ["trainer.devices=[1]"],
+    ['trainer.devices="1"'],
+    ["model.recompute=true"],
+    ["+callbacks.pruning={_target_: a.B, journal: j}"],
+    ["+fast=true"],
+    ["+trust=true"],
+    ["+judge=true"],
+    ["+new=null"],
+    ["+model.new=null"],
+    ["+model.new={deep: {deeper: null}}"],
+    ["+data.list_of_nothing={}"],
+    ["callbacks.checkpoint.mode=null"],
+    ["hydra.run.dir=elsewhere"],
+    ["callbacks.progress.every_seconds=1", "~callbacks.summary"],
+]
+OTHER = [
+    ["lr=0.002"],
+    ["seed=1"],
+    ["model.units=[256,256,1]"],
+    ["epochs=41"],
+    ["precision=64-true"],
+    ["trainer.deterministic=false"],
+    ["optimizer.weight_decay=1e-9"],
+    ["+model.list=[null]"],
+    ["+new=false"],
+    ["callbacks.checkpoint.monitor=val/acc"],
+]
+
+
+@pytest.mark.parametrize("typed", SAME, ids=str)
+def test_what_changes_no_number_changes_no_hash(compose, typed):
+    assert _hash(compose, *typed) == _hash(compose)
+
+
+@pytest.mark.parametrize("typed", OTHER, ids=str)
+def test_what_changes_a_number_changes_both_hashes(compose, typed):
+    assert _hash(compose, *typed) != _hash(compose)
+    assert hash_of(_composed(compose, *typed)) != hash_of(_composed(compose))
+
+
+@pytest.mark.parametrize(
+    "other", [{"device": "cuda"}, {"threads": 2}, {"dtype": "float64"}, {"matmul": "tf32"}, {"processes": 2}]
+)
+def test_numerics_are_in_the_hash_and_in_the_arm(compose, other):
+    assert _hash(compose, **other) != _hash(compose)
+    config = resolved(_composed(compose))
+    assert arm_hash(config, {**HERE, **other}, "code") != arm_hash(config, HERE, "code")
+
+
+def test_what_is_asked_is_known_without_the_machine(compose):
+    """Threads and accelerator as typed: a sweep's master may be another machine than its workers."""
+    asked = {typed: hash_of(_composed(compose, *typed)) for typed in ((), ("threads=1",), ("trainer.accelerator=cpu",))}
+    assert len(set(asked.values())) == 3
+    assert hash_of(_composed(compose, "threads=null", "trainer.devices=[0]")) == asked[()]
+
+
+plain = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(st.text(max_size=3), plain, max_size=4), st.data())
+def test_a_null_anywhere_changes_no_hash(config, data):
+    changed, places = copy.deepcopy(config), []
+
+    def collect(node):
+        if isinstance(node, dict):
+            places.append(node)
+        for child in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+            collect(child)
+
+    collect(changed)
+    place = data.draw(st.sampled_from(places))
+    place.setdefault("a new knob", data.draw(st.sampled_from([None, {}, {"off": None}])))
+    assert config_hash(changed, HERE) == config_hash(config, HERE)
+    assert asked_hash(changed) == asked_hash(config)
+
+
+def test_a_class_that_moves_keeps_its_hash(compose, monkeypatch):
+    config = resolved(_composed(compose))
+    before = config_hash(config, HERE)
+    moved = json.loads(json.dumps(config).replace("src.models.mlp.MLP", "elsewhere.nets.MLP"))
+    assert config_hash(moved, HERE) != before
+    monkeypatch.setattr(identity, "MOVED", {"elsewhere.nets.MLP": "src.models.mlp.MLP"})
+    assert config_hash(moved, HERE) == before
+
+
+def test_an_arm_is_all_but_the_seed_and_what_follows_it(compose):
+    def arm(*typed):
+        with as_job(_composed(compose, *typed)) as job:
+            return arm_hash(settled(job), HERE, "code")
+
+    assert arm("seed=0") == arm("seed=7") == arm("seed=7", "output_dir=elsewhere")
+    assert arm("seed=0", "lr=0.002") != arm("seed=0") != arm("seed=0", "data.seed=3")
+    assert "data.seed" not in settings_of(_composed(compose))
+
+
+def test_result_json_says_who_the_run_is(trial, tmp_path):
+    tiny = ("epochs=1", "model.units=[4]", "updates_per_epoch=2")
+    one, other = (trial(*tiny, f"seed={seed}", directory=tmp_path / str(seed)) for seed in (0, 1))
+    cpu = trial(*tiny, "trainer.accelerator=cpu", directory=tmp_path / "cpu")
+    two = trial(*tiny, threads=2, directory=tmp_path / "two")
+    torch.set_num_threads(1)
+    assert one["numerics"] == HERE
+    assert two["numerics"] == {**HERE, "threads": 2}
+    assert one["arm"] == other["arm"] == cpu["arm"] != two["arm"]
+    assert one["config_hash"] == cpu["config_hash"] != two["config_hash"]
+    assert one["config_hash"] != other["config_hash"]
+    assert one["code"] == other["code"] == two["code"]
+    assert all(len(one[name]) == 16 for name in ("config_hash", "asked_hash", "arm", "code"))
+    assert one["config_hash"] == config_hash(one["config"], one["numerics"])
+    assert one["asked_hash"] == asked_hash(one["config"])
+
+
+def test_threads_left_open_are_what_they_resolve_to(trial, tmp_path):
+    tiny = ("epochs=1", "model.units=[4]", "updates_per_epoch=2")
+    left, typed = (trial(*tiny, threads=threads, directory=tmp_path / str(threads)) for threads in ("null", 1))
+    assert left["config_hash"] == typed["config_hash"]
+    assert left["arm"] == typed["arm"]
+    assert left["asked_hash"] != typed["asked_hash"]
+
+
+def test_a_run_that_never_was_built_has_no_hash_of_its_numbers(trial, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        trial("model.units=[0]")
+    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert (result["config_hash"], result["arm"], result["numerics"]) == (None, None, None)
+    assert len(result["asked_hash"]) == len(result["code"]) == 16
+
+
+@pytest.mark.parametrize(
+    ("capability", "expected"),
+    [
+        ((9, 0), {"matmul": "ieee", "convolution": "tf32", "recurrence": "tf32"}),
+        ((7, 5), {}),  # TF32 cannot act there
+    ],
+)
+def test_numerics_of_an_accelerator(monkeypatch, capability, expected):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    trainer = SimpleNamespace(strategy=SimpleNamespace(root_device=torch.device("cuda", 1)), world_size=2)
+    assert numerics(trainer) == {"device": "cuda", "processes": 2, "dtype": "float32", **expected}
+    trainer.strategy.root_device = torch.device("mps")
+    assert numerics(trainer) == {"device": "mps", "processes": 2, "dtype": "float32"}
+
+
+# ------------------------------------------------------------------ the code that trains
+
+PROJECT = {
+    "mine/__init__.py": "",
+    "mine/net.py": "from mine.layers import Layer\n\n\nclass Net:\n    def late(self):\n        from . import late\n",
+    "mine/layers.py": "class Layer:\n    size = 1\n",
+    "mine/late.py": "late = 1\n",
+    "mine/other.py": "class Other:\n    pass\n",
+    "pages/page.py": "import mine.net\n",
+}
+NET = {"model": {"_target_": "mine.net.Net"}, "list": [{"path": "mine.late.late"}]}
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A stranger's project, and its fingerprint, read anew."""
+    for name, text in PROJECT.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+
+    def after(name=None, old="", new="", config=NET):
+        if name is not None:
+            (tmp_path / name).write_text((tmp_path / name).read_text().replace(old, new, 1))
+        from src.trial import code
+
+        code._read.cache_clear()
+        return fingerprint(config, tmp_path)
+
+    return after
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "changes"),
+    [
+        ("mine/net.py", "class Net:", "class Net:\n    depth = 2", True),
+        ("mine/layers.py", "size = 1", "size = 2", True),  # imported
+        ("mine/late.py", "1", "2", True),  # imported in a method, and relatively
+        ("mine/__init__.py", "", "import mine.layers\n", True),  # run at every import
+        ("mine/layers.py", "class", "# A comment.\n\n\nclass", False),
+        ("mine/layers.py", "    size = 1\n", "    # Why 1.\n    size = 1  \n\n", False),
+        ("mine/other.py", "pass", "size = 3", False),  # a net that this run has not
+        ("pages/page.py", "import", "import json, ", False),  # what imports it
+    ],
+)
+def test_an_edit_of_what_trains_and_no_other_changes_the_fingerprint(project, name, old, new, changes):
+    before = project()
+    assert (project(name, old, new) != before) == changes
+
+
+def test_another_net_has_another_fingerprint_and_an_unknown_name_none_of_its_own(project):
+    assert project(config={"_target_": "mine.other.Other"}) != project() != project(config={})
+    assert project(config={"_target_": "nowhere.at.All", "text": "a.b c"}) == project(config={})
+
+
+def test_the_fingerprint_is_the_same_in_another_process_and_needs_no_torch(compose):
+    config = resolved(_composed(compose))
+    program = (
+        "import json, sys; from src.trial.code import fingerprint; print(fingerprint(json.loads(sys.argv[1])));"
+        "assert not {'torch', 'hydra', 'omegaconf'} & sys.modules.keys()"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", program, json.dumps(config)], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert told.stdout.strip() == fingerprint(config)
+
+
+def test_reports_and_sweeps_are_no_code_that_trains(compose):
+    folders = {path.relative_to(ROOT).parts[1] for path in sources(resolved(_composed(compose)), ROOT)}
+    assert {"models", "datamodules", "callbacks", "trial"} <= folders
+    assert not {"comparison", "sweeps", "studies", "tuner", "events"} & folders
