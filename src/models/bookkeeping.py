@@ -114,9 +114,7 @@ class Bookkeeping(pl.Callback):
         if share != 1.0:  # the part of an update weighs by its samples, whoever computed its mean
             loss.register_hook(lambda gradient: gradient * share)
 
-    def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         if not self._own_step:
             return
         if len(pl_module.totals.sizes) == self._trained:
@@ -240,7 +238,9 @@ def counters(trainer: pl.Trainer) -> tuple[Any, Any]:
 
 def _from_all_ranks(pl_module: Any, tensor: Tensor) -> Tensor:
     """Rows of every rank, whose numbers may differ by one, in rank order."""
-    longest = int(pl_module.trainer.strategy.reduce(torch.tensor(len(tensor), device=pl_module.device), reduce_op="max"))
+    longest = int(
+        pl_module.trainer.strategy.reduce(torch.tensor(len(tensor), device=pl_module.device), reduce_op="max")
+    )
     missing = longest - len(tensor)
     padded = torch.cat([tensor, tensor.new_zeros(missing, *tensor.shape[1:])])
     present = torch.arange(longest, device=pl_module.device) < len(tensor)

@@ -96,9 +96,9 @@ class Classifier(pl.LightningModule):
     def __init_subclass__(cls, **arguments: Any) -> None:
         """Adds the bookkeeping to the callbacks that a subclass brings, which need not call super()."""
         super().__init_subclass__(**arguments)
-        own = cls.configure_callbacks
+        own: Any = cls.configure_callbacks
         if not hasattr(own, "with_bookkeeping"):
-            cls.configure_callbacks = _with_bookkeeping(own)  # type: ignore[method-assign]
+            setattr(cls, "configure_callbacks", _with_bookkeeping(own))  # noqa: B010
 
     def configure_callbacks(self) -> list[pl.Callback]:
         """The bookkeeping, which needs no hook of this module's."""

@@ -16,14 +16,13 @@ SELDOM = re.compile(
 )
 STAGES = ("validation", "test", "predict")
 # Of what Lightning's module has, these do nothing between two updates, or do it on both paths alike.
-HARMLESS = frozenset(
-    """
-    forward validation_step test_step predict_step configure_callbacks configure_model configure_sharded_model
-    setup teardown prepare_data train_dataloader val_dataloader test_dataloader predict_dataloader
-    hparams hparams_initial save_hyperparameters remove_ignored_hparams load_from_checkpoint strict_loading
-    example_input_array print freeze unfreeze to_onnx to_torchscript to_tensorrt
-    """.split()
-)
+HARMLESS = {
+    *("forward", "validation_step", "test_step", "predict_step", "setup", "teardown"),
+    *("configure_callbacks", "configure_model", "configure_sharded_model", "strict_loading", "load_from_checkpoint"),
+    *("prepare_data", "train_dataloader", "val_dataloader", "test_dataloader", "predict_dataloader"),
+    *("hparams", "hparams_initial", "save_hyperparameters", "remove_ignored_hparams", "example_input_array"),
+    *("print", "freeze", "unfreeze", "to_onnx", "to_torchscript", "to_tensorrt"),
+}
 TRANSFER = ("on_before_batch_transfer", "transfer_batch_to_device", "on_after_batch_transfer")
 
 

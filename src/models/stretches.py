@@ -48,7 +48,8 @@ def reason_in_settings(trainer: Any) -> str | None:
         "updates are split over max_per_device": getattr(trainer.datamodule, "max_per_device", None) is not None,
         "batches are limited": trainer.limit_train_batches != 1.0 or trainer.overfit_batches != 0,
         "the number of updates is limited": trainer.max_steps != -1,
-        "validation runs within the epoch": trainer.val_check_interval != 1.0 or trainer.check_val_every_n_epoch is None,
+        "validation runs within the epoch": trainer.val_check_interval != 1.0,
+        "validation waits for a number of batches": trainer.check_val_every_n_epoch is None,
         "a profiler is on": type(trainer.profiler) is not PassThroughProfiler,
         "anomalies are being detected": trainer._detect_anomaly,
     }
