@@ -208,8 +208,9 @@ def log_means(trainer: pl.Trainer, pl_module: Any, split: str, totals: Totals) -
 def _add_returned(totals: Totals, outputs: Any, batch: Any, parts: int = 1) -> None:
     """Adds the loss that a step of one's own returned, which the trainer has divided by the parts of an update."""
     loss = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
-    if isinstance(loss, Tensor) and loss.numel() == 1:
-        totals.add([loss.detach().reshape(()) * parts], [samples_in(batch)], None)
+    samples = samples_in(batch)  # none in a process's share of a small last batch, whose mean is none either
+    if samples and isinstance(loss, Tensor) and loss.numel() == 1:
+        totals.add([loss.detach().reshape(()) * parts], [samples], None)
 
 
 def _share_of(batch: Any) -> float:
