@@ -184,7 +184,10 @@ def test_the_reviewed_exceptions_keep_stretches_and_nothing_that_adds_to_them_do
     make, keeps = EXCEPTIONS[case]
     callback, model = make(tmp_path), _net()
     trainer = quiet_trainer(
-        EPOCHS, [callback], enable_progress_bar=True, logger=pl.loggers.CSVLogger(tmp_path) if "rates" in case else False
+        EPOCHS,
+        [callback],
+        enable_progress_bar=True,
+        logger=pl.loggers.CSVLogger(tmp_path) if "rates" in case else False,
     )
     trainer.fit(model, datamodule=small_blobs())
     assert (model.single_step_reason is None) is keeps
@@ -292,7 +295,7 @@ def test_evaluation_steps_of_ones_own_get_ordinary_batches_and_their_loss_counts
             return {"loss": self.criterion(self(x), self.targets(y))}
 
         def predict_step(self, batch, batch_idx):
-            x, y = batch
+            x, _ = batch
             return self(x)
 
     usual, own = (_run(_net(kind)) for kind in (MLP, Own))

@@ -7,7 +7,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Checkpoint
-from torch import Tensor
+from torch import Tensor, nn
 
 from src.atomic import replacing
 from src.epoch_metrics import EpochMetrics
@@ -53,6 +53,7 @@ class BestAndLast(Checkpoint):
         self._validated: dict[str, Any] | None = None
         self._metrics = EpochMetrics()
         self._names: set[str] = set()
+        self._switches: dict[str, list[str]] | None = None
         self._seconds_to_write = 0.0
         self._written = 0.0
         self._written_epoch: int | None = None
@@ -70,13 +71,15 @@ class BestAndLast(Checkpoint):
         if stage == "fit":
             self.best_score, self.best_epoch, self.best_metrics, self._best = None, None, {}, None
             self._seconds_to_write, self._written, self._stopped = 0.0, 0.0, False
-            self._written_epoch = None
+            self._written_epoch = self._switches = None
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         # Early stopping had ended the run when its last checkpoint was written: it stays ended.
         trainer.should_stop = trainer.should_stop or self._stopped
         self._metrics.take(trainer)
         self._validated, self._names = None, set(pl_module.state_dict())
+        if self._switches is not None:
+            set_switches(pl_module, self._switches)
 
     def on_validation_batch_end(
         self,
@@ -140,6 +143,16 @@ class BestAndLast(Checkpoint):
                 "the run ended before its first validation; let it go on for longer, or validate earlier"
             )
 
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        checkpoint["switches"] = switches(pl_module)
+
+    def on_load_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        self._switches = checkpoint.get("switches")  # none in what an earlier version wrote
+
     def state_dict(self) -> dict[str, Any]:
         return {
             "best_score": self.best_score,
@@ -181,6 +194,26 @@ class BestAndLast(Checkpoint):
             trainer.save_checkpoint(self.last_path)  # every rank takes part; only the first writes
         self._written = time.monotonic()
         self._seconds_to_write = self._written - start
+
+
+def switches(module: nn.Module) -> dict[str, list[str]]:
+    """What a fine-tuning callback turns on and off, and no state_dict has: parameters and statistics of batch norms."""
+    return {
+        "frozen": [name for name, value in module.named_parameters() if not value.requires_grad],
+        "untracked": [
+            name for name, layer in module.named_modules() if not getattr(layer, "track_running_stats", True)
+        ],
+    }
+
+
+def set_switches(module: nn.Module, wanted: dict[str, list[str]]) -> None:
+    """Turns them to what `switches` gave."""
+    frozen, untracked = set(wanted["frozen"]), set(wanted["untracked"])
+    for name, value in module.named_parameters():
+        value.requires_grad_(name not in frozen)
+    for name, layer in module.named_modules():
+        if hasattr(layer, "track_running_stats"):
+            layer.track_running_stats = name not in untracked
 
 
 def _is_last_epoch(trainer: pl.Trainer) -> bool:
