@@ -11,7 +11,7 @@ from functools import partial
 import pytest
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import EarlyStopping
+from pytorch_lightning.callbacks import BackboneFinetuning, EarlyStopping, EMAWeightAveraging
 from torch.optim.lr_scheduler import CosineAnnealingLR, ReduceLROnPlateau
 
 from src.callbacks.checkpoint import BestAndLast
@@ -43,8 +43,29 @@ class ActsOnBatches(pl.Callback):
         pass
 
 
+class Backboned(MLP):
+    """A net of which the first layers are thawed later."""
+
+    @property
+    def backbone(self):
+        return self.net[:2]
+
+
+def _averaged():
+    return EMAWeightAveraging(decay=0.8)
+
+
+def _thawed():
+    return BackboneFinetuning(unfreeze_backbone_at_epoch=2, lambda_func=_constant, train_bn=False)
+
+
+def _constant(epoch):
+    return 1.0
+
+
+# Settings of the net, of the data, of the trainer, and callbacks.
 COURSES = {
-    "constant": ({}, {}),
+    "constant": ({}, {}, {}),
     "cosine by update": (
         {
             "scheduler": partial(
@@ -52,23 +73,36 @@ COURSES = {
             )
         },
         {},
+        {},
     ),
     "plateau": (
         {"scheduler": partial(Schedule, scheduler=partial(ReduceLROnPlateau, patience=0, threshold=0.3), warmup=1)},
         {},
+        {},
     ),
-    "updates_per_epoch": ({}, {"updates_per_epoch": 5, "batch_size": 24}),
+    "updates_per_epoch": ({}, {"updates_per_epoch": 5, "batch_size": 24}, {}),
+    "validated every second epoch": (
+        {"scheduler": partial(Schedule, scheduler=partial(ReduceLROnPlateau, patience=0, threshold=0.3), warmup=1)},
+        {},
+        {"check_val_every_n_epoch": 2},
+    ),
+    "averaged weights": ({}, {}, {}, _averaged),
+    "averaged weights, validated every second epoch": ({}, {}, {"check_val_every_n_epoch": 2}, _averaged),
+    "a backbone thawed later": ({}, {}, {}, _thawed),
 }
 
 
 def _parts(directory, course, single_steps, min_delta):
-    net, data = COURSES[course]
-    model = seeded(MLP, (6,), 3, units=(8,), dropout=0.3, norm="batch", optimizer=optimizer_of("Adam", lr=3e-2), **net)
+    net, data, _, *extra = COURSES[course]
+    model = seeded(
+        Backboned, (6,), 3, units=(8,), dropout=0.3, norm="batch", optimizer=optimizer_of("Adam", lr=3e-2), **net
+    )
     callbacks = [
         EarlyStopping("val/loss", patience=2, min_delta=min_delta),
         History(str(directory / "metrics.csv")),
         BestAndLast(str(directory), share=1),
     ]
+    callbacks += [make() for make in extra]
     if single_steps:
         callbacks.append(ActsOnBatches())
     return model, Blobs(**{"batch_size": 20} | data), callbacks
@@ -76,7 +110,8 @@ def _parts(directory, course, single_steps, min_delta):
 
 def _fit(directory, course, *, cut=None, resume=False, single_steps=False, min_delta=0.0):
     model, data, callbacks = _parts(directory, course, single_steps, min_delta)
-    trainer = quiet_trainer(EPOCHS, [*callbacks, *([PowerCut(cut)] if cut is not None else [])])
+    settings = COURSES[course][2]
+    trainer = quiet_trainer(EPOCHS, [*callbacks, *([PowerCut(cut)] if cut is not None else [])], **settings)
     start = str(directory / "last.ckpt") if resume and (directory / "last.ckpt").exists() else None
     try:
         trainer.fit(model, datamodule=data, ckpt_path=start, weights_only=True if start else None)

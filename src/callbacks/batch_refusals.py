@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Callable
 
 import pytorch_lightning as pl
+from pytorch_lightning.callbacks import GradientAccumulationScheduler
 from torch import nn
 
 from src.callbacks.loader_updates import Rows
@@ -34,6 +35,12 @@ def refuse_accumulation(trainer: pl.Trainer) -> None:
         raise ValueError(
             f"trainer.accumulate_grad_batches must be 1 where batching sets the updates, got "
             f"{trainer.accumulate_grad_batches}; batching.max_per_device says how many samples go through at once"
+        )
+    callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    if any(isinstance(callback, GradientAccumulationScheduler) for callback in callbacks):
+        raise ValueError(
+            "GradientAccumulationScheduler and this batching would both set the parts of an update; "
+            "batching=milestones with batching.max_per_device does what both are for"
         )
 
 

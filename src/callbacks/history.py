@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import pytorch_lightning as pl
+import torch
 from pytorch_lightning.callbacks import Checkpoint
 
 from src.atomic import replacing
+from src.batches import samples_in
+from src.epoch_metrics import EpochMetrics
 from src.paths import typed_path
 
 FIRST_COLUMNS = ("epoch", "updates", "samples", "seconds", "batch_size", "lr")
@@ -40,17 +43,23 @@ def read_history(path: Path) -> list[dict[str, float]]:
 
 
 class History(Checkpoint):
-    """Writes a row per epoch: epoch, updates, samples, seconds, batch_size, lr, then every metric logged.
+    """Writes a row per epoch: epoch, updates, samples, seconds, batch_size, lr, then every metric of that epoch.
 
     It is a Checkpoint to Lightning so that it runs after the module's own end of the epoch, which logs the metrics.
-    `seconds` is time spent fitting, added up over interruptions; `lr` is the rate the epoch began with.
+    `samples` counts what updates were made from, over all processes; `seconds` is time spent fitting, added up over
+    interruptions; `lr` is the rate the epoch began with. What an epoch did not measure is an empty cell.
 
     Args:
         path: of the table; rows of epochs that a resumed run repeats are dropped from it.
     """
 
+    # It adds up the samples of batches, however many updates one holds.
+    ticks_per_stretch = True
+
     def __init__(self, path: str) -> None:
         self.path = typed_path(path)
+        self._metrics = EpochMetrics()
+        self._trained = self._waiting = self._updates = 0
         self.seconds = 0.0
         self.samples = 0
         self.epochs = 0
@@ -65,20 +74,29 @@ class History(Checkpoint):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._clock = time.perf_counter()
+        self._metrics.take(trainer)
         if trainer.is_global_zero:
             self._keep_rows_before(trainer.current_epoch)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         # Read now: schedulers and growing batches set the next epoch's before this one's row is written.
         self._began = {f"lr{f'/{place}' * (place > 0)}": rate for place, rate in enumerate(_learning_rates(trainer))}
-        loader: Any = trainer.train_dataloader
-        self._began["batch_size"] = _batch_size(loader, trainer.accumulate_grad_batches)
-        self._epoch_samples = _samples(loader, int(trainer.num_training_batches))
+        self._began["batch_size"] = _batch_size(trainer.train_dataloader, trainer.accumulate_grad_batches)
+        self._trained, self._waiting, self._updates = 0, 0, trainer.global_step
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        # Parts of an update that is never made, because the run ends before, trained nothing.
+        self._waiting += samples_in(batch)
+        if trainer.global_step != self._updates:
+            self._updates = trainer.global_step
+            self._trained, self._waiting = self._trained + self._waiting, 0
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         now = time.perf_counter()
         self.seconds, self._clock = self.seconds + now - self._clock, now
-        self.samples += self._epoch_samples
+        self.samples += self._over_all_processes(trainer)
         self.epochs = trainer.current_epoch + 1
         row: dict[str, float] = {
             "epoch": trainer.current_epoch,
@@ -87,7 +105,7 @@ class History(Checkpoint):
             "seconds": round(self.seconds, 6),
             **self._began,
         }
-        row |= {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
+        row |= {name: float(value) for name, value in sorted(self._metrics.take(trainer).items())}
         if trainer.is_global_zero:
             self._append(row)
         for logger in trainer.loggers:
@@ -105,6 +123,12 @@ class History(Checkpoint):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.seconds, self.samples, self.epochs = (state_dict[name] for name in ("seconds", "samples", "epochs"))
 
+    def _over_all_processes(self, trainer: pl.Trainer) -> int:
+        if trainer.world_size == 1:
+            return self._trained
+        own = torch.tensor(self._trained, device=trainer.strategy.root_device)
+        return int(trainer.strategy.reduce(own, reduce_op="sum"))
+
     def _keep_rows_before(self, epoch: int) -> None:
         self._close()
         self._columns = []
@@ -120,17 +144,29 @@ class History(Checkpoint):
             path.write_text("".join([lines[0], *(lines[number] for number in kept)]), newline="")
 
     def _append(self, row: dict[str, float]) -> None:
-        if not self._columns:
-            self._columns = [*FIRST_COLUMNS, *(name for name in row if name not in FIRST_COLUMNS)]
+        new = [name for name in row if name not in (*FIRST_COLUMNS, *self._columns)]
+        if new and self._columns:
+            self._add_columns(new)
+        elif not self._columns:
+            self._columns = [*FIRST_COLUMNS, *new]
         fresh = not self.path.exists()
         if self._file is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self.path.open("a", newline="")
-        writer = csv.DictWriter(self._file, self._columns, extrasaction="ignore")
+        writer = csv.DictWriter(self._file, self._columns)
         if fresh:
             writer.writeheader()
         writer.writerow(row)
         self._file.flush()
+
+    def _add_columns(self, names: list[str]) -> None:
+        """Writes the table anew with more columns: a metric may be measured in some epochs only."""
+        self._close()
+        with self.path.open(newline="") as file:
+            _, *rows = csv.reader(file)
+        self._columns = [*self._columns, *names]
+        with replacing(self.path) as path, path.open("w", newline="") as file:
+            csv.writer(file).writerows([self._columns, *([*row, *("" for _ in names)] for row in rows)])
 
     def _close(self) -> None:
         if self._file is not None:
@@ -148,16 +184,3 @@ def _batch_size(loader: Any, parts: int) -> int:
     if hasattr(loader, "update_sizes"):
         return size
     return size * parts * getattr(getattr(loader, "sampler", None), "num_replicas", 1)
-
-
-def _samples(loader: Any, items: int) -> int:
-    """Samples an epoch of so many items trains on, over all processes."""
-    if hasattr(loader, "update_sizes"):
-        cut_short = items < len(loader)
-        return sum(loader.update_sizes[: items // loader.accumulate] if cut_short else loader.update_sizes)
-    sampler = getattr(loader, "sampler", None)
-    if sampler is None:
-        return 0
-    batch_size = loader.batch_size or 1
-    drawn = len(sampler) - len(sampler) % batch_size * bool(loader.drop_last)
-    return min(drawn, items * batch_size) * getattr(sampler, "num_replicas", 1)

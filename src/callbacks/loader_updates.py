@@ -3,9 +3,9 @@
 import math
 from typing import Any, NamedTuple
 
-import torch
-from torch import Tensor
 from torch.optim import Optimizer
+
+from src.batches import samples_in
 
 
 class Rows(NamedTuple):
@@ -48,12 +48,6 @@ def exact_parts(size: int, world: int, fewest: int) -> int:
             f"batching.multiple_of={fewest * world} rounds to sizes that can"
         )
     return parts
-
-
-def samples_in(batch: Any) -> int:
-    """The samples of a batch: the length of the first tensor in it."""
-    leaves = torch.utils._pytree.tree_leaves(batch)
-    return len(next(leaf for leaf in leaves if isinstance(leaf, Tensor) and leaf.dim()))
 
 
 class LastUpdate:

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from src.batches import samples_in
 from src.callbacks.batch_schedules import check_count
 from src.callbacks.batch_size import BatchSizeScheduler
-from src.callbacks.loader_updates import samples_in
 
 # A batch grows only to a target well above it, and no faster than this, because the first estimates are rough.
 HYSTERESIS = 1.5

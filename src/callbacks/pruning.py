@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytorch_lightning as pl
 
+from src.epoch_metrics import EpochMetrics
 from src.paths import typed_path
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ PRUNERS: dict[str, Callable[[Any], "BasePruner"]] = {
 class Pruning(pl.Callback):
     """Reports `monitor` by epoch to the trial's journal, and raises `optuna.TrialPruned` when the pruner says so.
 
+    An epoch without a validation reports nothing.
+
     Args:
         journal: file of Optuna's journal storage.
         study, trial: which optimization there, and which of its trials.
@@ -33,6 +36,7 @@ class Pruning(pl.Callback):
         self.journal, self.study, self.trial = str(typed_path(journal)), study, trial
         self.monitor, self.pruner = monitor, pruner
         self._hopeless = ""
+        self._metrics = EpochMetrics()
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         # Imported where used: it takes seconds.
@@ -49,6 +53,9 @@ class Pruning(pl.Callback):
         self._trial = optuna.trial.Trial(study, study.trials[self.trial]._trial_id)
         self._reported = set(study.trials[self.trial].intermediate_values)
 
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._metrics.take(trainer)
+
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         # Not at the end of the epoch before: its row and its checkpoint are written after other callbacks.
         if self._hopeless:
@@ -57,7 +64,10 @@ class Pruning(pl.Callback):
             raise TrialPruned(self._hopeless)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        epoch, value = trainer.current_epoch, float(trainer.callback_metrics[self.monitor])
+        measured = self._metrics.take(trainer)
+        if self.monitor not in measured:  # an epoch without a validation says nothing
+            return
+        epoch, value = trainer.current_epoch, float(measured[self.monitor])
         if epoch not in self._reported:  # a resumed run repeats epochs that it has already reported
             self._trial.report(value, epoch)
         if self._trial.should_prune():

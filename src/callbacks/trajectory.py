@@ -98,9 +98,13 @@ class RecordWeights(pl.Callback):
             raise ValueError(f"callbacks.trajectory.every must be a whole number from 1 on, got {every}")
         self.path = typed_path(path)
         self.every, self.interval = every, interval
-        self.ticks_per_stretch = interval == "epoch"
         self._rows: list[tuple[int, int, NDArray[np.float32]]] = []
         self._written = 0
+
+    @property
+    def ticks_per_stretch(self) -> bool:
+        """Whether its batch hook need not see every update."""
+        return self.interval == "epoch"
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._rows, self._written = [], 0

@@ -1,21 +1,24 @@
 """The LightningModule of every net here: loss, metrics, optimizer, and two ways through an epoch."""
 
-import math
 from collections.abc import Callable
-from functools import partial
+from functools import partial, wraps
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F
+from pytorch_lightning.callbacks import BaseFinetuning
 from torch import Tensor
+from torch.nn.modules import module as torch_module
 from torch.optim import Adam, Optimizer
 
-from src.models.plan import planned_updates, refuse_batch_of_one, refuse_limits_of_parts
+from src.models.bookkeeping import Bookkeeping, counters
+from src.models.plan import planned_updates
 from src.models.schedule import Schedule
-from src.models.stretches import needs_closure, reason_for_single_steps
+from src.models.stretches import reason_in_optimizer
 from src.models.totals import Totals
 from src.models.update import plain_backward, plain_step
+from src.trainable import trainable
 
 # How many updates may pass before a loss that is not finite is noticed: reading it back waits for the device.
 CHECK_EVERY = 64
@@ -60,9 +63,10 @@ class Classifier(pl.LightningModule):
         self.make_optimizer = optimizer or partial(Adam, lr=1e-3)
         self.make_scheduler = scheduler
         self.schedule: Schedule | None = None
-        self.totals = Totals()
+        self.totals, self.evaluated = Totals(), Totals()
+        self.tested: list[tuple[Tensor, Tensor]] = []
         self.single_step_reason: str | None = None
-        self._updates_restored: int | None = None
+        self._share = 1.0
 
     # ------------------------------------------------------------------ what a batch means
 
@@ -89,30 +93,27 @@ class Classifier(pl.LightningModule):
 
     # ------------------------------------------------------------------ setting up
 
-    @property
-    def _data(self) -> Any:
-        """The trainer's datamodule, None where plain DataLoaders were given."""
-        return getattr(self.trainer, "datamodule", None)
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        """Adds the bookkeeping to the callbacks that a subclass brings, which need not call super()."""
+        super().__init_subclass__(**arguments)
+        own: Any = cls.configure_callbacks
+        if not hasattr(own, "with_bookkeeping"):
+            setattr(cls, "configure_callbacks", _with_bookkeeping(own))  # noqa: B010
 
-    def setup(self, stage: str) -> None:
-        data = self._data
-        if hasattr(data, "eval_stretches"):  # a limit on evaluation counts batches, so it gets batches
-            data.eval_stretches = self.trainer.limit_val_batches == 1.0 == self.trainer.limit_test_batches
-        if stage != "fit":
-            return
-        refuse_limits_of_parts(self.trainer)
-        self.automatic_optimization = True
-        self.single_step_reason = reason_for_single_steps(self.trainer)
-        self.automatic_optimization = self.single_step_reason is not None
-        if hasattr(data, "train_stretches"):
-            data.train_stretches = not self.automatic_optimization
-            refuse_batch_of_one(self.trainer, self)
+    def configure_callbacks(self) -> list[pl.Callback]:
+        """The bookkeeping, which needs no hook of this module's."""
+        known: list[Any] = self.trainer.callbacks  # type: ignore[attr-defined]
+        return [] if any(isinstance(callback, Bookkeeping) for callback in known) else [Bookkeeping(Classifier)]
+
+    configure_callbacks.with_bookkeeping = True  # type: ignore[attr-defined]
 
     def configure_optimizers(self) -> Any:
-        optimizer = self.make_optimizer(self.parameters())
-        if needs_closure(optimizer) and not self.automatic_optimization:
+        optimizer = self.make_optimizer(self._parameters_to_optimize())
+        reason = reason_in_optimizer(optimizer)
+        if reason is not None and not self.automatic_optimization:
+            self.single_step_reason = reason
             self.automatic_optimization = True
-            self._data.train_stretches = False
+            self.trainer.datamodule.train_stretches = False  # type: ignore[attr-defined]
         if self.make_scheduler is None:
             return optimizer
         epochs = self.trainer.max_epochs or 1
@@ -126,21 +127,20 @@ class Classifier(pl.LightningModule):
             course["interval"] = "step" if self.schedule.interval == "update" else "epoch"
         return {"optimizer": optimizer, "lr_scheduler": course}
 
+    def _parameters_to_optimize(self) -> list[torch.nn.Parameter]:
+        """All, frozen ones too; but a fine-tuning callback adds those it thaws to the optimizer by itself."""
+        free = trainable(self)
+        callbacks: list[Any] = self.trainer.callbacks  # type: ignore[attr-defined]
+        return free if any(isinstance(callback, BaseFinetuning) for callback in callbacks) else list(self.parameters())
+
     def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
         """Steps by update; steps by epoch wait for the validation and the end of the epoch, before the checkpoint."""
-        if scheduler.interval == "update":
+        if not isinstance(scheduler, Schedule):  # of a `configure_optimizers` of one's own
+            super().lr_scheduler_step(scheduler, metric)
+        elif scheduler.interval == "update":
             scheduler.step(self.trainer.callback_metrics)
 
     # ------------------------------------------------------------------ training
-
-    def on_train_start(self) -> None:
-        if self._updates_restored is not None and not self.automatic_optimization:
-            # The ordinary path, which wrote this checkpoint, moved one of the two counters alone.
-            self._count_updates(self._updates_restored - self.trainer.global_step)
-        self._updates_restored = None
-
-    def on_train_epoch_start(self) -> None:
-        self.totals = Totals()
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor | None:
         if self.automatic_optimization:
@@ -149,6 +149,7 @@ class Classifier(pl.LightningModule):
         return None
 
     def _single_step(self, x: Tensor, y: Tensor, share: float = 1.0) -> Tensor:
+        self._share = 1.0  # it weighs its loss by itself
         logits = self(x)
         if len(y) == 0:  # this rank's share of a small last batch: it takes part, and adds nothing
             return logits.sum() * 0.0
@@ -159,11 +160,15 @@ class Classifier(pl.LightningModule):
             self._refuse_not_finite(len(self.totals.losses) - CHECK_EVERY)
         return loss if share == 1.0 else loss * share
 
-    def _stretch(self, x: Tensor, y: Tensor, batch_size: int) -> None:
-        """Every update of a stretch, with nothing between them but the schedule's step."""
+    def _stretch(self, x: Tensor, y: Tensor, batch_size: int | None = None) -> None:
+        """Every update of a stretch, with nothing between them but the schedule's step.
+
+        A batch of another loader, which says no size, is a stretch of one update.
+        """
+        batch_size = batch_size or len(y)
         optimizer: Optimizer = self.optimizers(use_pl_optimizer=False)  # type: ignore[assignment]
         by_update = self.schedule is not None and self.schedule.interval == "update"
-        forward, criterion = self.forward, self.criterion
+        forward, criterion = self.forward if _called_plainly(self) else self, self.criterion
         backward, step = plain_backward(x.device), plain_step(optimizer)
         parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         start = len(self.totals.losses)
@@ -185,25 +190,11 @@ class Classifier(pl.LightningModule):
         self._refuse_not_finite(start)
 
     def _count_updates(self, updates: int) -> None:
-        """Adds to `trainer.global_step`, which only Lightning's own optimizer wrapper would otherwise move.
-
-        Lightning reads it from one of two counters, by the kind of optimization; both are kept alike, so that a
-        checkpoint of one path can go on along the other.
-        """
-        loop = self.trainer.fit_loop.epoch_loop
-        automatic: Any = loop.automatic_optimization.optim_progress.optimizer.step
-        for progress in (automatic, loop.manual_optimization.optim_step_progress):
+        """Adds to `trainer.global_step`, which only Lightning's own optimizer wrapper would otherwise move."""
+        for progress in counters(self.trainer):
             for counted in (progress.total, progress.current):
                 counted.ready += updates
                 counted.completed += updates
-
-    def on_train_epoch_end(self) -> None:
-        self._log_means("train", self.totals)
-        if self.schedule is not None and self.schedule.interval == "epoch":
-            self.schedule.step(self.trainer.callback_metrics)
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        self._updates_restored = checkpoint["global_step"]
 
     def _refuse_not_finite(self, start: int) -> None:
         place = self.totals.first_not_finite(start)
@@ -217,33 +208,11 @@ class Classifier(pl.LightningModule):
 
     # ------------------------------------------------------------------ evaluation
 
-    def on_validation_epoch_start(self) -> None:
-        self.evaluated = Totals()
-
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         self._evaluate(batch)
 
-    def on_validation_epoch_end(self) -> None:
-        self._log_means("val", self.evaluated)
-
-    def on_test_epoch_start(self) -> None:
-        self.evaluated = Totals()
-        self.tested: list[tuple[Tensor, Tensor]] = []
-
     def test_step(self, batch: Any, batch_idx: int) -> None:
         self.tested.append(self._evaluate(batch))
-
-    def on_test_epoch_end(self) -> None:
-        logits = torch.cat([logits for logits, _ in self.tested])
-        y = torch.cat([y for _, y in self.tested])
-        self.tested = []
-        self._log_means("test", self.evaluated)
-        if self.trainer.world_size > 1:
-            logits, y = self._from_all_ranks(logits), self._from_all_ranks(y)
-        self._record({f"test/{name}": score for name, score in self.scores(logits, y).items()})
-        tested = {name: float(score) for name, score in self.trainer.callback_metrics.items()}
-        for logger in self.trainer.loggers:
-            logger.log_metrics(tested, step=self.trainer.global_step)
 
     def scores(self, logits: Tensor, y: Tensor) -> dict[str, float]:
         """What the test tells beyond the means, from all logits (samples, outputs) and labels (samples,)."""
@@ -271,38 +240,32 @@ class Classifier(pl.LightningModule):
         self.evaluated.add([loss], [len(y)], (self.predictions(logits) == y).sum())
         return logits, y
 
-    def _from_all_ranks(self, tensor: Tensor) -> Tensor:
-        """Rows of every rank, whose numbers may differ by one, in rank order."""
-        longest = int(self.trainer.strategy.reduce(torch.tensor(len(tensor), device=self.device), reduce_op="max"))
-        missing = longest - len(tensor)
-        padded = torch.cat([tensor, tensor.new_zeros(missing, *tensor.shape[1:])])
-        present = torch.arange(longest, device=self.device) < len(tensor)
-        gathered: Any = self.all_gather([padded, present])
-        rows, kept = (ranks.flatten(0, 1) for ranks in gathered)
-        return rows[kept]
-
-    # ------------------------------------------------------------------ metrics
-
-    def _log_means(self, split: str, totals: Totals) -> None:
-        sums = totals.sums(self.device)
-        if self.trainer.world_size > 1:
-            gathered: Any = self.all_gather(sums.to(self.device))
-            sums = gathered.sum(0)
-        loss, correct, samples = sums.tolist()
-        if samples == 0:
-            return
-        if split != "test" and not math.isfinite(loss):
-            if split == "train" and self.trainer.world_size == 1:
-                self._refuse_not_finite(0)
-            raise FloatingPointError(
-                f"the {split} loss became {loss / samples} at the end of epoch {self.current_epoch}, after update "
-                f"{self.trainer.global_step}; a smaller lr or trainer.gradient_clip_val=1 may help; the last good "
-                "checkpoint stays"
-            )
-        means = {"loss": loss / samples, "acc": correct / samples}
-        self._record({f"{split}/{name}": means[name] for name in self.means})
-
     def _record(self, metrics: dict[str, float]) -> None:
         """Makes metrics known to callbacks: `self.log` would round them to float32, and costs as much as an update."""
         for name, value in metrics.items():
             self.trainer.callback_metrics[name] = torch.tensor(value, dtype=torch.float64)
+
+
+def _with_bookkeeping(own: Callable[[Any], Any]) -> Callable[[Any], list[pl.Callback]]:
+    @wraps(own)
+    def configure_callbacks(self: Any) -> list[pl.Callback]:
+        brought = own(self) or []
+        callbacks = [brought] if isinstance(brought, pl.Callback) else list(brought)
+        present = any(isinstance(callback, Bookkeeping) for callback in callbacks)
+        return callbacks if present else [*callbacks, *Classifier.configure_callbacks(self)]
+
+    configure_callbacks.with_bookkeeping = True  # type: ignore[attr-defined]
+    return configure_callbacks
+
+
+def _called_plainly(module: torch.nn.Module) -> bool:
+    """Whether calling the module is calling its `forward`: no hook, no other `__call__`, no compiled one."""
+    hooks = (
+        module._forward_hooks,
+        module._forward_pre_hooks,
+        module._backward_hooks,
+        module._backward_pre_hooks,
+        module._compiled_call_impl,
+    )
+    usual = type(module).__call__ is torch.nn.Module.__call__
+    return usual and not any(hooks) and not torch_module._has_any_global_hook()

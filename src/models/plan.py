@@ -1,22 +1,45 @@
 """What the trainer's settings and the data's batch sizes mean for a net, known before the first update."""
 
+import math
 from itertools import islice
 from typing import Any
 
+from pytorch_lightning.callbacks import GradientAccumulationScheduler
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 
 def planned_updates(trainer: Any) -> list[int] | None:
     """Updates of each epoch as far as the data can tell; None where nobody can know them."""
+    batches = _planned_batches(trainer)
+    if batches is None:
+        return None
+    limit, left = trainer.limit_train_batches, math.inf if trainer.max_steps == -1 else trainer.max_steps
+    updates = []
+    for epoch, whole in enumerate(batches):
+        limited = min(whole, limit) if isinstance(limit, int) else int(whole * limit)
+        updates.append(int(min(left, -(-limited // _accumulated(trainer, epoch)))))
+        left -= updates[-1]
+    return updates
+
+
+def _planned_batches(trainer: Any) -> list[int] | None:
+    """Batches of each epoch before any limit; one is an update unless the trainer accumulates."""
     data, epochs = trainer.datamodule, trainer.max_epochs or 1
     if hasattr(data, "planned_update_counts"):  # whoever sets the batch size has planned them
         return data.planned_update_counts
     if hasattr(data, "planned_updates"):
         sizes = getattr(data, "planned_batch_sizes", [data.update_size] * epochs)
         return None if sizes is None else [len(updates) for updates in data.planned_updates(sizes)]
-    updates = trainer.estimated_stepping_batches
-    return None if updates == float("inf") else [int(updates) // epochs] * epochs
+    if trainer.estimated_stepping_batches == math.inf or trainer.num_training_batches == math.inf:
+        return None
+    return [trainer.num_training_batches] * epochs
+
+
+def _accumulated(trainer: Any, epoch: int) -> int:
+    """Batches of an update in this epoch."""
+    own = [callback for callback in trainer.callbacks if isinstance(callback, GradientAccumulationScheduler)]
+    return own[0].get_accumulate_grad_batches(epoch) if own else trainer.accumulate_grad_batches
 
 
 def refuse_limits_of_parts(trainer: Any) -> None:

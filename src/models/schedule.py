@@ -51,6 +51,7 @@ class Schedule:
         self.optimizer = optimizer
         self.interval = interval
         self.monitor = monitor
+        self.steps = 0  # of this process: whoever would take one sees whether somebody has
         self.warmup_steps = warmup
         total = epochs - warmup
         if interval == "update" and (warmup or _asks_for_total(scheduler)):
@@ -70,10 +71,21 @@ class Schedule:
             start = 1 / (self.warmup_steps + 1)
             self.warmup = LinearLR(optimizer, start_factor=start, total_iters=self.warmup_steps)
 
+    @property
+    def warming(self) -> bool:
+        """Whether the next step is one of the warm-up."""
+        return self.warmup is not None and self.warmup.last_epoch < self.warmup_steps
+
+    @property
+    def waits(self) -> bool:
+        """Whether the next step needs a metric, and must wait for an epoch that has it."""
+        return self.plateau and not self.warming
+
     def step(self, metrics: dict[str, Any]) -> None:
         """One step of whichever of the two is on."""
-        if self.warmup is not None and self.warmup.last_epoch < self.warmup_steps:
-            self.warmup.step()
+        self.steps += 1
+        if self.warming:
+            self.warmup.step()  # type: ignore[union-attr]
         elif self.plateau:
             if self.monitor not in metrics:
                 raise ValueError(

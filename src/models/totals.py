@@ -14,12 +14,19 @@ class Totals:
         self.losses: list[Tensor] = []
         self.sizes: list[int] = []
         self.correct: list[Tensor] = []
+        self.judged = True
 
-    def add(self, losses: list[Tensor], sizes: list[int], correct: Tensor) -> None:
-        """Mean losses (scalars) of batches of these sizes, and how many of all their samples were right."""
+    def add(self, losses: list[Tensor], sizes: list[int], correct: Tensor | None) -> None:
+        """Mean losses (scalars) of batches of these sizes, and how many of all their samples were right.
+
+        None is nobody's knowing; `judged` then says that there is no accuracy.
+        """
         self.losses += losses
         self.sizes += sizes
-        self.correct.append(correct)
+        if correct is None:
+            self.judged = False
+        else:
+            self.correct.append(correct)
 
     def sums(self, device: torch.device) -> Tensor:
         """(sum of losses, correct, samples), so that ranks can be added up; float64 where the device has it."""
@@ -29,7 +36,7 @@ class Totals:
         losses = torch.stack(self.losses).to(kind)
         sizes = torch.tensor(self.sizes, dtype=kind, device=losses.device)
         # A batch without samples (a rank's empty share) has loss 0 and weight 0.
-        correct = torch.stack(self.correct).sum().to(kind)
+        correct = torch.stack(self.correct).sum().to(kind) if self.correct else losses.new_zeros(())
         return torch.stack([losses @ sizes, correct, sizes.sum()])
 
     def first_not_finite(self, start: int = 0) -> int | None:

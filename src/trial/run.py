@@ -15,6 +15,8 @@ from rich.table import Table
 
 from src.callbacks.checkpoint import BestAndLast
 from src.callbacks.history import History
+from src.callbacks.movement import Movement
+from src.callbacks.refused import refuse_callbacks
 from src.paths import typed_directory
 from src.trial.curves import draw_curves
 from src.trial.description import flat
@@ -81,6 +83,8 @@ def run(
 def fit(build: Callable[[], Parts], parts: Parts, directory: Path, resume: bool) -> Parts | None:
     """Fits, from the last checkpoint if resuming; where memory runs out, the parts to go on with instead."""
     data, model, trainer = parts
+    refuse_callbacks(trainer.callbacks)  # type: ignore[attr-defined]
+    trainer.callbacks.insert(0, movement := Movement())  # type: ignore[attr-defined]
     last = directory / "checkpoints" / "last.ckpt"
     if resume:
         limit(trainer, limits_in(last, trainer))
@@ -94,6 +98,9 @@ def fit(build: Callable[[], Parts], parts: Parts, directory: Path, resume: bool)
     else:
         if trainer.interrupted:
             raise KeyboardInterrupt
+        movement.refuse_idle(trainer)
+        if (checkpoint := callback_of(trainer, BestAndLast)) is not None:
+            checkpoint.refuse_unjudged()
         return None
     again = build()._replace(data=data)
     again.trainer.loggers = trainer.loggers
