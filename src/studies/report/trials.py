@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from src.studies.factors import is_factor
 from src.studies.finding import Finding, warning
 from src.studies.notation import listing, text
 from src.studies.reductions import DERIVED, UNITS, History
@@ -55,7 +56,7 @@ def differing(record: Record, config: Mapping[str, Any], study: Study) -> str:
     """The first root knob that a finished trial had set otherwise than its arm now does, or nothing."""
     settings = record.settings
     for key, value in config.items():
-        known = key in settings and "." not in key and key not in ("seed", *study.nuisance)
+        known = key in settings and "." not in key and is_factor(key) and key not in study.nuisance
         if known and text(settings[key]) != text(value):
             return key
     return ""
