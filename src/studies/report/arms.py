@@ -9,12 +9,10 @@ from functools import cached_property
 from typing import Any
 
 from src.studies.factors import follows_seed, is_factor
-from src.studies.notation import text
+from src.studies.notation import shortened, text
 from src.studies.report.record import Record
 
 UNKNOWN = "unknown"
-# Digits of a fingerprint that a reader compares.
-DIGITS = 6
 
 
 @dataclass(frozen=True)
@@ -52,13 +50,18 @@ def identity(record: Record, constant: Container[str] = ()) -> Identity:
 
 
 def numerics(record: Record) -> dict[str, str]:
-    """What the numbers depend on beside settings and code: device, threads, …; in the order in which they are told."""
+    """What the numbers depend on beside settings and code: device, threads, …; as far as an older run tells."""
+    hardware = record.content.get("hardware")
+    known = hardware if isinstance(hardware, Mapping) else {}
+    older = {key: text(known[key]) for key in ("device", "threads") if known.get(key) is not None}
+    return recorded_numerics(record) or older
+
+
+def recorded_numerics(record: Record) -> dict[str, str]:
+    """The numerics that a run wrote down; none of an older run."""
     found = record.content.get("numerics")
-    if not isinstance(found, Mapping):
-        hardware = record.content.get("hardware")
-        known = hardware if isinstance(hardware, Mapping) else {}
-        found = {key: known[key] for key in ("device", "threads") if key in known}
-    return {str(key): text(value) for key, value in found.items() if value is not None}
+    told = found if isinstance(found, Mapping) else {}
+    return {str(key): text(value) for key, value in told.items() if value is not None}
 
 
 def code(record: Record) -> str:
@@ -262,24 +265,14 @@ def numeric(key: str, value: str | None) -> str:
 
 def _by_code(identities: Sequence[Identity]) -> list[str]:
     codes = dict.fromkeys(one.code for one in identities)
-    shown = short_codes(list(codes))
-    return [f"code {shown[one.code]}" if len(codes) > 1 else "" for one in identities]
-
-
-def short_codes(codes: Sequence[str]) -> dict[str, str]:
-    """Each fingerprint as short as it can be told from the others."""
-    longest = max(map(len, codes), default=0)
-    for length in range(DIGITS, longest):
-        shown = {code: code[:length] or UNKNOWN for code in codes}
-        if len(set(shown.values())) == len(shown):
-            return shown
-    return {code: code or UNKNOWN for code in codes}
+    shown = shortened(list(codes))
+    return [f"code {shown[one.code] or UNKNOWN}" if len(codes) > 1 else "" for one in identities]
 
 
 def _by_digest(identities: Sequence[Identity]) -> list[str]:
     # What the run's own digest holds and nothing here shows.
-    shown = short_codes([one.stored for one in identities])
-    return [f"arm {shown[one.stored]}" for one in identities]
+    shown = shortened([one.stored for one in identities])
+    return [f"arm {shown[one.stored] or UNKNOWN}" for one in identities]
 
 
 def _telling(keys: Sequence[str], columns: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -8,8 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from src.studies.notation import listing, text
-from src.studies.report.arms import code, group, numeric, numerics, short_codes
+from src.studies.notation import listing, shortened, text
+from src.studies.report.arms import UNKNOWN, code, group, numeric, numerics
 from src.studies.report.directories import Place, find, natural
 from src.studies.report.places import arm_of
 from src.studies.report.reading import read
@@ -153,10 +153,10 @@ def mixtures(runs: Sequence[GatheredRun]) -> list[str]:
     """What the arms' runs were computed by, where that is not the same for all that count."""
     counted = [run for run in runs if run.counted]
     codes = {run.name: code(run.record) for run in counted}
-    shown = short_codes(list(dict.fromkeys(codes.values())))
+    shown = shortened(list(dict.fromkeys(codes.values())))
     found = []
     if len(shown) > 1:
-        told = _by({run.name: shown[codes[run.name]] for run in counted}, counted)
+        told = _by({run.name: shown[codes[run.name]] or UNKNOWN for run in counted}, counted)
         found.append(f"The runs were computed by different code ({told}): what differs between them may be due to it.")
     known = {run.name: numerics(run.record) for run in counted}
     for key in dict.fromkeys(key for one in known.values() for key in one):
@@ -168,12 +168,12 @@ def mixtures(runs: Sequence[GatheredRun]) -> list[str]:
 
 
 def _by(values: Mapping[str, str], runs: Sequence[GatheredRun]) -> str:
-    """1a2b3c: 4 runs of 2 arms; 4d5e6f: 2 runs of 1 arm."""
+    """1a2b3c: 4 runs of norm=none; 4d5e6f: 2 runs of norm=batch. An arm whose name says so is not named again."""
     parts = []
     for value in dict.fromkeys(values.values()):
         own = [run for run in runs if values.get(run.name) == value]
-        arms = list(dict.fromkeys(run.arm.label for run in own))
-        parts.append(f"{value}: {count(len(own), 'run')} of {listing(arms, 2)}")
+        arms = list(dict.fromkeys(run.arm.label for run in own if value not in run.arm.label))
+        parts.append(f"{value}: {count(len(own), 'run')}" + (f" of {listing(arms, 2)}" if arms else ""))
     return "; ".join(parts)
 
 
