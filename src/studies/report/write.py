@@ -78,7 +78,7 @@ def results_csv(evidence: Evidence) -> str:
     counters = [name for name in COUNTERS if any(name in trial.counters for trial in evidence.results.trials)]
     quantities = list(study.quantities)
     counters = [name for name in counters if name not in quantities]
-    ran = [name for name in RAN if len({told_of(trial, name) for trial in evidence.results.trials}) > 1]
+    ran = [name for name in RAN if len({told_of(trial, name) for trial in evidence.results.trials} - {""}) > 1]
     varied = [key for key in study.varied if key not in ("arm", "seed", "error", *quantities, *counters, *ran)]
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
