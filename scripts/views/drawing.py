@@ -43,7 +43,7 @@ def workspace(specification: Specification, entity: str, project: str) -> ws.Wor
         runset_settings=ws.RunsetSettings(
             filters=runs(specification, "trial" if grouped else "tune"),
             groupby=[expr.Config(key) for key in keys],
-            group_colors=colours,  # type: ignore[arg-type]
+            group_colors=colours,
             pinned_columns=columns,
         ),
     )

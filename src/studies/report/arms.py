@@ -206,7 +206,7 @@ def _names(groups: Sequence[Sequence[Record]], identities: Sequence[Identity]) -
         labels.append((",".join(f"{key}={value}" for key, value in typed if value is not None),))
     names = [",".join(filter(None, label)) for label in _told_apart(labels, identities, _by_settings)]
     labels = [(name or ("defaults" if any(names) else ""),) for name in names]
-    for namer in (_by_numerics, _by_code, _by_digest):
+    for namer in (_by_numerics, _by_code, _by_digest, _by_all_numerics, _by_place):
         labels = _told_apart(labels, identities, namer)
     return [_joined(label[0], label[1:]) for label in labels]
 
@@ -247,8 +247,17 @@ def _setting(key: str, value: str) -> str:
 
 
 def _by_numerics(identities: Sequence[Identity]) -> list[str]:
-    keys = dict.fromkeys(key for one in identities for key in one.numerics)
-    chosen = _telling(list(keys), [one.numerics for one in identities])
+    """What all of the arms recorded, and did differently."""
+    shared = [key for key in identities[0].numerics if all(key in one.numerics for one in identities)]
+    return _numerics(shared, identities)
+
+
+def _by_all_numerics(identities: Sequence[Identity]) -> list[str]:
+    return _numerics(list(dict.fromkeys(key for one in identities for key in one.numerics)), identities)
+
+
+def _numerics(keys: Sequence[str], identities: Sequence[Identity]) -> list[str]:
+    chosen = _telling(keys, [one.numerics for one in identities])
     return [", ".join(numeric(key, one.numerics.get(key)) for key in chosen) for one in identities]
 
 
@@ -264,15 +273,21 @@ def numeric(key: str, value: str | None) -> str:
 
 
 def _by_code(identities: Sequence[Identity]) -> list[str]:
-    codes = dict.fromkeys(one.code for one in identities)
-    shown = shortened(list(codes))
-    return [f"code {shown[one.code] or UNKNOWN}" if len(codes) > 1 else "" for one in identities]
+    return _by_fingerprint("code", [one.code for one in identities])
 
 
 def _by_digest(identities: Sequence[Identity]) -> list[str]:
-    # What the run's own digest holds and nothing here shows.
-    shown = shortened([one.stored for one in identities])
-    return [f"arm {shown[one.stored] or UNKNOWN}" for one in identities]
+    # It holds what nothing above shows.
+    return _by_fingerprint("arm", [one.stored for one in identities])
+
+
+def _by_fingerprint(what: str, digests: Sequence[str]) -> list[str]:
+    shown = shortened(digests)
+    return [f"{what} {shown[one] or UNKNOWN}" if len(shown) > 1 else "" for one in digests]
+
+
+def _by_place(identities: Sequence[Identity]) -> list[str]:
+    return [f"no. {place}" for place, _ in enumerate(identities, start=1)]
 
 
 def _telling(keys: Sequence[str], columns: Sequence[Mapping[str, Any]]) -> list[str]:
