@@ -13,7 +13,7 @@ from src.comparison.comparison import compare
 from src.comparison.payload import payload
 from src.comparison.terminal import arms_table
 from src.studies.factors import is_factor
-from src.studies.report.arms import group, identity
+from src.studies.report.arms import group
 from src.studies.report.gathering import counted_of
 from src.studies.report.multirun import document, notes, read_multirun, rows
 from src.studies.report.record import Record
@@ -71,7 +71,7 @@ def choices(root):
     job(root / "0", 0, ["model=mlp"], **mlp)
     job(root / "1", 1, **mlp)
     job(root / "2", 2, ["norm=none", "lr=1e-3"], **mlp)
-    job(root / "3", 0, ["model=cnn", "lr=0.001"], **cnn)
+    job(root / "3", 0, ["model=cnn", "lr=0.001"], code=OTHER, **cnn)
 
 
 def two_codes(root):
@@ -271,6 +271,7 @@ def test_the_order_in_which_runs_lie_changes_no_arm(laid, tmp_path):
 # What is said of a directory, in every reader's notes.
 SAID = {
     plain: [],
+    choices: [],
     two_codes: ["different code (1a2b3c: 4 runs; 99aabb: 4 runs)"],
     two_sweeps: ["different code (1a2b3c: 4 runs of a: norm=none, a: norm=batch; 99aabb: 4 runs of b"],
     one_arm_by_other_code: ["different code (1a2b3c: 4 runs of norm=none; 99aabb: 1 run)"],
@@ -314,16 +315,19 @@ def test_a_repeated_seed_enters_no_mean(tmp_path):
     assert read_multirun(tmp_path).values("norm=none", "test/loss") == losses
 
 
+def but_for_the_seed(record):
+    config = {key: value for key, value in record.content["config"].items() if key != "data.seed"}
+    return config, record.content.get("numerics", record.content["hardware"]), record.content["code"]
+
+
 @pytest.mark.parametrize("seed", range(40))
 def test_whatever_runs_are_made_of_arms_are_equal_runs_with_names_of_their_own(seed):
     """Random runs: of few values each, so that some differ in one thing alone and some in none."""
     random = np.random.default_rng(seed)
 
     def record(place):
-        run_seed, values = (
-            int(random.integers(3)),
-            {"lr": [0.1, 0.01], "norm": ["none", "batch"], "model.units": [4, 8]},
-        )
+        run_seed = int(random.integers(3))
+        values = {"lr": [0.1, 0.01], "norm": ["none", "batch"], "model.units": [4, 8]}
         config = {key: random.choice(own).item() for key, own in values.items()}
         typed = {key: str(value) for key, value in config.items() if random.random() < 0.5}
         code, threads = str(random.choice(["", CODE, OTHER])), int(random.integers(1, 3))
@@ -342,8 +346,7 @@ def test_whatever_runs_are_made_of_arms_are_equal_runs_with_names_of_their_own(s
     alike = {place: arm.name for arm in arms for place in arm.places}
     for one, first in enumerate(records):
         for two, second in enumerate(records[:one]):
-            same = identity(first).key == identity(second).key
-            assert (alike[one] == alike[two]) == same
+            assert (alike[one] == alike[two]) == (but_for_the_seed(first) == but_for_the_seed(second))
     turned = group(records[::-1])
     assert {frozenset(len(records) - 1 - place for place in arm.places) for arm in turned} == {
         frozenset(arm.places) for arm in arms
@@ -390,6 +393,21 @@ def test_a_study_run_by_different_code_decides_nothing_about_its_arms(study):
     assert "code 99aabb ran dropout=0.1,norm=instance seeds 3, 4" in finding.message
     assert "delete the directories" in finding.message
     assert capped == ["synergy", "combined_wins", "barrier"]
+
+
+def test_arms_of_other_classes_have_other_code_in_any_case(study):
+    for path in (study / "trials").glob("*norm=none/*/result.json"):
+        result = json.loads(path.read_text())
+        result["config"]["model"] = {"_target_": "src.models.mlp.MLP"}
+        path.write_text(json.dumps(result))
+    change(study, "*norm=none", "*", code=OTHER)
+    evidence = read_study_directory(study)
+    assert lint(study) == ([], [])
+    assert "numerics" not in results_csv(evidence)
+    change(study, "dropout=0,norm=none", "3", code=CODE)
+    (finding,), capped = lint(study)
+    assert capped == ["synergy", "dropout_hurts"]
+    assert "norm=instance" not in finding.message
 
 
 def test_pairs_that_did_not_run_alike_decide_nothing(study):

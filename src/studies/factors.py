@@ -11,8 +11,10 @@ from src.studies.notation import text
 PLACES = ("data_dir", "output_dir", "resume", "logger")
 # Which sweep a run is of.
 SWEEPS = ("hydra", "study", "search")
-# The threads that a run had are part of its numerics; the others change no number of a run that ends.
-NEUTRAL = ("threads", "model.recompute", "callbacks.pruning")
+# What these came to is part of a run's numerics.
+NUMERIC = ("threads", "trainer.accelerator", "trainer.devices")
+# These change no number of a run that ends.
+NEUTRAL = ("fast", "trust", "judge", "model.recompute", "callbacks.pruning")
 
 
 def is_place(key: str) -> bool:
@@ -24,7 +26,7 @@ def is_place(key: str) -> bool:
 def is_factor(key: str) -> bool:
     """Whether a setting, flat, can tell two arms apart."""
     root = key.partition(".")[0]
-    neutral = any(key == one or key.startswith(f"{one}.") for one in NEUTRAL)
+    neutral = any(key == one or key.startswith(f"{one}.") for one in (*NUMERIC, *NEUTRAL))
     return not (is_place(key) or neutral or root in SWEEPS or key == "seed")
 
 

@@ -19,8 +19,8 @@ COUNTERS = ("epochs", "updates", "samples", "seconds", "params")
 class Trial:
     """One run of an arm with a seed: a number per quantity (absent: not measured; NaN or ±inf: not finite).
 
-    `code` is the fingerprint of the code that ran it and `numerics` what its numbers depend on beside it (device,
-    threads, …); both are empty where nothing recorded them.
+    `code` is the fingerprint of the code that ran it, comparable among trials of the same `parts` (classes);
+    `numerics` are device, threads and whatever else numbers depend on; empty where nothing recorded them.
     """
 
     arm: str
@@ -29,6 +29,7 @@ class Trial:
     counters: Mapping[str, float] = field(default_factory=dict)
     table: str = ""
     code: str = ""
+    parts: str = ""
     numerics: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -61,14 +61,17 @@ def results_from_rows(study: Study, rows: Iterable[Mapping[str, Any]]) -> Result
 
 
 def told_of(trial: Trial, name: str) -> str:
-    """What ran a trial, as a cell: its code, or device=cpu; threads=1."""
-    return trial.code if name == "code" else "; ".join(f"{key}={value}" for key, value in trial.numerics.items())
+    """What ran a trial, as a cell: its code and of which classes, or device=cpu; threads=1."""
+    if name == "code":
+        return f"{trial.code} of {trial.parts}" if trial.code else ""
+    return "; ".join(f"{key}={value}" for key, value in trial.numerics.items())
 
 
 def ran_by(trial: Trial, cells: Mapping[str, Any]) -> Trial:
     """The trial with what ran it, from such cells."""
+    code, _, parts = str(cells.get("code") or "").partition(" of ")
     pairs = (part.strip().partition("=") for part in str(cells.get("numerics") or "").split(";"))
-    return replace(trial, code=str(cells.get("code") or ""), numerics={key: value for key, _, value in pairs if value})
+    return replace(trial, code=code, parts=parts, numerics={key: value for key, _, value in pairs if value})
 
 
 class Damage:

@@ -9,27 +9,37 @@ from src.studies.notation import listing, shortened
 from src.studies.results import Results, Trial
 from src.studies.study import Study
 
-# Knobs by which a study asks for other numerics, where they are not called alike.
-KNOBS = {"device": ("accelerator", "devices"), "dtype": ("precision",)}
+# Knobs by which a study asks for other numerics, where they are not called alike; the device brings its own.
+KNOBS = {"dtype": ("precision",), "matmul": ("precision",), "convolution": ("precision",), "processes": ("devices",)}
+DEVICE = ("device", "accelerator", "trainer")
 
 
 def mixed_code(study: Study, results: Results) -> Iterator[Finding]:
     """Trials that different code ran are no replicates, and no pairs."""
     known = [trial for trial in results.trials if trial.values and trial.code]
-    if len({trial.code for trial in known}) < 2:
+    mixed = _of_other_code(known)
+    if not mixed:
         return
     affected = [
         name
         for name, prediction in study.predictions.items()
-        if len({trial.code for trial in known if trial.arm in prediction.named_arms(study)}) > 1
+        if _of_other_code([trial for trial in known if trial.arm in prediction.named_arms(study)])
     ]
-    shown = shortened([trial.code for trial in known])
-    told = _told(study, known, {id(trial): f"code {shown[trial.code]}" for trial in known})
+    shown = shortened([trial.code for trial in mixed])
+    told = _told(study, mixed, {id(trial): f"code {shown[trial.code]}" for trial in mixed})
     message = (
         f"The trials were run by different code: {told}; choose one, delete the directories of the others' trials, and "
         "start the study again with it."
     )
     yield error("mixed_code", message, affected) if affected else warning("mixed_code", message)
+
+
+def _of_other_code(trials: Sequence[Trial]) -> list[Trial]:
+    """The trials that others of the same classes were run by other code than; of other classes, code is another."""
+    codes: dict[str, set[str]] = {}
+    for trial in trials:
+        codes.setdefault(trial.parts, set()).add(trial.code)
+    return [trial for trial in trials if len(codes[trial.parts]) > 1]
 
 
 def mixed_numerics(study: Study, results: Results) -> Iterator[Finding]:
@@ -65,7 +75,7 @@ def _differ_in_pairs(trials: Sequence[Trial], key: str) -> bool:
 def _asked_for(study: Study, key: str) -> bool:
     """Whether the study's own arms set this part of the numerics."""
     knobs = {knob.rpartition(".")[2].lstrip("+~") for knob in study.varied}
-    return any(knob in (*KNOBS.get(key, ()), key) for knob in knobs)
+    return any(knob in (*DEVICE, *KNOBS.get(key, ()), key) for knob in knobs)
 
 
 def _told(study: Study, trials: Sequence[Trial], words: Mapping[int, str]) -> str:

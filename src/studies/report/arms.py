@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections import Counter
 from collections.abc import Callable, Container, Hashable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +15,8 @@ from src.studies.notation import shortened, text
 from src.studies.report.record import Record
 
 UNKNOWN = "unknown"
+# The name of a class or function, as in _target_: what a fingerprint of the code is made from.
+DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ def numerics(record: Record) -> dict[str, str]:
     """What the numbers depend on beside settings and code: device, threads, …; as far as an older run tells."""
     hardware = record.content.get("hardware")
     known = hardware if isinstance(hardware, Mapping) else {}
-    older = {key: text(known[key]) for key in ("device", "threads") if known.get(key) is not None}
+    older = {key: text(known[key]) for key in ("device", "processes", "threads") if known.get(key) is not None}
     return recorded_numerics(record) or older
 
 
@@ -67,6 +71,14 @@ def recorded_numerics(record: Record) -> dict[str, str]:
 def code(record: Record) -> str:
     """The fingerprint of the code that trained; empty where it was not recorded."""
     return _word(record.content.get("code"))
+
+
+def parts(record: Record) -> str:
+    """A digest of the classes and functions that the configuration names: the code of others differs in any case."""
+    values = (value for key, value in record.settings.items() if is_factor(key))
+    texts = (each for value in values for each in (value if isinstance(value, list) else [value]))
+    names = {each for each in texts if isinstance(each, str) and DOTTED.fullmatch(each)}
+    return hashlib.sha256(" ".join(sorted(names)).encode()).hexdigest()[:8]
 
 
 def is_known(record: Record) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from src.studies.notation import listing, shortened, text
-from src.studies.report.arms import UNKNOWN, code, group, numeric, numerics
+from src.studies.report.arms import UNKNOWN, code, group, numeric, numerics, parts
 from src.studies.report.directories import Place, find, natural
 from src.studies.report.places import arm_of
 from src.studies.report.reading import read
@@ -152,11 +152,14 @@ def _once(runs: Sequence[GatheredRun]) -> tuple[list[GatheredRun], list[Repeat]]
 def mixtures(runs: Sequence[GatheredRun]) -> list[str]:
     """What the arms' runs were computed by, where that is not the same for all that count."""
     counted = [run for run in runs if run.counted]
-    codes = {run.name: code(run.record) for run in counted}
-    shown = shortened(list(dict.fromkeys(codes.values())))
+    codes: dict[str, dict[str, str]] = {}
+    for run in counted:
+        codes.setdefault(parts(run.record), {})[run.name] = code(run.record)
+    mixed = {name: own for each in codes.values() if len({*each.values()}) > 1 for name, own in each.items()}
     found = []
-    if len(shown) > 1:
-        told = _by({run.name: shown[codes[run.name]] or UNKNOWN for run in counted}, counted)
+    if mixed:
+        shown = shortened(list(dict.fromkeys(mixed.values())))
+        told = _by({name: shown[own] or UNKNOWN for name, own in mixed.items()}, counted)
         found.append(f"The runs were computed by different code ({told}): what differs between them may be due to it.")
     known = {run.name: numerics(run.record) for run in counted}
     for key in dict.fromkeys(key for one in known.values() for key in one):

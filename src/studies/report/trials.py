@@ -13,7 +13,7 @@ from src.studies.factors import is_factor
 from src.studies.finding import Finding, warning
 from src.studies.notation import listing, text
 from src.studies.reductions import DERIVED, UNITS, History
-from src.studies.report.arms import code, recorded_numerics
+from src.studies.report.arms import code, parts, recorded_numerics
 from src.studies.report.places import SEED, arm_of, folders
 from src.studies.report.record import Record, read_record
 from src.studies.runs import Run
@@ -71,7 +71,7 @@ def differing(record: Record, config: Mapping[str, Any], study: Study) -> str:
 
 def run_of(arm: str, seed: int, record: Record, study: Study) -> Run:
     """A record as a run of the study; one that diverged has values, which are not finite."""
-    ran: Any = {"code": code(record), "numerics": recorded_numerics(record)}
+    ran: Any = {"code": code(record), "parts": parts(record), "numerics": recorded_numerics(record)}
     if record.diverged:
         return Run(arm, seed, *broken(record, study), **ran)
     return Run(arm, seed, record.history, record.summary, "" if record.done else record.error or record.status, **ran)

@@ -72,13 +72,13 @@ def author_words(directory: Path) -> dict[str, str]:
 def results_csv(evidence: Evidence) -> str:
     """One row per trial: arm, its settings, seed, quantities, counters, error; it can be judged again as it is.
 
-    Where trials differ in the code or the numerics that ran them, so much is told of each.
+    Where trials differ in the code or the numerics that ran them and lint says so, it is told of each.
     """
     study = evidence.study
     counters = [name for name in COUNTERS if any(name in trial.counters for trial in evidence.results.trials)]
     quantities = list(study.quantities)
     counters = [name for name in counters if name not in quantities]
-    ran = [name for name in RAN if len({told_of(trial, name) for trial in evidence.results.trials} - {""}) > 1]
+    ran = [name for name in RAN if evidence.mixed and len({told_of(t, name) for t in evidence.results.trials}) > 1]
     varied = [key for key in study.varied if key not in ("arm", "seed", "error", *quantities, *counters, *ran)]
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
