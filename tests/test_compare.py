@@ -11,10 +11,11 @@ import pytest
 from rich.console import Console
 
 from scripts import compare as script
-from src.comparison.comparison import Arm, compare
+from src.comparison.comparison import compare
 from src.comparison.payload import MOST_POINTS, as_script, payload
-from src.comparison.places import find
 from src.comparison.terminal import print_comparison
+from src.studies.report.directories import find
+from src.studies.report.gathering import Arm
 from src.trial.command_line import answer
 from tests.compare_data import DAMAGE, write_damaged, write_job, write_many
 from tests.conftest import ROOT

@@ -370,3 +370,31 @@ def test_five_hundred_runs_are_drawn_without_lag(browser, places):
     assert seconds("document.querySelector('#arms input').click()") < 0.6
     assert browser.run("panels.get('val/loss').data.length") == 25
     assert browser.console == []
+
+
+def test_a_seed_that_ran_twice_counts_once(browser, tmp_path):
+    """In the list of arms, in the curves and in the parallel coordinates, however they are ticked."""
+    generator = np.random.default_rng(0)
+    for job, seed in enumerate((0, 1, 1, 1)):
+        write_job(tmp_path / str(job), seed, generator, worse=float(job))
+    write_page(compare([tmp_path]), tmp_path / "page.html")
+    values = [run.record.summary["val/loss"] for run in compare([tmp_path]).runs]
+    browser.open((tmp_path / "page.html").as_uri())
+    browser.run("drawing")
+    choose(browser, "lines", "arms")
+    assert browser.run("[...drawn].sort()") == [0, 1]
+    members = "onceOf(membersOf('val/loss', 0)).map(({ run }) => run)"
+    shown = "get('arms').querySelector('.numbers').textContent.split(' ')[0]"
+    line = "armLines()[0].cell(byName['val/loss'])"
+    for word, kept in (("", [0, 1]), ("run!=0", [1]), ("run!=1", [0, 2]), ("run=2|3", [2])):
+        page_filter = f"get('filter').value = '{word}'; get('filter').dispatchEvent(new Event('input'))"
+        browser.run(page_filter)
+        browser.run("drawing")
+        browser.run("get('all').click()")
+        browser.run("drawing")
+        assert browser.run(members) == kept
+        mean = np.mean([values[run] for run in kept])
+        assert float(browser.run(shown)) == pytest.approx(mean, rel=0.2)
+        assert browser.run(line) == pytest.approx(mean)
+    assert browser.run("byName.repeats.values") == ["", "", "1", "1"]
+    assert browser.console == []

@@ -380,7 +380,8 @@ def multirun(tmp_path):
     for norm in ("none", "batch"):
         for seed in range(4):
             place = tmp_path / "run" / str(number)
-            write_trial(place, norm, seed, 0.5, generator, overrides=["epochs=2", f"norm={norm}", f"seed={seed}"])
+            overrides = ["epochs=2", f"norm={norm}", f"seed={seed}"]
+            write_trial(place, "", seed, 0.5, generator, epochs=2, norm=norm, overrides=overrides)
             number += 1
     failed = json.loads((tmp_path / "run" / "1" / "result.json").read_text())
     failed |= {"status": "failed", "error": "ValueError: dropout must be in [0, 1), got 2.0", "metrics": {}}

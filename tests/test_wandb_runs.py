@@ -54,10 +54,11 @@ def keep(directory, epochs):
     (directory / "metrics.csv").write_text("\n".join(lines) + "\n")
 
 
-def end(one, status="completed", **counters):
+def end(one, status="completed", arm=None, code=None, **counters):
     import wandb
 
-    one.log_result({"status": status, "error": None, "metrics": {}, "counters": counters, "best_epoch": 0})
+    result = {"status": status, "error": None, "metrics": {}, "counters": counters, "best_epoch": 0}
+    one.log_result({**result, "arm": arm, "code": code})
     wandb.finish()
 
 
@@ -191,3 +192,16 @@ def test_names_are_as_long_as_w_and_b_takes_them(tmp_path):
 def test_a_job_is_tuned_or_tried(tmp_path):
     with pytest.raises(ValueError, match="job_type must be tune or trial, got 'train'"):
         logger(tmp_path, job_type="train")
+
+
+def test_a_run_carries_the_digest_of_its_arm_and_of_its_code(tmp_path):
+    one = logger(tmp_path, factors={"norm": "batch"}, seed=3)
+    one.log_hyperparams({"norm": "batch", "seed": 3})
+    one.log_metrics(row(0), step=3)
+    end(one, arm="a" * 16, code="b" * 16)
+    config = offline(tmp_path)["config"]
+    assert (config["arm"], config["arm_id"], config["code"]) == ("norm=batch", "a" * 16, "b" * 16)
+    other = logger(tmp_path / "without")
+    other.log_metrics(row(0), step=3)
+    end(other, arm=None)
+    assert not {"arm_id", "code"} & set(offline(tmp_path / "without")["config"])

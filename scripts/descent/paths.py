@@ -14,12 +14,11 @@ from omegaconf import OmegaConf
 from scripts.descent.surface import Score, score
 from src.callbacks.history import read_history
 from src.callbacks.trajectory import read_trajectory
+from src.studies.factors import is_factor
 from src.trial.description import flat
 from src.trial.stored import read_stored
 
 Curve = NDArray[np.float64]
-# What may differ between runs whose paths are compared, and names none of them.
-UNNAMED = ("seed", "output_dir", "resume", "threads", "data_dir", "epochs", "trust")
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,8 @@ def labels_of(settings: Sequence[dict[str, Any]]) -> list[str]:
     varied = [
         key
         for key in settings[0]
-        if key.split(".")[0] not in UNNAMED
+        if is_factor(key)
+        and key != "epochs"
         and all(key in given for given in settings)  # one that a run lacks is its default then, whatever that was
         and len({str(given[key]) for given in settings}) > 1
     ]

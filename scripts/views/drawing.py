@@ -9,7 +9,7 @@ import wandb_workspaces.workspaces as ws
 from wandb_workspaces import expr
 
 from scripts.views.panels import Axis, Bars, Comparer, Importance, Lines, ParallelCoordinates, Scatter, Section
-from scripts.views.specification import ARM, Specification
+from scripts.views.specification import Specification
 
 # As many runs as W&B draws in one panel.
 MOST_RUNS = 100
@@ -21,8 +21,11 @@ REFUSED = ("So", "Sk", "Sm", "Sc", "Cs")
 
 def workspace(specification: Specification, entity: str, project: str) -> ws.Workspace:
     """The saved view; it has no name in W&B's tables yet."""
-    grouped = bool(specification.arms)
-    columns = ["run:displayName", *([f"config:{ARM}.value"] if grouped else []), "config:seed.value"]
+    keys, grouped = specification.keys, bool(specification.arms)
+    columns = ["run:displayName", *(f"config:{key}.value" for key in keys), "config:seed.value"]
+    colours: dict[object, object] = {
+        ws.GroupPath(*specification.groups[arm]): colour for arm, colour in specification.arms.items()
+    }
     return ws.Workspace(
         entity=entity,
         project=project,
@@ -39,8 +42,8 @@ def workspace(specification: Specification, entity: str, project: str) -> ws.Wor
         settings=ws.WorkspaceSettings(max_runs=MOST_RUNS),
         runset_settings=ws.RunsetSettings(
             filters=runs(specification, "trial" if grouped else "tune"),
-            groupby=[expr.Config(ARM)] if grouped else [],
-            group_colors={**specification.arms},  # type: ignore[dict-item]
+            groupby=[expr.Config(key) for key in keys],
+            group_colors=colours,
             pinned_columns=columns,
         ),
     )
@@ -68,16 +71,19 @@ def report(specification: Specification, entity: str, project: str) -> wr.Report
 def grid(section: Section, specification: Specification, entity: str, project: str, job_type: str) -> wr.PanelGrid:
     """A section in a report, with the runs of a kind."""
     name = f"{specification.place.group} {job_type}"
-    colours: dict[str | wr.RunsetGroup, str | dict[Any, Any]] = {
-        wr.RunsetGroup(runset_name=name, keys=(wr.RunsetGroupKey(key=wr.Config(ARM), value=arm),)): colour
-        for arm, colour in specification.arms.items()
-    }
+    # Each tuning run tried other settings: an arm's have the label alone in common.
+    keys = specification.keys[:1] if job_type == "tune" else specification.keys
+    colours: dict[str | wr.RunsetGroup, str | dict[Any, Any]] = {}
+    for arm, colour in specification.arms.items():
+        path = zip(keys, specification.groups[arm], strict=False)
+        own = tuple(wr.RunsetGroupKey(key=wr.Config(key), value=value) for key, value in path)
+        colours.setdefault(wr.RunsetGroup(runset_name=name, keys=own), colour)
     runset = wr.Runset(
         entity=entity,
         project=project,
         name=name,
         filters=runs(specification, job_type),
-        groupby=[f"config.{ARM}"] if specification.arms else [],
+        groupby=[f"config.{key}" for key in keys],
     )
     panels = [panel(one) for one in section.panels]
     place(panels, [isinstance(one, WIDE) for one in section.panels])

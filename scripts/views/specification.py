@@ -1,7 +1,7 @@
 """Which panels answer which questions about a subject: the whole view as plain data."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
@@ -19,21 +19,22 @@ from scripts.views.panels import (
     Section,
     plain,
 )
-from scripts.views.subject import Place, Subject
+from scripts.views.subject import Groups, Place, Subject
 from scripts.views.text import table
 
 CLOCKS = ("epoch", "updates", "seconds")
 CURVES = ("val/loss", "val/acc")
 STEPS = ("batch_size", "lr")
-# By this setting the runs of an arm are put together.
-ARM = "arm"
+# By this setting the runs of an arm are put together, and by both where arms of other code have the same.
+ARM, DIGEST = "arm", "arm_id"
 
 
 @dataclass(frozen=True)
 class Specification:
     """A workspace of `sections`, and a report of `told` and the same sections, and `tuning` with the tuning's runs.
 
-    `title` names both. `arms` maps an arm to its colour; without any, every run is drawn for itself.
+    `title` names both. `arms` maps an arm to its colour, `groups` to its values of `keys`; without any, every run is
+    drawn for itself.
     """
 
     title: str
@@ -42,6 +43,13 @@ class Specification:
     sections: Sequence[Section]
     told: Sequence[str]
     tuning: Section | None = None
+    groups: Groups = field(default_factory=dict)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The settings by which runs are grouped."""
+        deepest = max((len(path) for path in self.groups.values()), default=0)
+        return (ARM, DIGEST)[:deepest]
 
 
 def specify(subject: Subject) -> Specification:
@@ -53,6 +61,7 @@ def specify(subject: Subject) -> Specification:
         [section for section in _sections(subject) if section.panels],
         subject.told,
         _tuning(subject) if subject.tuned else None,
+        subject.groups,
     )
 
 
@@ -64,13 +73,19 @@ def as_yaml(specification: Specification) -> str:
         "project": place.project,
         "entity": place.entity or "the key's own",
         "runs": {"group": place.group, "job_type": "trial" if specification.arms else "tune"},
-        "grouped by": {ARM: dict(specification.arms)} if specification.arms else "nothing",
+        "grouped by": _grouping(specification) if specification.arms else "nothing",
         "workspace": [plain(section) for section in specification.sections],
         "report": [*specification.told, "the workspace's panels"],
     }
     if specification.tuning:
         node["report"].append(plain(specification.tuning) | {"runs": {"group": place.group, "job_type": "tune"}})
     return yaml.dump(node, Dumper=_Readable, sort_keys=False, allow_unicode=True, width=120)
+
+
+def _grouping(specification: Specification) -> dict[str, Any]:
+    """The keys with the colour of each arm's values."""
+    colours = {" ".join(specification.groups[arm]): colour for arm, colour in specification.arms.items()}
+    return {", ".join(specification.keys): colours}
 
 
 def as_table(specification: Specification) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from scripts.views import text
 from scripts.views.panels import Axis
-from src.studies.notation import number
+from src.studies.notation import number, shortened
 from src.studies.quantity import direction_of
 from src.studies.report import multirun
 from src.studies.report.evidence import MOST_COLOURS, Evidence
@@ -30,18 +30,23 @@ class Place:
     logged: int
 
 
+Groups = Mapping[str, tuple[str, ...]]
+
+
 @dataclass(frozen=True)
 class Subject:
     """Runs to be compared.
 
-    `arms` maps each arm to its colour, and is empty where every run stands for itself; `factors` are the settings that
-    tell arms apart or were tuned; `metrics` are what some run recorded or the study asks for, none before the first
+    `arms` maps each arm to its colour, and is empty where every run stands for itself; `groups` maps it to its label
+    at W&B, or to label and digest where several arms have one label; `factors` are the settings that tell arms apart or
+    were tuned; `metrics` are what some run recorded or the study asks for, none before the first
     run; `leading` is the result that matters most, and `selection` the one by which settings were chosen; `told` is
     the report's text.
     """
 
     place: Place
     arms: Mapping[str, str]
+    groups: Groups
     factors: Sequence[Axis]
     metrics: frozenset[str]
     leading: str
@@ -70,9 +75,11 @@ def _of_study(directory: Path, evidence: Evidence) -> Subject:
     levels |= {knob: list(one.values) for knob, one in study.nuisance.items()}
     asked = [evidence.leading.metric, *(one.metric for one in study.quantities.values())]
     recorded = _metrics(evidence.records.values())
+    groups = told_apart([(arm, arm, record) for (arm, _), record in evidence.records.items()], study.arms)
     return Subject(
         _place(directory),
-        arms={arm: colour_of(arm, evidence.shown) for arm in study.arms},
+        arms=_coloured(groups, evidence.shown),
+        groups=groups,
         factors=[axis(knob, values) for knob, values in levels.items()],
         metrics=recorded.union(asked) if recorded else recorded,
         leading=next((metric for metric in asked if "/" in metric), "test/loss"),
@@ -83,11 +90,12 @@ def _of_study(directory: Path, evidence: Evidence) -> Subject:
 
 
 def _of_multirun(directory: Path, found: multirun.Tabulation) -> Subject:
-    logged = dict.fromkeys(str(one["arm"]) for one in identities(directory) if one.get("arm"))
-    arms = list(found.arms if logged.keys() <= found.arms.keys() else logged)
+    entries = [(_label(run.place.path) or arm, arm, run.record) for arm, runs in found.runs.items() for run in runs]
+    groups = told_apart(entries, ())
     return Subject(
         _place(directory),
-        arms={arm: colour_of(arm, arms[:MOST_COLOURS]) for arm in arms},
+        arms=_coloured(groups, list(groups)[:MOST_COLOURS]),
+        groups=groups,
         factors=[_varied(found, knob) for knob in found.varied],
         metrics=_metrics(found.records),
         leading=next((metric for metric in multirun.FIRST if metric in found.metrics), "test/loss"),
@@ -102,6 +110,7 @@ def _of_search(directory: Path, found: multirun.Tabulation, search: Mapping[str,
     return Subject(
         _place(directory),
         arms={},
+        groups={},
         factors=[_varied(found, knob) for knob in space],
         metrics=_metrics(found.records),
         leading=metric,
@@ -109,6 +118,41 @@ def _of_search(directory: Path, found: multirun.Tabulation, search: Mapping[str,
         tuned=False,
         told=text.of_search(found.records, space, metric, direction_of(metric) or "down"),
     )
+
+
+def told_apart(entries: Sequence[tuple[str, str, Record]], expected: Iterable[str]) -> Groups:
+    """Each arm's place among W&B's groups.
+
+    Args:
+        entries: label at W&B, arm and record of each run.
+        expected: labels that are to come, whether runs have them yet or not.
+    """
+    arms: dict[str, dict[str, str]] = {label: {} for label in expected}
+    for label, arm, record in entries:
+        arms.setdefault(label, {}).setdefault(str(record.content.get("arm") or ""), arm)
+    if all(len(digests.keys() - {""}) < 2 for digests in arms.values()):
+        return {label: (label,) for label in arms}
+    found: dict[str, tuple[str, ...]] = {}
+    for label, digests in arms.items():
+        shown = shortened(list(digests))
+        for digest, arm in digests.items():
+            # Where the arm's name does not tell, the digest does.
+            name = arm if list(digests.values()).count(arm) == 1 else f"{arm} ({shown[digest] or 'unknown'})"
+            found[name] = (label, digest) if digest else (label,)
+        if not digests:
+            found[label] = (label,)
+    return found
+
+
+def _coloured(groups: Groups, shown: Sequence[str]) -> dict[str, str]:
+    nested = any(len(path) > 1 for path in groups.values())
+    return {name: colour_of(name, list(groups)[:MOST_COLOURS] if nested else shown) for name in groups}
+
+
+def _label(run: Path) -> str:
+    """The run's arm as it was logged; empty for one that was not."""
+    path = run / IDENTITY
+    return str(read_identity(path)["arm"] or "") if path.is_file() else ""
 
 
 def axis(knob: str, levels: Iterable[Any]) -> Axis:
@@ -150,7 +194,7 @@ def _place(directory: Path) -> Place:
 
 
 def _varied(found: multirun.Tabulation, knob: str) -> Axis:
-    return axis(knob, [record.overrides.get(knob) for record in found.records])
+    return axis(knob, [record.overrides.get(knob, record.settings.get(knob)) for record in found.records])
 
 
 def _metrics(records: Iterable[Record]) -> frozenset[str]:

@@ -9,10 +9,11 @@ import numpy as np
 from scipy.special import stdtrit
 
 from src.comparison.columns import columns
-from src.comparison.comparison import Arm, ComparedRun, Comparison
+from src.comparison.comparison import Comparison
 from src.studies.notation import text
 from src.studies.reductions import UNITS, Curve
 from src.studies.report.figures.style import DASHES, SERIES
+from src.studies.report.gathering import Arm, GatheredRun
 
 # A curve of more points than a screen has pixels is thinned evenly; its first and last point stay.
 MOST_POINTS = 1000
@@ -100,11 +101,11 @@ def _arm(arm: Arm, place: int) -> dict[str, Any]:
     }
 
 
-def _run(run: ComparedRun, arm: int) -> dict[str, Any]:
+def _run(run: GatheredRun, arm: int) -> dict[str, Any]:
     record = run.record
     return {
         **{"name": run.name, "arm": arm, "seed": record.seed, "status": record.status, "why": record.error},
-        **{"place": str(run.place.path), "known": bool(run.settings)},
+        **{"place": str(run.place.path), "known": bool(run.settings), "repeats": run.repeats},
     }
 
 

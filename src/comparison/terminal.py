@@ -12,12 +12,13 @@ from rich.text import Text
 
 from src.comparison.braille import Canvas
 from src.comparison.columns import metrics
-from src.comparison.comparison import Arm, ComparedRun, Comparison
+from src.comparison.comparison import Comparison
 from src.studies.notation import listing
 from src.studies.quantity import direction_of
 from src.studies.reductions import UNITS, Curve
 from src.studies.report.figures.curves import Band
 from src.studies.report.figures.style import SERIES, scale_of, short
+from src.studies.report.gathering import Arm, GatheredRun, counted_of
 from src.studies.report.wording import count, plain, plus_minus
 from src.studies.runs import Run
 from src.studies.statistics import summarize
@@ -81,14 +82,14 @@ def arms_table(comparison: Comparison, shown: Sequence[str]) -> Table:
             column, justify="left" if column == "arm" else "right", no_wrap=column != "arm", overflow="fold"
         )
     for arm, runs in comparison.arms.items():
-        done = [run for run in runs if run.record.status == "completed"]
+        done = [run for run in runs if run.counted]
         cells = []
         for name in shown:
             values = [value for run in done if math.isfinite(value := run.record.summary.get(name, math.nan))]
             summary = summarize(values)
             mean = plus_minus(float(summary.mean), float(summary.sd)) if values else "—"
             cells.append(mean if len(values) in (0, len(done)) else f"{mean} (n = {len(values)})")
-        table.add_row(Text(_label(arm), style=_style(comparison, arm)), f"{len(done)} of {len(runs)}", *cells)
+        table.add_row(Text(arm.label, style=_style(comparison, arm)), counted_of(runs), *cells)
     return table
 
 
@@ -137,7 +138,7 @@ def curves(comparison: Comparison, metric: str, clock: str, width: int) -> list[
     for arm, band in bands.items():
         finite = band.mean[np.isfinite(band.mean)]
         end = plain(float(finite[-1])) if len(finite) else "—"
-        lines.append(Text.assemble(("━━ ", _style(comparison, arm)), f"{short(_label(arm), 60)}: {end} at the end"))
+        lines.append(Text.assemble(("━━ ", _style(comparison, arm)), f"{short(arm.label, 60)}: {end} at the end"))
     return lines
 
 
@@ -149,7 +150,7 @@ def _bands(comparison: Comparison, metric: str, clock: str) -> dict[Arm, Band]:
     found = {}
     for arm, runs in comparison.arms.items():
         known = [run for run in runs if {metric, clock, "epoch"} <= set(run.record.history)]
-        drawn = [run for run in known if run.record.status == "completed"] or known
+        drawn = [run for run in known if run.counted] or known
         if arm.part != "tuning" and drawn:
             made = [Run(arm.name, run.record.seed or 0, run.record.history) for run in drawn]
             found[arm] = Band(made, metric, clock)
@@ -182,15 +183,11 @@ class _Axis:
         return float(self.low + part * (self.high - self.low))
 
 
-def _rank(run: ComparedRun, metric: str) -> tuple[bool, float]:
+def _rank(run: GatheredRun, metric: str) -> tuple[bool, float]:
     sign = 1 if direction_of(metric) == "up" else -1
     value = run.record.summary.get(metric, math.nan)
     known = run.record.status == "completed" and math.isfinite(value)
     return not known, -sign * value if known else 0.0
-
-
-def _label(arm: Arm) -> str:
-    return f"{arm.name} (tuning)" if arm.part == "tuning" else arm.name
 
 
 def _style(comparison: Comparison, arm: Arm) -> str:

@@ -9,13 +9,13 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from src.comparison.places import Place, find
-from src.comparison.reading import read
 from src.events.experiment import experiment
 from src.events.file import write_events
 from src.events.hyperparameters import Scalar, hyperparameters, setting
 from src.events.session import Session
 from src.studies.notation import text
+from src.studies.report.directories import Place, find
+from src.studies.report.reading import read
 from src.studies.report.record import Record
 
 FOLDER = "board"

@@ -2,21 +2,24 @@
 
 import math
 
+from src.studies.factors import SWEEPS, is_place
 from src.studies.notation import number, text
 from src.studies.report.record import Record
 
 Scalar = bool | float | str
-# These say where a run is kept and watched, or which sweep it belongs to.
-NO_HYPERPARAMETERS = ("data_dir", "resume", "output_dir", "logger", "hydra", "study", "search", "trust")
 PRUNING = "callbacks.pruning"
 
 
 def hyperparameters(record: Record) -> dict[str, Scalar]:
     """Name → value; a setting that is null has none, a list is written as it is typed."""
-    typed = [name for name in record.overrides if name.split(".")[0] not in NO_HYPERPARAMETERS and name != PRUNING]
-    knobs = [name for name in record.settings if "." not in name and name not in NO_HYPERPARAMETERS]
+    typed = [name for name in record.overrides if _is_hyperparameter(name) and name != PRUNING]
+    knobs = [name for name in record.settings if "." not in name and _is_hyperparameter(name)]
     found = {name: setting(record, name) for name in dict.fromkeys([*typed, *knobs])}
     return {name: value for name, value in found.items() if value is not None}
+
+
+def _is_hyperparameter(name: str) -> bool:
+    return not is_place(name) and name.partition(".")[0] not in SWEEPS
 
 
 def setting(record: Record, name: str) -> Scalar | None:

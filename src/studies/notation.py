@@ -49,6 +49,15 @@ def signed(value: float, digits: int = 3) -> str:
     return (f"{value:+,.0f}" if whole else f"{value + 0.0:+.{digits}g}").replace("-", "−")
 
 
+def shortened(digests: Sequence[str], least: int = 6) -> dict[str, str]:
+    """Each digest as short as it can be told from the others."""
+    different = set(digests)
+    lengths = range(least, max(map(len, different), default=0) + 1)
+    enough = (length for length in lengths if len({digest[:length] for digest in different}) == len(different))
+    length = next(enough, None)
+    return {digest: digest[:length] for digest in digests}
+
+
 def listing(names: Sequence[object], most: int = 8) -> str:
     """Names in one line, cut after a few: a, b, c and 5 more."""
     shown = ", ".join(str(name) for name in names[:most])

@@ -17,13 +17,20 @@ COUNTERS = ("epochs", "updates", "samples", "seconds", "params")
 
 @dataclass(frozen=True)
 class Trial:
-    """One run of an arm with a seed: a number per quantity (absent: not measured; NaN or ±inf: not finite)."""
+    """One run of an arm with a seed: a number per quantity (absent: not measured; NaN or ±inf: not finite).
+
+    `code` is the fingerprint of the code that ran it, comparable among trials of the same `parts` (classes);
+    `numerics` are device, threads and whatever else numbers depend on; empty where nothing recorded them.
+    """
 
     arm: str
     seed: int
     values: Mapping[str, float]
     counters: Mapping[str, float] = field(default_factory=dict)
     table: str = ""
+    code: str = ""
+    parts: str = ""
+    numerics: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

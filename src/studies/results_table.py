@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ from src.studies.finding import Finding, warning
 from src.studies.notation import listing, number, text
 from src.studies.results import COUNTERS, Results, Trial, collect
 from src.studies.study import Study
+
+# Columns that a table has where its trials were not all run alike.
+RAN = ("code", "numerics")
 
 
 def read_results(study: Study, *paths: str | Path) -> Results:
@@ -51,8 +55,23 @@ def results_from_rows(study: Study, rows: Iterable[Mapping[str, Any]]) -> Result
         else:
             values = damage.numbers(row, quantities, line)
             counters = {k: v for k in COUNTERS if k in columns and (v := number(row.get(k))) is not None}
-            trials.append(Trial(arm, int(seed), values, counters, text(row.get("table") or "")))
+            trial = Trial(arm, int(seed), values, counters, text(row.get("table") or ""))
+            trials.append(ran_by(trial, {name: row[name] for name in RAN if name in row and name not in study.varied}))
     return collect(study, trials, damage.findings())
+
+
+def told_of(trial: Trial, name: str) -> str:
+    """What ran a trial, as a cell: its code and of which classes, or device=cpu; threads=1."""
+    if name == "code":
+        return f"{trial.code} of {trial.parts}" if trial.code else ""
+    return "; ".join(f"{key}={value}" for key, value in trial.numerics.items())
+
+
+def ran_by(trial: Trial, cells: Mapping[str, Any]) -> Trial:
+    """The trial with what ran it, from such cells."""
+    code, _, parts = str(cells.get("code") or "").partition(" of ")
+    pairs = (part.strip().partition("=") for part in str(cells.get("numerics") or "").split(";"))
+    return replace(trial, code=code, parts=parts, numerics={key: value for key, _, value in pairs if value})
 
 
 class Damage:

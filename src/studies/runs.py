@@ -15,13 +15,19 @@ from src.studies.study import Study
 
 @dataclass(frozen=True)
 class Run:
-    """One run: its learning curves (epoch, updates, samples, seconds, train/loss, …), its summary, or its error."""
+    """One run: its learning curves (epoch, updates, samples, seconds, train/loss, …), its summary, or its error.
+
+    `code`, `parts` and `numerics` are those of the `Trial` that it is, empty where the run did not record them.
+    """
 
     arm: str
     seed: int
     history: History = field(default_factory=dict)
     summary: Mapping[str, float] = field(default_factory=dict)
     error: str = ""
+    code: str = ""
+    parts: str = ""
+    numerics: Mapping[str, str] = field(default_factory=dict)
 
 
 def results_from_runs(study: Study, runs: Iterable[Run]) -> Results:
@@ -41,7 +47,9 @@ def results_from_runs(study: Study, runs: Iterable[Run]) -> Results:
                     values[name] = measure(quantity, run.history, run.summary)
                 except ValueError as problem:
                     unmeasured.setdefault(str(problem), []).append(f"{run.arm} seed {run.seed}")
-        trials.append(Trial(run.arm, run.seed, values, counters(run)))
+        trials.append(
+            Trial(run.arm, run.seed, values, counters(run), code=run.code, parts=run.parts, numerics=run.numerics)
+        )
     found: list[Finding] = []
     if failed:
         found.append(warning("failed_trial", f"{len(failed)} of {len(trials)} trials failed ({listing(failed, 3)})."))

@@ -5,10 +5,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from src.trial.identity import NOT_IN_HASH
-
-# They name a sweep or repeat a run; none tells arms apart.
-NOT_AN_ARM = (*NOT_IN_HASH, "seed", "study", "search")
+from src.studies.factors import is_factor
 
 
 def typed() -> dict[str, Any]:
@@ -19,7 +16,7 @@ def typed() -> dict[str, Any]:
     hydra = HydraConfig.get()
     pairs = (str(entry).partition("=") for entry in hydra.overrides.task)
     own = {knob.lstrip("+~"): value for knob, _, value in pairs}
-    told = {knob: value for knob, value in own.items() if knob.partition(".")[0] not in NOT_AN_ARM}
+    told = {knob: value for knob, value in own.items() if is_factor(knob)}
     # Hydra writes down the command before it starts the first job, whichever process runs it.
     command = Path(hydra.runtime.cwd) / hydra.sweep.dir / "multirun.yaml"
     if hydra.mode != RunMode.MULTIRUN or not command.is_file():

@@ -15,7 +15,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from src.atomic import write_json
 from src.callbacks.history import read_history
 from src.paths import typed_path
-from src.trial.identity import NOT_IN_HASH
+from src.studies.factors import is_place
 from src.trial.wandb_key import has_key
 
 # What a curve can be drawn over; every row of a run's history has all four.
@@ -114,9 +114,7 @@ class WandbLogger(loggers.WandbLogger):
         """Settings as `model/units`, since W&B reads a dot as a level; those of this run's place are left out."""
         given = vars(params) if isinstance(params, Namespace) else params
         settings = {
-            key.replace(".", "/"): value
-            for key, value in given.items()
-            if key.partition(".")[0] not in NOT_IN_HASH and key != "data.data_dir"
+            key.replace(".", "/"): value for key, value in given.items() if not is_place(key) and key != "threads"
         }
         factors = {config_key(knob): value for knob, value in self.identity["factors"].items()}
         first = {"arm": self.identity["arm"], "study": self.identity["study"], "seed": self.identity["seed"], **factors}
@@ -144,6 +142,9 @@ class WandbLogger(loggers.WandbLogger):
         facts = {"status": result["status"], "error": result["error"], "best_epoch": result["best_epoch"]}
         summary = {name: value for name, value in numbers.items() if isinstance(value, int | float)} | facts
         self.experiment.summary.update({name: value for name, value in summary.items() if value is not None})
+        # A label may be that of several arms: runs of other code were told the same.
+        known = {key: result[name] for key, name in (("arm_id", "arm"), ("code", "code")) if result.get(name)}
+        self.experiment.config.update(known, allow_val_change=True)
 
     def _catch_up(self, epoch: float) -> None:
         """Logs the epochs before this one that an earlier process trained and this run does not have."""

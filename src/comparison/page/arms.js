@@ -66,8 +66,7 @@ function drawArms() {
     box.checked = ticked > 0;
     box.indeterminate = ticked > 0 && ticked < own.length;
     box.disabled = !own.length;
-    const measured = own
-      .filter(completed)
+    const measured = once(own.filter(completed))
       .map((run) => values[run])
       .filter(isNumber);
     numbers.textContent = own.length

@@ -22,6 +22,11 @@ function membersOf(metric, arm) {
     .filter(({ x, y }) => x && y);
 }
 
+function onceOf(members) {
+  const kept = new Set(once(members.map(({ run }) => run)));
+  return members.filter(({ run }) => kept.has(run));
+}
+
 async function drawCurves() {
   const metrics = state.metrics.split(" ").filter((name) => METRICS.includes(name));
   arrangePanels(metrics);
@@ -66,7 +71,7 @@ async function drawPanel(metric, groups, stride, theme) {
   groups.forEach((members, arm) => {
     if (!members.length) return;
     const line = { color: theme.colour(arms[arm].colour), dash: arms[arm].dash };
-    const fresh = state.show === "runs" ? singleRuns(members, line, stride) : meanOfRuns(members, arm, line);
+    const fresh = state.show === "runs" ? singleRuns(members, line, stride) : meanOfRuns(onceOf(members), arm, line);
     traces.push(...fresh);
     for (const trace of fresh)
       if (trace.fill !== "toself") for (const value of trace.y) if (isNumber(value)) heights.push(value);

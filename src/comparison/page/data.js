@@ -8,12 +8,17 @@ const labels = arms.map((arm) => (arm.part === "tuning" ? `${arm.name} (tuning)`
 const CLOCKS = ["epoch", "updates", "samples", "seconds"].filter((name) => curves[name]?.some((at) => at !== null));
 const METRICS = Object.keys(curves).filter((name) => !["epoch", "updates", "samples", "seconds"].includes(name));
 
+const named = Object.fromEntries(runs.map((run, place) => [run.name, place]));
+// For each run the one that had its seed before; empty where no run has.
+const again = runs.some((run) => run.repeats) ? runs.map((run) => run.repeats) : [];
+
 // The table's columns; `values` has a cell for each run, null where it is empty.
 const columns = [
   { name: "run", kind: "name", values: runs.map((run) => run.name), shown: true },
   { name: "arm", kind: "name", values: runs.map((run) => labels[run.arm]), shown: true },
   { name: "seed", kind: "name", values: runs.map((run) => run.seed), numeric: true, shown: true },
   { name: "status", kind: "name", values: runs.map((run) => run.status), shown: runs.some((run) => run.why) },
+  ...(again.length ? [{ name: "repeats", kind: "name", values: again, shown: true }] : []),
   ...data.columns,
 ];
 const factors = columns.filter((column) => column.kind === "factor");
@@ -22,6 +27,12 @@ const byName = Object.fromEntries(columns.map((column) => [column.name, column])
 
 const get = (id) => document.getElementById(id);
 const completed = (run) => runs[run].status === "completed";
+// The same seed twice is one run repeated: of these runs, the first of each seed of an arm.
+function once(which) {
+  const own = (run) => runs[run].repeats || runs[run].name;
+  const first = new Map(which.toSorted((a, b) => b - a).map((run) => [own(run), run]));
+  return which.filter((run) => first.get(own(run)) === run);
+}
 const curveOf = (name, run) => series[curves[name]?.[run]];
 
 function element(name, attributes = {}, ...children) {

@@ -57,7 +57,7 @@ function armLines() {
     .map((_, arm) => arm)
     .filter((arm) => runsOf(arm).length)
     .map((arm) => {
-      const own = runsOf(arm);
+      const own = once(runsOf(arm));
       const cell = (column) => {
         const values = own.map((run) => column.values[run]);
         if (new Set(values).size === 1) return values[0];
@@ -67,7 +67,7 @@ function armLines() {
           .filter(isNumber);
         return column.numeric && numbers.length ? mean(numbers) : null;
       };
-      return { name: labels[arm], arm, drawn: own.some((run) => drawn.has(run)), cell };
+      return { name: labels[arm], arm, drawn: runsOf(arm).some((run) => drawn.has(run)), cell };
     });
 }
 

@@ -2,7 +2,6 @@
 
 const firstOf = (names, wanted) => wanted.find((name) => names.includes(name)) ?? names[0] ?? "";
 const measured = measures.map((column) => column.name);
-const named = Object.fromEntries(runs.map((run, place) => [run.name, place]));
 const firstDrawn = firstRuns();
 
 const DEFAULTS = {
@@ -26,9 +25,9 @@ const state = { ...DEFAULTS };
 let drawn = new Set(firstDrawn); // the runs that are ticked
 let shown = everyRun; // the runs that the filter keeps, in the order of the table
 
-// At first what completed is drawn, without the trials that only tuned an arm.
+// At first what completed is drawn, each seed once, without the trials that only tuned an arm.
 function firstRuns() {
-  const good = everyRun.filter((run) => completed(run) && arms[runs[run].arm].part !== "tuning");
+  const good = once(everyRun.filter((run) => completed(run) && arms[runs[run].arm].part !== "tuning"));
   return good.length ? good : everyRun.filter((run) => METRICS.some((name) => curveOf(name, run)));
 }
 

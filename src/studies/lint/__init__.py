@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from src.studies.finding import Finding
-from src.studies.lint import budgets, cells, fairness, samples, splits, trials
+from src.studies.lint import alike, budgets, cells, fairness, samples, splits, trials
 from src.studies.results import Results
 from src.studies.study import Study
 
@@ -31,6 +31,8 @@ RESULTS_RULES = (
     trials.not_finite,
     trials.not_positive,
     trials.no_spread,
+    alike.mixed_code,
+    alike.mixed_numerics,
     budgets.unequal_budgets,
     budgets.unequal_sizes,
     samples.few_results,

@@ -76,6 +76,11 @@ class Evidence:
         return [key for key in asked if key not in self.records or self.records[key].status in UNSETTLED]
 
     @property
+    def mixed(self) -> bool:
+        """Whether lint found that not all trials were run alike."""
+        return any(finding.code.startswith("mixed_") for finding in self.judgement.lint)
+
+    @property
     def leading(self) -> Quantity:
         """The quantity that matters most."""
         return leading(self.study)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
+from src.studies.report.arms import is_known, varied
 from src.studies.report.blocks import Block, Document, Points, Section, Table, Text
-from src.studies.report.record import Record, read_record
+from src.studies.report.gathering import GatheredRun, counted_of, gather
+from src.studies.report.record import Record
 from src.studies.report.wording import count, duration, plain, plus_minus
 from src.studies.statistics import summarize
 
@@ -18,17 +21,30 @@ FIRST = ("test/loss", "test/acc", "val/loss", "val/acc", "train/loss", "train/ac
 
 @dataclass(frozen=True)
 class Tabulation:
-    """A multirun's jobs by arm; `common` are the overrides that all share, `varied` those that name the arms."""
+    """A multirun's jobs by the name of their arm; `common` are the overrides that all share, `varied` the other knobs.
+
+    `notes` say what to know before reading the means.
+    """
 
     name: str
-    arms: Mapping[str, Sequence[Record]]
+    runs: Mapping[str, Sequence[GatheredRun]]
     common: Mapping[str, str]
     varied: Sequence[str]
+    notes: Sequence[str] = ()
+
+    @cached_property
+    def arms(self) -> dict[str, list[Record]]:
+        """Each arm's jobs."""
+        return {arm: [run.record for run in runs] for arm, runs in self.runs.items()}
 
     @property
     def records(self) -> list[Record]:
         """All jobs."""
         return [record for records in self.arms.values() for record in records]
+
+    def counted(self, arm: str) -> list[Record]:
+        """An arm's completed jobs, each seed once."""
+        return [run.record for run in self.runs[arm] if run.counted]
 
     @property
     def metrics(self) -> list[str]:
@@ -39,45 +55,40 @@ class Tabulation:
 
     def values(self, arm: str, metric: str) -> list[float]:
         """An arm's finite values of a metric."""
-        found = (record.summary.get(metric, math.nan) for record in self.arms[arm] if record.done)
+        found = (record.summary.get(metric, math.nan) for record in self.counted(arm))
         return [value for value in found if math.isfinite(value)]
 
 
 def read_multirun(directory: Path) -> Tabulation:
-    """The jobs of a multirun directory, each folder with a result.json or .hydra/overrides.yaml.
+    """The jobs of a multirun directory, in the arms that a comparison of it has.
 
     Raises:
         FileNotFoundError: when there is none.
     """
     if not directory.is_dir():
         raise FileNotFoundError(f"{directory}: no such directory")
-    places = {path.parent for path in directory.rglob("result.json")}
-    places |= {path.parent.parent for path in directory.rglob(".hydra/overrides.yaml")}
-    if not places:
+    try:
+        found = gather([directory])
+    except FileNotFoundError as nothing:
         raise FileNotFoundError(
             f"{directory}: expected a study's directory (study.yaml) or a multirun's (jobs with result.json), "
             "found neither"
-        )
-    records = [read_record(place) for place in sorted(places, key=_natural)]
-    keys = dict.fromkeys(key for record in records for key in record.overrides if key != "seed")
-    varied = [key for key in keys if len({record.overrides.get(key) for record in records}) > 1]
-    common = {key: value for key, value in records[0].overrides.items() if key not in ("seed", *varied)}
-    arms: dict[str, list[Record]] = {}
-    for record in records:
-        named = ",".join(f"{key}={record.overrides[key]}" for key in varied if key in record.overrides)
-        arms.setdefault(named or "all jobs", []).append(record)
-    return Tabulation(directory.resolve().name, arms, common, varied)
-
-
-def _natural(path: Path) -> list[tuple[int, str]]:
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in path.parts]
+        ) from nothing
+    known = [run.record for run in found.runs if is_known(run.record)]
+    typed = dict.fromkeys(key for record in known for key in record.overrides if key != "seed")
+    different = varied([[record] for record in known])
+    common = {key: known[0].overrides[key] for key in typed if len({one.overrides.get(key) for one in known}) == 1}
+    runs: dict[str, list[GatheredRun]] = {}
+    for arm, own in found.arms.items():
+        runs.setdefault(arm.label, []).extend(own)
+    return Tabulation(directory.resolve().name, runs, common, different, found.notes)
 
 
 def rows(table: Tabulation, metrics: Sequence[str]) -> list[list[str]]:
     """One row per arm: n of how many jobs, then mean ± sd per metric."""
     found = []
-    for arm, records in table.arms.items():
-        done = sum(record.done for record in records)
+    for arm, runs in table.runs.items():
+        done = len(table.counted(arm))
         cells = []
         for metric in metrics:
             values = table.values(arm, metric)
@@ -85,7 +96,7 @@ def rows(table: Tabulation, metrics: Sequence[str]) -> list[list[str]]:
             shown = plus_minus(float(summary.mean), float(summary.sd)) if values else "—"
             # A mean over fewer runs than the row says is not that row's mean.
             cells.append(shown if len(values) in (0, done) else f"{shown} (n = {len(values)})")
-        found.append([arm, f"{done} of {len(records)}", *cells])
+        found.append([arm, counted_of(runs), *cells])
     return found
 
 
@@ -117,11 +128,8 @@ def failures(table: Tabulation) -> list[list[str]]:
 
 def notes(table: Tabulation) -> list[str]:
     """What to know before reading the means."""
-    told = []
-    seeds = {arm: [r.seed for r in records if r.done] for arm, records in table.arms.items()}
-    repeated = [arm for arm, own in seeds.items() if len(set(own)) < len(own)]
-    if repeated:
-        told.append(f"A seed appears more than once in {', '.join(repeated)}: these jobs are not independent.")
+    told = [*table.notes]
+    seeds = {arm: [record.seed for record in table.counted(arm)] for arm in table.runs}
     sets = {tuple(sorted({s for s in own if s is not None})) for own in seeds.values()}
     if len(sets) > 1:
         told.append("The arms do not have the same seeds, so differences between their means are not paired.")

@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ class Record:
         found = number(self.content.get("seed", self.overrides.get("seed")))
         return int(found) if found is not None and found == found // 1 else None
 
-    @property
+    @cached_property
     def settings(self) -> dict[str, Any]:
         """The resolved configuration, flat: data.seed → 3."""
         return flat(self.content.get("config") or {})

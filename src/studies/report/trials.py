@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from src.studies.factors import is_factor
 from src.studies.finding import Finding, warning
 from src.studies.notation import listing, text
 from src.studies.reductions import DERIVED, UNITS, History
+from src.studies.report.arms import code, parts, recorded_numerics
 from src.studies.report.places import SEED, arm_of, folders
 from src.studies.report.record import Record, read_record
 from src.studies.runs import Run
@@ -23,7 +25,7 @@ def read_trials(
 ) -> tuple[dict[tuple[str, int], Record], list[Finding]]:
     """(arm, seed) → record, in the study's order; what is of no arm, or of an earlier one, is told and left out."""
     records: dict[tuple[str, int], Record] = {}
-    strangers, stale = [], []
+    strangers, stale, again = [], [], []
     for path in folders(root):
         arm = arm_of(path.name, study)
         if arm is None:
@@ -38,6 +40,10 @@ def read_trials(
             key = differing(record, configs.get(arm, {}), study)
             if key:
                 stale.append(f"{arm} seed {seed[1]} ({key} was {text(record.settings[key])})")
+            elif record.seed not in (None, int(seed[1])):
+                stale.append(f"{arm} seed {seed[1]} (seed was {record.seed})")
+            elif (arm, int(seed[1])) in records:
+                again.append(f"{arm} seed {seed[1]} ({path.name}/{trial.name})")
             else:
                 records[arm, int(seed[1])] = record
     found = []
@@ -47,6 +53,8 @@ def read_trials(
     if stale:
         message = f"Trials from before the study changed are left out until it runs again: {listing(stale, 4)}."
         found.append(warning("stale_trial", message))
+    if again:
+        found.append(warning("duplicate_trial", f"Trials that lie there twice count once: {listing(again, 4)}."))
     order = list(study.arms)
     return dict(sorted(records.items(), key=lambda item: (order.index(item[0][0]), item[0][1]))), found
 
@@ -55,7 +63,7 @@ def differing(record: Record, config: Mapping[str, Any], study: Study) -> str:
     """The first root knob that a finished trial had set otherwise than its arm now does, or nothing."""
     settings = record.settings
     for key, value in config.items():
-        known = key in settings and "." not in key and key not in ("seed", *study.nuisance)
+        known = key in settings and "." not in key and is_factor(key) and key not in study.nuisance
         if known and text(settings[key]) != text(value):
             return key
     return ""
@@ -63,9 +71,10 @@ def differing(record: Record, config: Mapping[str, Any], study: Study) -> str:
 
 def run_of(arm: str, seed: int, record: Record, study: Study) -> Run:
     """A record as a run of the study; one that diverged has values, which are not finite."""
+    ran: Any = {"code": code(record), "parts": parts(record), "numerics": recorded_numerics(record)}
     if record.diverged:
-        return Run(arm, seed, *broken(record, study))
-    return Run(arm, seed, record.history, record.summary, "" if record.done else record.error or record.status)
+        return Run(arm, seed, *broken(record, study), **ran)
+    return Run(arm, seed, record.history, record.summary, "" if record.done else record.error or record.status, **ran)
 
 
 def broken(record: Record, study: Study) -> tuple[History, dict[str, float]]:

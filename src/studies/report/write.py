@@ -17,6 +17,7 @@ from src.studies.report.document import document
 from src.studies.report.evidence import Evidence
 from src.studies.report.render import html, markdown
 from src.studies.results import COUNTERS
+from src.studies.results_table import RAN, told_of
 
 AUTHOR = "author.yaml"
 
@@ -69,23 +70,27 @@ def author_words(directory: Path) -> dict[str, str]:
 
 
 def results_csv(evidence: Evidence) -> str:
-    """One row per trial: arm, its settings, seed, quantities, counters, error; it can be judged again as it is."""
+    """One row per trial: arm, its settings, seed, quantities, counters, error; it can be judged again as it is.
+
+    Where trials differ in the code or the numerics that ran them and lint says so, it is told of each.
+    """
     study = evidence.study
     counters = [name for name in COUNTERS if any(name in trial.counters for trial in evidence.results.trials)]
     quantities = list(study.quantities)
     counters = [name for name in counters if name not in quantities]
-    varied = [key for key in study.varied if key not in ("arm", "seed", "error", *quantities, *counters)]
+    ran = [name for name in RAN if evidence.mixed and len({told_of(t, name) for t in evidence.results.trials}) > 1]
+    varied = [key for key in study.varied if key not in ("arm", "seed", "error", *quantities, *counters, *ran)]
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["arm", *varied, "seed", *quantities, *counters, "error"])
+    writer.writerow(["arm", *varied, "seed", *quantities, *counters, *ran, "error"])
     order = {arm: place for place, arm in enumerate(study.arms)}
     for trial in sorted(evidence.results.trials, key=lambda trial: (order[trial.arm], trial.seed)):
         settings = [study.arms[trial.arm].get(key, "") for key in varied]
         measured = [cell(trial.values.get(name)) for name in quantities]
         spent = [cell(trial.counters.get(name)) for name in counters]
-        writer.writerow(
-            [trial.arm, *settings, trial.seed, *measured, *spent, evidence.errors.get((trial.arm, trial.seed), "")]
-        )
+        by = [told_of(trial, name) for name in ran]
+        error = evidence.errors.get((trial.arm, trial.seed), "")
+        writer.writerow([trial.arm, *settings, trial.seed, *measured, *spent, *by, error])
     return buffer.getvalue()
 
 

@@ -6,15 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from src.studies.arms import varying
+from src.studies.factors import is_place
 from src.studies.notation import listing, text
 from src.studies.nuisance import SPACES
 from src.studies.report.blocks import Block, Section, Slot, Table, Text
 from src.studies.report.evidence import Evidence
 from src.studies.report.facts import data_facts, distinct, seeded
 from src.studies.report.wording import count
-
-# Settings that say where and how a run is kept; they change nothing that is measured.
-PLACES = ("data_dir", "output_dir", "resume", "threads", "logger", "trust")
 
 
 def section(evidence: Evidence) -> Section:
@@ -75,7 +73,7 @@ def fixed(evidence: Evidence) -> Iterator[Block]:
     shared = {
         key: value
         for key, value in first.items()
-        if key not in different and key.split(".")[0] not in PLACES and key.split(".")[-1] not in (*PLACES, "seed")
+        if key not in different and not is_place(key) and key.split(".")[-1] not in ("threads", "seed")
     }
     plain = [f"{key} {text(value)}" for key, value in shared.items() if "." not in key]
     yield Text(

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import yaml
 
-from src.comparison.places import Place
 from src.studies.notation import listing
 from src.studies.reductions import UNITS
+from src.studies.report.directories import Place
 from src.studies.report.record import Record, flat, one_line, read_curves, read_record
 
 ENDED = ("completed", "failed", "pruned", "interrupted")
