@@ -2,13 +2,19 @@
 
 import sys
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import hydra
 from omegaconf import DictConfig
 
-from src.trial.command_line import answer, register_resolvers, resumed_arguments, sweep_arguments
+from src.trial.command_line import (
+    answer,
+    register_resolvers,
+    resumed_arguments,
+    stop_when_told,
+    sweep_arguments,
+)
+from src.trial.home import readable_arguments
 
 register_resolvers()
 
@@ -20,36 +26,46 @@ def main(config: DictConfig) -> float | None:
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
+    from src.paths import typed_path
     from src.sweeps.once import once, silent
     from src.sweeps.workers import refuse_many_processes
     from src.trial.description import check_knobs, describe
-    from src.trial.parts import build
-    from src.trial.run import run
+    from src.trial.place import begun, given_to_parts, name_directory, occupied
 
+    name_directory()
     hydra_config = HydraConfig.get()
     in_sweep = hydra_config.mode == RunMode.MULTIRUN
+    directory = typed_path(config.output_dir)
 
     def trial(resume: bool, quiet: bool = False) -> float | None:
         check_knobs(config)
         if in_sweep:
             refuse_many_processes(config.trainer, hydra_config.launcher)
         description: dict[str, Any] = describe(config, hydra_config.overrides.task)
-        directory = Path(config.output_dir)
-        if config.get("tuner"):
-            from src.tuner.run import tune
+        with begun(config, directory, description, resume=resume, prepared=quiet):
+            given = given_to_parts(config, directory)
+            if config.get("tuner"):
+                from src.tuner.run import tune
 
-            return tune(config, directory, description, resume=resume, brief=in_sweep, quiet=quiet)
-        parts = partial(build, silent(config) if quiet else config)
-        return run(parts, directory, description, resume=resume, brief=in_sweep, quiet=quiet)
+                return tune(given, directory, description, resume=resume, brief=in_sweep, quiet=quiet)
+            from src.trial.parts import build
+            from src.trial.run import run
+
+            parts = partial(build, silent(given) if quiet else given)
+            return run(parts, directory, description, resume=resume, brief=in_sweep, quiet=quiet)
+
+    def alone() -> float | None:
+        with occupied(directory, config.trainer):
+            return trial(config.resume is not None)
 
     if in_sweep and any(hydra_config.runtime.choices.get(group) for group in ("study", "search")):
         once(config, partial(trial, quiet=True))
         return None
     # A sweep survives a failed job and names it at its end; a single run answers for itself.
-    asked_to_resume = config.resume is not None
-    return trial(asked_to_resume) if in_sweep else answer(lambda: trial(asked_to_resume))
+    return alone() if in_sweep else answer(alone)
 
 
 if __name__ == "__main__":
-    sys.argv[1:] = answer(lambda: resumed_arguments(sweep_arguments(sys.argv[1:])))
+    stop_when_told()
+    sys.argv[1:] = answer(lambda: resumed_arguments(sweep_arguments(readable_arguments(sys.argv[1:]))))
     answer(main)

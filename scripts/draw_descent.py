@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from src.trial.command_line import answer  # noqa: E402
+from src.trial.resuming import trusted  # noqa: E402
 
 PUBLISHED = (
     *("data=social_network_ads", "data.split=tail", "model=mlp", "model.units=[10,10]"),
@@ -36,7 +37,7 @@ def train(folder: Path) -> list[Path]:
     return sorted((path.parent for path in folder.glob("*/result.json")), key=lambda path: int(path.name))
 
 
-def draw(runs: list[Path], target: Path, points: int) -> None:
+def draw(runs: list[Path], target: Path, points: int, trust: bool = False) -> None:
     """Draws the runs, and prints where the paths are after equally many epochs and updates.
 
     Raises:
@@ -49,7 +50,7 @@ def draw(runs: list[Path], target: Path, points: int) -> None:
 
     if points < 2:
         raise ValueError(f"--points must be 2 or more along each axis, got {points}")
-    paths = read_descents(runs)
+    paths = read_descents(runs, trust)
     shown = [path for path in paths if path.seed == paths[0].seed]
     refuse_apart(shown)
     plane = plane_of([path.weights for path in shown])
@@ -76,8 +77,9 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, default=ROOT / "docs" / "figures" / "descent.png")
     parser.add_argument("--points", type=int, default=101, help="of the grid, along each axis")
     asked = parser.parse_args()
-    if asked.runs:
-        draw(asked.runs, asked.output, asked.points)
+    runs = [run for run in asked.runs if not str(run).startswith("trust=")]
+    if runs:
+        draw(runs, asked.output, asked.points, trusted([str(run) for run in asked.runs]))
         return
     with tempfile.TemporaryDirectory() as folder:
         draw(train(Path(folder)), asked.output, asked.points)

@@ -177,7 +177,7 @@ def test_a_directory_without_a_run_and_a_changed_knob_are_refused(tmp_path):
     with pytest.raises(ValueError, match="found none"):
         resumed_arguments([f"resume={tmp_path}"])
     (tmp_path / ".hydra").mkdir()
-    (tmp_path / ".hydra" / "config.yaml").write_text("{}")
+    (tmp_path / ".hydra" / "config.yaml").write_text("lr: 0.1")
     with pytest.raises(ValueError, match="got lr=1 model=cnn; start a new run"):
         resumed_arguments([f"resume={tmp_path}", "lr=1", "model=cnn"])
     assert resumed_arguments(["lr=1"]) == ["lr=1"]

@@ -68,7 +68,7 @@ def test_the_result_is_that_of_the_best_setting_and_nobody_else_saw_the_test(tri
     assert result["counters"]["updates"] == sum(int(row["fit_updates"]) for row in tried) == 5 * 8
     assert result["counters"]["settings"] == 5
     assert sorted(path.name for path in directory.iterdir()) == [
-        *(".hydra", "checkpoints", "curves.png", "metrics.csv", "result.json", "tried.csv")
+        *(".hydra", ".lock", "checkpoints", "curves.png", "metrics.csv", "result.json", "trial.json", "tried.csv")
     ]
     settings, *steps, tested = rows.told
     assert settings["tuner.trials"] == 5

@@ -15,10 +15,11 @@ from scripts.descent.surface import Score, score
 from src.callbacks.history import read_history
 from src.callbacks.trajectory import read_trajectory
 from src.trial.description import flat
+from src.trial.stored import read_stored
 
 Curve = NDArray[np.float64]
 # What may differ between runs whose paths are compared, and names none of them.
-UNNAMED = ("seed", "output_dir", "resume", "threads", "data_dir", "epochs")
+UNNAMED = ("seed", "output_dir", "resume", "threads", "data_dir", "epochs", "trust")
 
 
 @dataclass(frozen=True)
@@ -44,13 +45,13 @@ class Descent:
         return int(np.flatnonzero(getattr(self, clock) <= value * (1 + 1e-9))[-1])
 
 
-def read_descents(directories: Sequence[Path]) -> list[Descent]:
+def read_descents(directories: Sequence[Path], trust: bool = False) -> list[Descent]:
     """The paths of these runs, each labelled by the settings in which it differs from the others.
 
     Raises:
         ValueError: for a directory without a run or without a whole trajectory.
     """
-    configs = [_config(directory) for directory in directories]
+    configs = [_config(directory, trust) for directory in directories]
     labels = labels_of([flat(OmegaConf.to_container(config)) for config in configs])  # type: ignore[arg-type]
     return [
         _descent(directory, config, label)
@@ -98,11 +99,11 @@ def refuse_apart(paths: Sequence[Descent]) -> None:
         )
 
 
-def _config(directory: Path) -> Any:
+def _config(directory: Path, trust: bool) -> Any:
     for needed in (".hydra/config.yaml", "metrics.csv"):
         if not (directory / needed).is_file():
             raise ValueError(f"{directory}: expected the directory of a run with {needed} in it, found none")
-    config: Any = OmegaConf.load(directory / ".hydra" / "config.yaml")
+    config: Any = read_stored(directory, trust)
     config.output_dir = str(directory)
     return config
 

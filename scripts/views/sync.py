@@ -7,9 +7,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 
 from scripts.views.offline import OfflineRun
 from scripts.views.server import PATIENCE
+from src.sweeps.lock import held
 
 # So many runs in one call of wandb sync, which uploads some of them side by side.
 TOGETHER = 10
@@ -31,8 +33,8 @@ def upload(
     failed: dict[OfflineRun, str] = {}
     done = 0
     batches = _batches(runs)
-    for place, (batch, more) in enumerate(batches):
-        lost = _upload_batch(batch, [*options, *more], lambda own, before=done: tell(before + own))  # type: ignore[misc]
+    for place, (batch, again) in enumerate(batches):
+        lost = _upload_batch(batch, options, again, lambda own, before=done: tell(before + own))  # type: ignore[misc]
         failed |= lost
         done += len(batch) - len(lost)
         if len(lost) == len(batch) > 1:  # nothing gets through: it will not for the others
@@ -41,20 +43,37 @@ def upload(
     return failed
 
 
-def _batches(runs: Sequence[OfflineRun]) -> list[tuple[list[OfflineRun], list[str]]]:
-    """Runs that are uploaded together, with their options: one whose id W&B may know goes alone, by another id."""
+def _batches(runs: Sequence[OfflineRun]) -> list[tuple[list[OfflineRun], bool]]:
+    """Runs that are uploaded together; one whose id W&B may know goes alone, by another id, and is marked so."""
     fresh = [run for run in runs if not run.known]
-    batches: list[tuple[list[OfflineRun], list[str]]] = []
-    for start in range(0, len(fresh), TOGETHER):
-        batches.append((fresh[start : start + TOGETHER], []))
-    for run in runs:
-        if run not in fresh:
-            run.rename()
-            batches.append(([run], ["--id", run.id]))
-    return batches
+    batches = [(fresh[start : start + TOGETHER], False) for start in range(0, len(fresh), TOGETHER)]
+    return [*batches, *(([run], True) for run in runs if run not in fresh)]
 
 
 def _upload_batch(
+    batch: Sequence[OfflineRun], options: Sequence[str], again: bool, tell: Callable[[int], None]
+) -> dict[OfflineRun, str]:
+    with ExitStack() as stack:
+        held_elsewhere = _hold(batch, stack)
+        free = [run for run in batch if run not in held_elsewhere]
+        if free and again:
+            free[0].rename()
+            options = [*options, "--id", free[0].id]
+        return held_elsewhere | (_upload_held(free, options, tell) if free else {})
+
+
+def _hold(batch: Sequence[OfflineRun], stack: ExitStack) -> dict[OfflineRun, str]:
+    """Holds the directories of the runs' trials; why those that cannot be held cannot."""
+    lost = {}
+    for run in batch:
+        try:
+            stack.enter_context(held(run.trial))
+        except ValueError as problem:
+            lost[run] = str(problem)
+    return lost
+
+
+def _upload_held(
     batch: Sequence[OfflineRun], options: Sequence[str], tell: Callable[[int], None]
 ) -> dict[OfflineRun, str]:
     by_id = {run.id: run for run in batch} | {run.directory.name.rpartition("-")[2]: run for run in batch}

@@ -10,6 +10,7 @@ from pytorch_lightning.callbacks import Checkpoint
 from torch import Tensor
 
 from src.atomic import replacing
+from src.paths import typed_path
 
 
 def better(score: float, best: float | None, mode: str) -> bool:
@@ -36,7 +37,7 @@ class BestAndLast(Checkpoint):
             raise ValueError(f"callbacks.checkpoint.mode must be min or max, got {mode}")
         if not 0 <= share <= 1:
             raise ValueError(f"callbacks.checkpoint.share must be in [0, 1], got {share}")
-        self.directory = Path(directory)
+        self.directory = typed_path(directory)
         self.monitor, self.mode, self.share = monitor, mode, share
         self.best_score: float | None = None
         self.best_epoch: int | None = None

@@ -9,6 +9,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint
 
 from src.atomic import replacing
+from src.paths import typed_path
 
 FIRST_COLUMNS = ("epoch", "updates", "samples", "seconds", "batch_size", "lr")
 
@@ -49,7 +50,7 @@ class History(Checkpoint):
     """
 
     def __init__(self, path: str) -> None:
-        self.path = Path(path)
+        self.path = typed_path(path)
         self.seconds = 0.0
         self.samples = 0
         self.epochs = 0

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytorch_lightning as pl
 
+from src.paths import typed_path
+
 if TYPE_CHECKING:
     from optuna.pruners import BasePruner
 
@@ -28,7 +30,7 @@ class Pruning(pl.Callback):
     def __init__(self, journal: str, study: str, trial: int, monitor: str = "val/loss", pruner: str = "median") -> None:
         if pruner not in PRUNERS:
             raise ValueError(f"callbacks.pruning.pruner must be one of {', '.join(PRUNERS)}, got {pruner}")
-        self.journal, self.study, self.trial = journal, study, trial
+        self.journal, self.study, self.trial = str(typed_path(journal)), study, trial
         self.monitor, self.pruner = monitor, pruner
         self._hopeless = ""
 

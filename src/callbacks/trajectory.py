@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from src.atomic import replacing
+from src.paths import typed_path
 
 INTERVALS = ("epoch", "update")
 
@@ -95,7 +96,7 @@ class RecordWeights(pl.Callback):
             raise ValueError(f"callbacks.trajectory.interval must be epoch or update, got {interval}")
         if not isinstance(every, int) or every < 1:
             raise ValueError(f"callbacks.trajectory.every must be a whole number from 1 on, got {every}")
-        self.path = Path(path)
+        self.path = typed_path(path)
         self.every, self.interval = every, interval
         self.ticks_per_stretch = interval == "epoch"
         self._rows: list[tuple[int, int, NDArray[np.float32]]] = []

@@ -17,7 +17,7 @@ from src.studies.report.wording import count
 from src.studies.study_file import read_study_file
 
 # Overrides that say how a run was made and not what it was.
-NO_FACTORS = ("seed", "threads", "resume", "data_dir", "study", "search", "output_dir")
+NO_FACTORS = ("seed", "threads", "resume", "data_dir", "study", "search", "output_dir", "trust")
 STATUSES = ("completed", "unfinished", "pruned", "diverged", "failed", "interrupted", "damaged")
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from src.datamodules.loader import ArrayLoader
 from src.datamodules.order import Position, generator, pass_order, pieces
 from src.datamodules.splits import stratified_folds, stratified_split
+from src.paths import typed_path
 
 
 class Source(NamedTuple):
@@ -72,7 +73,7 @@ class ArrayDataModule(pl.LightningDataModule):
             raise ValueError(f"data.fold={fold} needs data.folds, the number of folds")
         if folds is not None and (folds < 2 or not 0 <= fold < folds):
             raise ValueError(f"data.fold must be in 0…folds-1 with folds from 2 on, got fold {fold} of {folds}")
-        self.data_dir = Path(data_dir)
+        self.data_dir = typed_path(data_dir)
         self.batch_size = batch_size
         self.eval_batch_size = eval_batch_size
         self.updates_per_epoch = updates_per_epoch

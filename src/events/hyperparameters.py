@@ -7,7 +7,7 @@ from src.studies.report.record import Record
 
 Scalar = bool | float | str
 # These say where a run is kept and watched, or which sweep it belongs to.
-NO_HYPERPARAMETERS = ("data_dir", "resume", "output_dir", "logger", "hydra", "study", "search")
+NO_HYPERPARAMETERS = ("data_dir", "resume", "output_dir", "logger", "hydra", "study", "search", "trust")
 PRUNING = "callbacks.pruning"
 
 

@@ -1,7 +1,6 @@
 """A trial of a sweep, in its own directory: run once, gone on with when it was cut, never twice at the same time."""
 
 import os
-import shutil
 import time
 import traceback
 from collections.abc import Callable
@@ -14,8 +13,8 @@ from src.sweeps.lock import claimed
 from src.sweeps.outcome import outcome_of, read_json
 from src.trial.command_line import sentence
 from src.trial.description import describe
+from src.trial.place import clear
 
-KEPT = (".hydra", ".lock")
 SPEAKING = ("progress", "summary")
 
 
@@ -35,7 +34,7 @@ def once(config: DictConfig, trial: Callable[[bool], float | None]) -> None:
         begun = directory / "trial.json"
         resume = read_json(begun).get("config_hash") == config_hash
         if not resume:
-            empty(directory)
+            clear(directory)
         (directory / "result.json").unlink(missing_ok=True)
         write_json(begun, {"config_hash": config_hash, "pid": os.getpid()})
         try:
@@ -66,10 +65,3 @@ def silent(config: DictConfig) -> DictConfig:
 def fail(directory: Path, config_hash: str, error: str, **more: object) -> None:
     """Writes down a trial that failed before it could do so itself."""
     write_json(directory / "result.json", {"status": "failed", "error": error, "config_hash": config_hash, **more})
-
-
-def empty(directory: Path) -> None:
-    """Removes what a trial of another configuration left."""
-    for entry in directory.iterdir():
-        if entry.name not in KEPT:
-            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()

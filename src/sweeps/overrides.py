@@ -8,20 +8,26 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, Quote, QuotedString
 
-# Text that needs no quotes: it is read back as itself.
-BARE = re.compile(r"[A-Za-z_][\w./-]*")
+# Text that needs no quotes: it is read back as itself. Hydra's grammar knows no letters but these.
+BARE = re.compile(r"/?[A-Za-z_][\w./-]*", re.ASCII)
+INTERPOLATION = re.compile(r"\\*\$\{")
 WORDS_THAT_ARE_VALUES = ("null", "true", "false", "nan", "inf")
 
 
 def written(value: Any) -> str:
-    """A value in Hydra's grammar, which reads the same value back."""
+    """A value in Hydra's grammar, from which Hydra and then OmegaConf read the same value back."""
     return Override._get_value_element_as_str(_quoted(value))
+
+
+def literal(text: str) -> str:
+    """The text as OmegaConf reads it back, which takes ${lr} for the value of lr and \\${lr} for the text."""
+    return INTERPOLATION.sub(lambda found: "\\" * (2 * len(found[0]) - 3) + "${", text)
 
 
 def _quoted(value: Any) -> Any:
     if isinstance(value, str):
         bare = BARE.fullmatch(value) and value.lower() not in WORDS_THAT_ARE_VALUES
-        return value if bare else QuotedString(value, Quote.single)
+        return value if bare else QuotedString(literal(value), Quote.single)
     if isinstance(value, Mapping):
         return {str(key): _quoted(entry) for key, entry in value.items()}
     if isinstance(value, Sequence):

@@ -3,6 +3,7 @@
 import difflib
 import os
 import secrets
+import signal
 import sys
 from collections.abc import Callable
 from datetime import datetime
@@ -119,31 +120,55 @@ def resumed_arguments(arguments: list[str]) -> list[str]:
     """The arguments that go on with the run of `resume=DIR` from its own stored configuration, in its own directory.
 
     Raises:
-        ValueError: if DIR holds no run, or if more is to be changed than how long it goes on.
+        ValueError: if DIR holds no run or one that is not to be trusted, or if more is to be changed than how long it
+            goes on.
     """
     wanted = [argument.partition("=")[2] for argument in arguments if argument.startswith("resume=")]
     multirun = any(argument in ("-m", "--multirun") for argument in arguments)
-    rewritten = "--config-path" in arguments  # by this process's parent, one of several that train together
-    if not wanted or wanted[-1] in ("", "null") or multirun or rewritten:
+    if "--config-path" in arguments:  # by this process's parent, one of several that train together
         return arguments
-    directory = Path(wanted[-1]).resolve()
-    stored = directory / ".hydra"
-    if not (stored / "config.yaml").is_file():
-        raise ValueError(f"resume={wanted[-1]}: expected a run's directory with .hydra/config.yaml in it, found none")
+    if not wanted or wanted[-1] in ("", "null") or multirun:
+        return arguments
+    from src.sweeps.overrides import override
+    from src.trial.resuming import run_named, trusted
+    from src.trial.stored import read_stored
+
+    directory = run_named(wanted[-1])
     changed = [
         argument
         for argument in arguments
-        if not argument.startswith(("-", "hydra.")) and argument.partition("=")[0] not in RESUMABLE
+        if not argument.startswith(("-", "hydra.")) and argument.partition("=")[0] not in (*RESUMABLE, "trust")
     ]
     if changed:
         raise ValueError(
             f"a resumed run keeps its configuration ({', '.join(RESUMABLE[1:])} may change), got {' '.join(changed)}; "
             "start a new run for it"
         )
+    read_stored(directory, trusted(arguments))
     # The stored configuration must survive: Hydra would overwrite it with this command's.
     return [
-        *("--config-path", str(stored), "--config-name", "config"),
-        *(argument for argument in arguments if not argument.startswith("resume=")),
-        *(f"resume={directory}", f"hydra.run.dir={directory}", "hydra.output_subdir=null"),
+        *("--config-path", str(directory / ".hydra"), "--config-name", "config"),
+        *(argument for argument in arguments if not argument.startswith(("resume=", "trust="))),
+        *(override("resume", str(directory)), override("hydra.run.dir", str(directory)), "hydra.output_subdir=null"),
         *("hydra.job.name=train", "+hydra.job_logging.handlers.console.level=WARNING"),  # as configs/train.yaml has it
+        *_own_log(directory),
     ]
+
+
+def _own_log(directory: Path) -> list[str]:
+    # Hydra's is named by an interpolation of the directory, whose name it would interpolate once more.
+    if "${" not in str(directory):
+        return []
+    from src.sweeps.overrides import override
+
+    return [override("hydra.job_logging.handlers.file.filename", str(directory / "train.log"))]
+
+
+def stop_when_told() -> None:
+    """Makes SIGTERM, with which schedulers end a job, what Ctrl+C is: the run leaves its result and how to go on."""
+    if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _interrupt)
+
+
+def _interrupt(number: int, frame: Any) -> None:
+    raise KeyboardInterrupt

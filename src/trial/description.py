@@ -8,7 +8,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 # Where a run is kept and watched does not change what it computes.
-NOT_IN_HASH = ("data_dir", "resume", "output_dir", "logger", "threads")
+NOT_IN_HASH = ("data_dir", "resume", "output_dir", "logger", "threads", "trust")
 
 
 def describe(config: DictConfig, overrides: Any) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """result.json of a run, written however it ends."""
 
+import hashlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from pytorch_lightning.loggers import Logger
 from src.atomic import write_json
 from src.trial.command_line import innermost
 from src.trial.environment import git, versions
+from src.trial.resuming import goes_on
 
 
 @contextmanager
@@ -39,7 +41,8 @@ def recorded(
     except (KeyboardInterrupt, SystemExit) as interruption:
         # Lightning answers Ctrl+C with SystemExit, which a sweep would take for the end of the process.
         status, error = "interrupted", "interrupted"
-        raise KeyboardInterrupt(f"interrupted; python train.py resume={directory} goes on") from interruption
+        told = f"interrupted; {goes_on(directory, description['config'])} goes on"
+        raise KeyboardInterrupt(told) from interruption
     except Exception as problem:
         status = "pruned" if type(problem).__name__ == "TrialPruned" else "failed"
         cause = innermost(problem)
@@ -49,13 +52,22 @@ def recorded(
         found = reached()
         if found is not None:
             result |= {"status": status, "error": error, **found, **description}
-            result |= {"versions": versions(), "git": git()}
+            result |= {"weights": weights_in(directory), "versions": versions(), "git": git()}
             directory.mkdir(parents=True, exist_ok=True)
             write_json(directory / "result.json", result)
             for logger in loggers:
                 if hasattr(logger, "log_result"):
                     logger.log_result(result)
         close_loggers(loggers, status)
+
+
+def weights_in(directory: Path) -> dict[str, str]:
+    """File → sha256 of the weights with which a run has ended, so that others are not taken for them."""
+    best = directory / "checkpoints" / "best.ckpt"
+    if not best.is_file():
+        return {}
+    with best.open("rb") as file:
+        return {best.name: hashlib.file_digest(file, "sha256").hexdigest()}
 
 
 def close_loggers(loggers: Sequence[Logger], status: str) -> None:

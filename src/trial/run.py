@@ -15,6 +15,7 @@ from rich.table import Table
 
 from src.callbacks.checkpoint import BestAndLast
 from src.callbacks.history import History
+from src.paths import typed_directory
 from src.trial.curves import draw_curves
 from src.trial.description import flat
 from src.trial.environment import hardware
@@ -46,11 +47,16 @@ def run(
         The best value of the monitored metric.
     """
     silence_lightning()
+    if resume:  # before anything is written: the earlier result stays what it was
+        refuse_damaged(directory / "checkpoints" / "last.ckpt")
     parts: Parts | None = None
     tested: dict[str, float] = {}
     loggers: list[Logger] = []
 
     def reached() -> dict[str, Any] | None:
+        refused = parts is None or parts.trainer.global_step == 0
+        if resume and refused and (directory / "result.json").exists():
+            return None  # it did not go on: what it had reached stands
         return outcome(parts, tested) if parts is None or parts.trainer.is_global_zero else None
 
     with recorded(directory, description, reached, loggers) as result:
@@ -76,7 +82,6 @@ def fit(build: Callable[[], Parts], parts: Parts, directory: Path, resume: bool)
     data, model, trainer = parts
     last = directory / "checkpoints" / "last.ckpt"
     if resume:
-        _refuse_damaged(last)
         limit(trainer, limits_in(last, trainer))
     elif trainer.is_global_zero:
         last.unlink(missing_ok=True)  # an earlier run's here: this one must not go on from it
@@ -148,7 +153,7 @@ def report(result: dict[str, Any], directory: Path, brief: bool) -> None:
     if result["best_epoch"] is not None:
         facts.append(f"weights of epoch {result['best_epoch'] + 1}, best on validation")
     console.print(" · ".join(facts), soft_wrap=True, highlight=False)
-    console.print(os.path.relpath(directory), soft_wrap=True, highlight=False)
+    console.print(os.path.relpath(directory, typed_directory()), soft_wrap=True, highlight=False)
 
 
 def test_table(metrics: dict[str, float], data: dict[str, Any]) -> Table:
@@ -171,7 +176,8 @@ def _shown(metrics: dict[str, float]) -> dict[str, float]:
     return {name: value for name, value in metrics.items() if name.startswith("test/")} or metrics
 
 
-def _refuse_damaged(checkpoint: Path) -> None:
+def refuse_damaged(checkpoint: Path) -> None:
+    """Refuses a checkpoint that a full disk or a copy has cut."""
     # A checkpoint is a zip file, whose directory comes last: a cut one has none.
     if checkpoint.exists() and not is_zipfile(checkpoint):
         raise ValueError(

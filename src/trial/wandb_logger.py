@@ -15,6 +15,7 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from src.atomic import write_json
 from src.callbacks.history import read_history
+from src.paths import typed_path
 from src.trial.description import NOT_IN_HASH
 from src.trial.wandb_key import has_key
 
@@ -63,7 +64,7 @@ class WandbLogger(loggers.WandbLogger):
     ) -> None:
         if job_type not in ("tune", "trial"):
             raise ValueError(f"logger.wandb.job_type must be tune or trial, got {job_type!r}")
-        self.directory = Path(directory)
+        self.directory = typed_path(directory)
         arm = arm or ",".join(f"{knob}={value}" for knob, value in (factors or {}).items()) or None
         name = name or (f"{arm} seed {seed}" if arm else self.directory.name)
         kept = self._kept()
@@ -77,7 +78,7 @@ class WandbLogger(loggers.WandbLogger):
         if self.mode == "offline":
             os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
             os.environ.setdefault("WANDB_SILENT", "true")
-        super().__init__(self.identity["name"], directory, project=self.identity["project"], id=self.identity["id"])
+        super().__init__(self.identity["name"], str(self.directory), project=self.identity["project"], id=self.identity["id"])
         # A run that the server already has goes on there; offline, the whole of it is written again.
         self._resume: Any = "allow" if kept and self.mode == "online" else None
         self._last_epoch = -1.0

@@ -8,6 +8,7 @@ from typing import Any
 from omegaconf import DictConfig
 from rich.console import Console
 
+from src.paths import typed_directory
 from src.sweeps.arms import typed_values
 from src.sweeps.search_report import shown
 from src.trial.description import flat
@@ -72,4 +73,4 @@ def show(result: dict[str, Any], directory: Path) -> None:
     typed = [entry for entry in result["overrides"] if not entry.lstrip("+~").startswith(own)]
     again = shlex.join(["python", "train.py", *typed, *typed_values(best["values"])])
     console.print(again, soft_wrap=True, highlight=False, markup=False)
-    console.print(os.path.relpath(directory), soft_wrap=True, highlight=False)
+    console.print(os.path.relpath(directory, typed_directory()), soft_wrap=True, highlight=False)

@@ -15,13 +15,14 @@ from src.sweeps.once import silent
 from src.trial.command_line import sentence
 from src.trial.description import check_knobs
 from src.trial.parts import Parts, build
+from src.trial.place import given_to_parts
 from src.trial.run import callback_of, fit
 from src.tuner.tried import Tried, as_text
 
 
 def configured(config: DictConfig, values: Mapping[str, Any], directory: Path) -> DictConfig:
     """The trial of a setting, in a directory of its own, without the loggers and callbacks that speak."""
-    changed = with_values(silent(config), {**values, "output_dir": str(directory), "resume": None})
+    changed = given_to_parts(with_values(silent(config), {**values, "resume": None}), directory)
     OmegaConf.update(changed, "logger", {}, merge=False)
     # Nobody goes on with a part of a fit: checkpoints are written once, at its end.
     OmegaConf.update(changed, "callbacks.checkpoint.share", 0.0, force_add=True)

@@ -13,6 +13,7 @@ from src.callbacks.progress import time_left
 from src.sweeps.optimization import Point
 from src.sweeps.search_report import shown
 from src.trial.parts import Parts, build
+from src.trial.place import SCRATCH
 from src.trial.run import outcome, test
 from src.tuner.plan import Plan
 from src.tuner.setting import configured, fitted
@@ -54,10 +55,7 @@ class Tuner:
         return winner(self.tried, self.plan.monitor, self.plan.better)
 
     def begin(self, settings: dict[str, Any]) -> None:
-        """Makes room and loggers; `settings` are what these are told of the run."""
-        if not self.tried:
-            for name in ("tried.csv", "metrics.csv", "checkpoints/best.ckpt"):
-                (self.directory / name).unlink(missing_ok=True)  # an earlier run's here
+        """Makes the loggers; `settings` are what these are told of the run."""
         loggers = (self.config.logger or {}).values()
         self.loggers += [instantiate(logger, _convert_="all") for logger in loggers]
         for logger in self.loggers:
@@ -86,7 +84,7 @@ class Tuner:
         point = self.plan.next()
         if point is None:
             return False
-        place, values = self.directory / "fit", self.plan.space.values(point.values)
+        place, values = self.directory / SCRATCH, self.plan.space.values(point.values)
         one = fitted(self.config, values, point.values, place, self.plan.monitor, self.plan.worst)
         self._learn(point, one)
         if self.best == len(self.tried) - 1:
@@ -125,7 +123,7 @@ class Tuner:
         self._tested = test(self._final)
         for logger in self.loggers:
             logger.log_metrics(self._tested, step=int(totals(self.tried)["updates"]))
-        shutil.rmtree(self.directory / "fit", ignore_errors=True)
+        shutil.rmtree(self.directory / SCRATCH, ignore_errors=True)
 
     def reached(self) -> dict[str, Any]:
         """Metrics of the best setting, counters of all, facts: what result.json has of the run, as far as it got."""

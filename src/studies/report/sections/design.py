@@ -14,7 +14,7 @@ from src.studies.report.facts import data_facts, distinct, seeded
 from src.studies.report.wording import count
 
 # Settings that say where and how a run is kept; they change nothing that is measured.
-PLACES = ("data_dir", "output_dir", "resume", "threads", "logger")
+PLACES = ("data_dir", "output_dir", "resume", "threads", "logger", "trust")
 
 
 def section(evidence: Evidence) -> Section:
