@@ -12,7 +12,7 @@ from src.models.layers import NORMS
 from src.models.mlp import MLP
 from src.models.recompute import alike
 from src.trial.command_line import resumed_arguments
-from src.trial.description import config_hash
+from src.trial.identity import asked_hash
 from tests.small_data import optimizer_of
 
 NETS = {
@@ -133,6 +133,6 @@ def test_what_cannot_be_is_refused_naming_the_way_out(make, said):
 
 def test_other_settings_of_the_model_change_the_hash():
     config = {"data": {}, "model": {"units": [4], "recompute": False}}
-    assert config_hash(config) == config_hash({"data": {}, "model": {"units": [4], "recompute": 3}})
-    assert config_hash(config) == config_hash({"data": {}, "model": {"units": [4]}})
-    assert config_hash(config) != config_hash({"data": {}, "model": {"units": [5], "recompute": False}})
+    assert asked_hash(config) == asked_hash({"data": {}, "model": {"units": [4], "recompute": 3}})
+    assert asked_hash(config) == asked_hash({"data": {}, "model": {"units": [4]}})
+    assert asked_hash(config) != asked_hash({"data": {}, "model": {"units": [5], "recompute": False}})

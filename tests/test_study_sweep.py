@@ -80,7 +80,7 @@ def test_only_trials_whose_configuration_changed_run_again(tmp_path, unreported)
     new = results(directory)
     for place in again:
         assert new[place]["config"]["lr"] == 0.003
-        assert new[place]["config_hash"] != old[place]["config_hash"]
+        assert new[place]["asked_hash"] != old[place]["asked_hash"]
         assert [row["epoch"] for row in read_history(directory / place / "metrics.csv")] == [0]
 
 
@@ -267,7 +267,7 @@ def test_workers_times_threads_are_the_cores(monkeypatch):
 
 def test_an_outcome_is_what_the_files_say(tmp_path):
     assert outcome_of(tmp_path, "a").state == "waiting"
-    (tmp_path / "trial.json").write_text('{"config_hash": "a"}')
+    (tmp_path / "trial.json").write_text('{"asked_hash": "a"}')
     assert outcome_of(tmp_path, "a").state == "running"
     assert outcome_of(tmp_path, "b").state == "waiting"
     for status, error, state in (
@@ -275,7 +275,7 @@ def test_an_outcome_is_what_the_files_say(tmp_path):
         ("failed", "ValueError: no", "failed"),
         ("failed", "FloatingPointError: loss", "diverged"),
     ):
-        (tmp_path / "result.json").write_text(json.dumps({"status": status, "error": error, "config_hash": "a"}))
+        (tmp_path / "result.json").write_text(json.dumps({"status": status, "error": error, "asked_hash": "a"}))
         assert outcome_of(tmp_path, "a").state == state
         assert outcome_of(tmp_path, "b").state == "waiting"
     (tmp_path / "result.json").write_text('{"status": "compl')

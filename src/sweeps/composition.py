@@ -1,7 +1,8 @@
 """From overrides to a resolved configuration and its hash, without running anything."""
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from src.sweeps.overrides import override
 from src.sweeps.snapshot import frozen, frozen_loader
-from src.trial.description import NOT_IN_HASH, config_hash, flat
+from src.trial import description
+from src.trial.identity import NOT_IN_HASH, asked_hash
 
 
 class Composition:
@@ -51,32 +53,39 @@ def with_values(config: DictConfig, values: Mapping[str, Any]) -> DictConfig:
     return changed
 
 
-def resolved(config: DictConfig, output_dir: str = ".") -> dict[str, Any]:
+@contextmanager
+def as_job(config: DictConfig) -> Iterator[DictConfig]:
     """The trial's part of a composed configuration, without its loggers, which name the run they belong to."""
-    plain = copy.deepcopy(config)
+    job = copy.deepcopy(config)
     before = HydraConfig.instance().cfg
     HydraConfig.instance().set_config(config)
     try:
-        with open_dict(plain):
-            del plain["hydra"]
-            plain.output_dir, plain.resume, plain.logger = output_dir, None, {}
-        return dict(OmegaConf.to_container(plain, resolve=True))  # type: ignore[arg-type]
+        with open_dict(job):
+            del job["hydra"]
+            job.logger = {}
+        yield job
     finally:
         HydraConfig.instance().cfg = before
 
 
+def resolved(config: DictConfig) -> dict[str, Any]:
+    """A composed configuration as its trial's plain data."""
+    with as_job(config) as job:
+        return description.resolved(job)
+
+
 def hash_of(config: DictConfig, values: Mapping[str, Any] | None = None) -> str:
-    """The hash that a trial of this configuration, with these values, will store."""
-    return config_hash(resolved(with_values(config, values or {})))
+    """The hash of what a trial of this configuration, with these values, will be asked."""
+    return asked_hash(resolved(with_values(config, values or {})))
 
 
 def settings_of(config: DictConfig) -> dict[str, Any]:
     """Every setting, flat, but those that follow the seed or the directory, and those that change no number."""
-    here = flat(resolved(config))
-    there = flat(resolved(with_values(config, {"seed": config.seed + 1}), output_dir="elsewhere"))
+    with as_job(config) as job:
+        settings = description.flat(description.settled(job))
     hidden = (*NOT_IN_HASH, "data.data_dir")
     return {
         name: value
-        for name, value in here.items()
-        if value == there.get(name) and not any(name == one or name.startswith(f"{one}.") for one in hidden)
+        for name, value in settings.items()
+        if not any(name == one or name.startswith(f"{one}.") for one in hidden)
     }

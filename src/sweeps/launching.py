@@ -22,11 +22,11 @@ from src.trial.command_line import sentence
 
 @dataclass(frozen=True)
 class Job:
-    """One run: its directory under the sweep's, its overrides, and the hash its configuration must have."""
+    """One run: its directory under the sweep's, its overrides, and the hash of what it is asked."""
 
     place: Path
     overrides: tuple[str, ...]
-    config_hash: str
+    asked_hash: str
 
 
 class Launching:
@@ -63,7 +63,7 @@ class Launching:
 
     def outcome(self, job: Job) -> Outcome:
         """What became of a job."""
-        return outcome_of(self.directory / job.place, job.config_hash)
+        return outcome_of(self.directory / job.place, job.asked_hash)
 
     def to_run(self, jobs: Iterable[Job]) -> list[Job]:
         """The jobs without a final result; what they failed with before is forgotten."""
@@ -83,9 +83,7 @@ class Launching:
                 without_result = [job for job in left if self.outcome(job).state in ("running", "waiting")]
                 if len(without_result) == len(left):
                     for job in left:
-                        fail(
-                            self.directory / job.place, job.config_hash, problem.get(job, "its process ended silently")
-                        )
+                        fail(self.directory / job.place, job.asked_hash, problem.get(job, "its process ended silently"))
                     break
                 left = without_result  # a worker that died took its neighbours' jobs along: they get another chance
 

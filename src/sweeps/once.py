@@ -12,7 +12,8 @@ from src.atomic import write_json
 from src.sweeps.lock import claimed
 from src.sweeps.outcome import outcome_of, read_json
 from src.trial.command_line import sentence
-from src.trial.description import describe
+from src.trial.description import resolved
+from src.trial.identity import asked_hash
 from src.trial.place import clear
 
 SPEAKING = ("progress", "summary")
@@ -24,33 +25,33 @@ def once(config: DictConfig, trial: Callable[[bool], float | None]) -> None:
     A checkpoint of the same configuration is gone on with, what another one left is removed. A failure is recorded in
     result.json and ends only this trial.
     """
-    directory, config_hash = Path(config.output_dir), str(describe(config, [])["config_hash"])
+    directory, asked = Path(config.output_dir), asked_hash(resolved(config))
     if int(os.environ.get("LOCAL_RANK") or os.environ.get("SLURM_PROCID") or 0):
-        follow(directory, config_hash, trial)
+        follow(directory, asked, trial)
         return
     with claimed(directory):
-        if outcome_of(directory, config_hash).final:
+        if outcome_of(directory, asked).final:
             return
         begun = directory / "trial.json"
-        resume = read_json(begun).get("config_hash") == config_hash
+        resume = read_json(begun).get("asked_hash") == asked
         if not resume:
             clear(directory)
         (directory / "result.json").unlink(missing_ok=True)
-        write_json(begun, {"config_hash": config_hash, "pid": os.getpid()})
+        write_json(begun, {"asked_hash": asked, "pid": os.getpid()})
         try:
             trial(resume)
         except Exception as error:
             if os.environ.get("LITMUS_FULL_ERROR") == "1":
                 traceback.print_exc()
             if not (directory / "result.json").exists():
-                fail(directory, config_hash, sentence(error))
+                fail(directory, asked, sentence(error))
 
 
-def follow(directory: Path, config_hash: str, trial: Callable[[bool], float | None]) -> None:
+def follow(directory: Path, asked: str, trial: Callable[[bool], float | None]) -> None:
     """Takes part in a trial of several processes once the first of them, which owns the directory, has begun it."""
-    while read_json(directory / "trial.json").get("config_hash") != config_hash:
+    while read_json(directory / "trial.json").get("asked_hash") != asked:
         time.sleep(0.1)
-    if not outcome_of(directory, config_hash).final:
+    if not outcome_of(directory, asked).final:
         trial(True)  # from a checkpoint, if the first process has left one
 
 
@@ -62,6 +63,6 @@ def silent(config: DictConfig) -> DictConfig:
     return changed
 
 
-def fail(directory: Path, config_hash: str, error: str, **more: object) -> None:
+def fail(directory: Path, asked: str, error: str, **more: object) -> None:
     """Writes down a trial that failed before it could do so itself."""
-    write_json(directory / "result.json", {"status": "failed", "error": error, "config_hash": config_hash, **more})
+    write_json(directory / "result.json", {"status": "failed", "error": error, "asked_hash": asked, **more})

@@ -29,11 +29,11 @@ class Outcome:
         return self.state in ("failed", "diverged")
 
 
-def outcome_of(directory: Path, config_hash: str) -> Outcome:
-    """The outcome of a trial of this configuration; one of another configuration counts as waiting."""
+def outcome_of(directory: Path, asked: str) -> Outcome:
+    """The outcome of a trial that was asked for by this hash; one of another counts as waiting."""
     result = read_json(directory / "result.json")
-    if result.get("config_hash") != config_hash:
-        begun = not result and read_json(directory / "trial.json").get("config_hash") == config_hash
+    if result.get("asked_hash") != asked:
+        begun = not result and read_json(directory / "trial.json").get("asked_hash") == asked
         return Outcome("running" if begun else "waiting")
     status, error = str(result.get("status")), " ".join(str(result.get("error") or "").split())
     if status == "failed" and error.startswith("FloatingPointError"):

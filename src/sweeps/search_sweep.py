@@ -112,8 +112,8 @@ def search(wanted: Wanted, composition: Composition, task: TaskFunction, directo
         typed = [*wanted.typed, *typed_values(point.values)]
         named = watched(base, arm=f"trial {point.number}", factors=dict(point.values), job_type="tune")
         extra = pruning(wanted.pruner, path, STUDY, point.number, wanted.metric)
-        config_hash = hash_with(composition, base, typed, point.values, base.seed)
-        return [Job(Path("trials") / str(point.number), (*typed, *named, *extra), config_hash)]
+        asked = hash_with(composition, base, typed, point.values, base.seed)
+        return [Job(Path("trials") / str(point.number), (*typed, *named, *extra), asked)]
 
     Console().print(f"{one.total} trials over {', '.join(wanted.space)} in {directory}", highlight=False)
     launching = Launching(composition, task, directory, [base])
@@ -143,13 +143,13 @@ def keep_question(wanted: Wanted, base: DictConfig, directory: Path) -> None:
     question = {
         "space": {knob: str(one) for knob, one in wanted.space.items()},
         "metric": wanted.metric,
-        "config_hash": hash_of(base),
+        "asked_hash": hash_of(base),
     }
     stored = read_json(directory / "search.json")
     for part in question:
         if stored and stored.get(part) != question[part]:
             raise ValueError(
-                f"{directory} holds a search with another {part.replace('config_hash', 'configuration')}; "
+                f"{directory} holds a search with another {part.replace('asked_hash', 'configuration')}; "
                 "take another hydra.sweep.dir for this one"
             )
     write_json(directory / "search.json", question)

@@ -63,9 +63,7 @@ def answer_study(asked: Asked, composition: Composition, task: TaskFunction, dir
     jobs = jobs_of(asked, arms, tuned)
     refused = {key: tuned[key[0]].error for key in jobs if tuned[key[0]].error}
     for key, error in refused.items():
-        fail(
-            directory / jobs[key].place, jobs[key].config_hash, error, seed=key[1], overrides=list(jobs[key].overrides)
-        )
+        fail(directory / jobs[key].place, jobs[key].asked_hash, error, seed=key[1], overrides=list(jobs[key].overrides))
     left = launching.to_run(job for key, job in jobs.items() if key not in refused)
     rows = {
         name: [partial(launching.outcome, jobs[name, seed]) for seed in asked.study.seeds] for name in asked.study.arms

@@ -1,22 +1,23 @@
 """What a run is, as plain data: its configuration, the hash that tells runs apart, the overrides that were typed."""
 
-import hashlib
-import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-# Where a run is kept and watched does not change what it computes.
-NOT_IN_HASH = ("data_dir", "resume", "output_dir", "logger", "threads", "trust")
+from src.trial.code import fingerprint
+from src.trial.identity import NOT_IN_HASH, agreeing, arm_hash, asked_hash, config_hash
 
 
 def describe(config: DictConfig, overrides: Any) -> dict[str, Any]:
-    """Resolved configuration, its hash, overrides and seed; paths in it are relative to the run's directory."""
+    """Resolved configuration, what can be said of it before the run, overrides and seed.
+
+    Paths are relative to the run's directory. `settled` is the configuration but what follows the seed or the
+    directory, which `identified` turns into the arm.
+    """
     directory = Path(config.output_dir)
-    portable = config.copy()
-    portable.output_dir, portable.resume = ".", None
-    plain: dict[str, Any] = OmegaConf.to_container(portable, resolve=True)  # type: ignore[assignment]
+    plain = resolved(config)
     stored = directory / ".hydra" / "overrides.yaml"
     if config.resume is not None and stored.is_file():
         overrides = [
@@ -25,23 +26,35 @@ def describe(config: DictConfig, overrides: Any) -> dict[str, Any]:
         ]
     return {
         "config": plain,
-        "config_hash": config_hash(plain),
+        "asked_hash": asked_hash(plain),
         "overrides": list(overrides),
         "seed": config.seed,
+        "code": fingerprint({name: value for name, value in plain.items() if name not in NOT_IN_HASH}),
+        "settled": settled(config),
     }
 
 
-def config_hash(config: dict[str, Any]) -> str:
-    """Sixteen hexadecimal digits that two configurations share exactly if they compute the same."""
-    relevant = {name: value for name, value in config.items() if name not in NOT_IN_HASH}
-    relevant["data"] = {name: value for name, value in config["data"].items() if name != "data_dir"}
-    # Activations that are computed twice are the same to the bit.
-    relevant["model"] = {name: value for name, value in config["model"].items() if name != "recompute"}
-    # Pruning may end a run early; until then it computes what it would without.
-    callbacks = config.get("callbacks") or {}
-    relevant["callbacks"] = {name: value for name, value in callbacks.items() if name != "pruning"}
-    text = json.dumps(relevant, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+def identified(description: Mapping[str, Any], numerics: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What result.json says of who a run is; hashes of what computed its numbers only where that was known."""
+    known = {name: value for name, value in description.items() if name != "settled"}
+    hashes: dict[str, Any] = {"config_hash": None, "arm": None}
+    if numerics is not None:
+        hashes["config_hash"] = config_hash(description["config"], numerics)
+        hashes["arm"] = arm_hash(description["settled"], numerics, description["code"])
+    return {**known, **hashes, "numerics": numerics}
+
+
+def resolved(config: DictConfig, output_dir: str = ".", **root_knobs: Any) -> dict[str, Any]:
+    """The configuration as plain data, with other values of some root knobs; what refers to them follows."""
+    changed = config.copy()
+    for name, value in {"output_dir": output_dir, "resume": None, **root_knobs}.items():
+        changed[name] = value
+    return dict(OmegaConf.to_container(changed, resolve=True))  # type: ignore[arg-type]
+
+
+def settled(config: DictConfig) -> dict[str, Any]:
+    """The resolved configuration but what follows the seed or the directory."""
+    return agreeing(resolved(config), resolved(config, "elsewhere", seed=config.seed + 1))
 
 
 def flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:

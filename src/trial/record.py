@@ -11,6 +11,7 @@ from pytorch_lightning.loggers import Logger
 
 from src.atomic import write_json
 from src.trial.command_line import innermost
+from src.trial.description import identified
 from src.trial.environment import git, versions
 from src.trial.resuming import goes_on
 
@@ -26,8 +27,9 @@ def recorded(
 
     Args:
         directory: of the run.
-        description: config, config_hash, overrides and seed, copied into the result.
-        reached: metrics, counters and facts as far as the run got; None in a process that writes nothing.
+        description: of the run, see `describe`; what it says of who the run is goes into the result.
+        reached: metrics, counters and facts as far as the run got, `numerics` among them once they are known; None in a
+            process that writes nothing.
         loggers: read at the end.
 
     Yields:
@@ -51,7 +53,7 @@ def recorded(
     finally:
         found = reached()
         if found is not None:
-            result |= {"status": status, "error": error, **found, **description}
+            result |= {"status": status, "error": error, **found, **identified(description, found.get("numerics"))}
             result |= {"weights": weights_in(directory), "versions": versions(), "git": git()}
             directory.mkdir(parents=True, exist_ok=True)
             write_json(directory / "result.json", result)

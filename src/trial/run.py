@@ -20,6 +20,7 @@ from src.trial.curves import draw_curves
 from src.trial.description import flat
 from src.trial.environment import hardware
 from src.trial.memory import limit, limits_in, next_limit, scheduler_of
+from src.trial.numerics import numerics
 from src.trial.parts import Parts
 from src.trial.record import recorded
 
@@ -38,7 +39,7 @@ def run(
     Args:
         build: makes data, model and trainer.
         directory: where everything goes.
-        description: config, config_hash, overrides and seed, copied into the result.
+        description: of the run, see `describe`.
         resume: goes on from `checkpoints/last.ckpt` if there is one.
         brief: one line instead of a table at the end.
         quiet: no word and no picture at the end: a study or a search speaks for its trials.
@@ -131,6 +132,7 @@ def outcome(parts: Parts | None, tested: dict[str, float]) -> dict[str, Any]:
         "counters": counters,
         "data": data.describe() if hasattr(data, "describe") and getattr(data, "splits", True) else {},
         "hardware": hardware(trainer),
+        "numerics": numerics(trainer),
     }
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from src.trial.description import NOT_IN_HASH
+from src.trial.identity import NOT_IN_HASH
 
 # They name a sweep or repeat a run; none tells arms apart.
 NOT_AN_ARM = (*NOT_IN_HASH, "seed", "study", "search")

@@ -6,7 +6,6 @@ import os
 import secrets
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytorch_lightning.loggers as loggers
@@ -16,7 +15,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from src.atomic import write_json
 from src.callbacks.history import read_history
 from src.paths import typed_path
-from src.trial.description import NOT_IN_HASH
+from src.trial.identity import NOT_IN_HASH
 from src.trial.wandb_key import has_key
 
 # What a curve can be drawn over; every row of a run's history has all four.
