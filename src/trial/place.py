@@ -110,7 +110,7 @@ def begun(
         earlier = read_json(directory / "trial.json") if resume else {}
         if not resume:
             clear(directory)
-        own = {"config_hash": description["config_hash"], "pid": os.getpid()}
+        own = {"asked_hash": description["asked_hash"], "pid": os.getpid()}
         write_json(directory / "trial.json", {**earlier, **own})
     keep_configuration(config, directory)
     try:
