@@ -5,6 +5,7 @@ import json
 import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +15,7 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, GPSampler, QMCSampler, RandomSampler, TPESampler
 from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from src.seeds import derived_seed
 from src.sweeps.outcome import Outcome
@@ -23,6 +24,7 @@ from src.sweeps.space import levels
 SAMPLERS = ("tpe", "random", "qmc", "grid", "gp")
 # These propose the better the more they have learned; the others' points are known beforehand.
 LEARNING = ("tpe", "gp")
+LISTED = ("qmc", "grid")
 
 
 @dataclass(frozen=True)
@@ -42,30 +44,42 @@ def journal(path: Path) -> JournalStorage:
     path.parent.mkdir(parents=True, exist_ok=True)
     _silence_optuna()
     if path.is_file():
-        _mend(path)
+        with _locked(path):
+            _mend(path)
     return JournalStorage(JournalFileBackend(str(path)))
 
 
-def _mend(path: Path) -> None:
-    lock = JournalFileSymlinkLock(str(path))
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    lock = JournalFileSymlinkLock(str(path))  # as Optuna's writers take it
     lock.acquire()
     try:
-        content = path.read_bytes()
-        whole = content[: content.rfind(b"\n") + 1]
-        for number, line in enumerate(whole.splitlines(), start=1):
-            try:
-                json.loads(line)
-            except ValueError:
-                raise ValueError(
-                    f"{path} line {number}: expected an entry of Optuna's journal, found {line[:60]!r}; put a "
-                    "good copy there, or delete it: the same command then proposes its points anew and keeps the runs it finds"
-                ) from None
-        if whole != content:
-            with path.open("rb+") as file:
-                file.truncate(len(whole))
-            print(f"{path} ended in half a line, which was dropped: what it told is asked for again", flush=True)
+        yield
     finally:
         lock.release()
+
+
+def _mend(path: Path) -> None:
+    content = path.read_bytes()
+    whole = content[: content.rfind(b"\n") + 1]
+    for number, line in enumerate(whole.splitlines(), start=1):
+        if not _is_entry(line):
+            raise ValueError(
+                f"{path} line {number}: expected an entry of Optuna's journal, found {line[:50]!r}; put a good copy "
+                "there, or delete it: the same command then proposes the same points again and keeps the runs it finds"
+            )
+    if whole != content:
+        with path.open("rb+") as file:
+            file.truncate(len(whole))
+        print(f"{path} ended in half a line, which was dropped: what it told is found out again", flush=True)
+
+
+def _is_entry(line: bytes) -> bool:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return False
+    return isinstance(entry, dict) and {"op_code", "worker_id"} <= entry.keys()
 
 
 def memory() -> InMemoryStorage:
@@ -114,10 +128,9 @@ class Optimization:
         self._seed = seed
         self.grid = list(grid_of(space, total) if grid is None else grid) if sampler == "grid" else []
         self.total = min(total, len(self.grid)) if self.grid else total
-        self._listed = self.grid if sampler == "grid" else sequence_of(space, seed) if sampler == "qmc" else None
+        self._sequence = sequence_of(space, seed)
         self._drawn: list[dict[str, Any]] = []
         self._asked: set[int] = set()
-        self._close_half_asked()
 
     def ask(self, most: int) -> list[Point]:
         """At most so many new points to try next, and before them those that a killed process left.
@@ -125,11 +138,11 @@ class Optimization:
         Where a sampler learns, what it knew when it was asked decides what it proposes: points are asked for in rounds
         of `most`, and one that was cut is gone on with before the next, so that an interrupted search is the whole one.
         """
-        begun = self._begun()
+        begun = self.trials
         left = [trial for trial in begun if trial.state == TrialState.RUNNING and trial.number not in self._asked]
         new = min(self._room(begun, left, most), self.total - len(begun))
         points = [Point(trial.number, trial.params) for trial in left]
-        points += [self._new(len(begun) + place) for place in range(max(0, new))]
+        points += [self._new() for _ in range(max(0, new))]
         self._asked |= {point.number for point in points}
         return points
 
@@ -143,19 +156,13 @@ class Optimization:
         return 0 if any(trial.state.is_finished() for trial in cut) else most - len(cut)
 
     @property
-    def tried(self) -> int:
-        """Trials that were ever asked for, those aside that were killed before they had their values."""
-        return len(self._begun())
+    def trials(self) -> list[FrozenTrial]:
+        """Every trial that was asked for, in order.
 
-    def _begun(self) -> list[FrozenTrial]:
+        Trials without their values are none: Optuna's own `ask` leaves them behind where it is killed.
+        """
         trials = self.study.get_trials(deepcopy=False)
         return [trial for trial in trials if trial.params.keys() == self.space.keys()]
-
-    def _close_half_asked(self) -> None:
-        # A sampler would take them for trials that run.
-        for trial in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            if trial.params.keys() != self.space.keys():
-                self.study.tell(trial.number, state=TrialState.FAIL)
 
     def tell(self, point: Point, outcome: Outcome, score: float | None) -> None:
         """Learns what became of a point; a trial without a score has failed."""
@@ -173,23 +180,30 @@ class Optimization:
         sign = 1 if self.study.direction == optuna.study.StudyDirection.MINIMIZE else -1
         return sorted(trials, key=lambda trial: sign * float(trial.value or 0.0))
 
-    def _new(self, place: int) -> Point:
-        """The point at this place of the whole search, whichever process asks for it."""
-        if self._listed is not None:
-            # Optuna's own grid sampler ends with an error where trials are asked for and told one by one.
-            waiting = self.study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
-            if not waiting:  # else a killed process has put it there
-                self.study.enqueue_trial(self._point(place))
-        self.study.sampler = _sampler(self.sampler, derived_seed("ask", self._seed, place) % 2**32)
-        trial = self.study.ask(self.space)
-        return Point(trial.number, trial.params)
+    def _new(self) -> Point:
+        """The next point of the whole search, whichever process asks for it."""
+        known = self.trials
+        values = self._listed(known) if self.sampler in LISTED else self._proposed(known)
+        # One entry of the journal, where Optuna's own `ask` writes one for the trial and one for each of its values:
+        # a process may be killed between any two.
+        self.study.add_trial(create_trial(state=TrialState.RUNNING, params=values, distributions=self.space))
+        return Point(self.study.get_trials(deepcopy=False)[-1].number, values)
 
-    def _point(self, place: int) -> dict[str, Any]:
-        if isinstance(self._listed, list):
-            return dict(self._listed[place])
-        while len(self._drawn) <= place:
-            self._drawn.append(next(self._listed))  # type: ignore[arg-type]
-        return self._drawn[place]
+    def _listed(self, known: Sequence[FrozenTrial]) -> dict[str, Any]:
+        """The next point of those that are known beforehand."""
+        if self.sampler == "grid":
+            tried = [trial.params for trial in known]
+            return next(point for point in self.grid if point not in tried)
+        while len(self._drawn) <= len(known):
+            self._drawn.append(next(self._sequence))
+        return self._drawn[len(known)]
+
+    def _proposed(self, known: Sequence[FrozenTrial]) -> dict[str, Any]:
+        """What a sampler that knows these trials, and nothing of what was proposed before, tries next."""
+        sampler = _sampler(self.sampler, derived_seed("ask", self._seed, len(known)) % 2**32)
+        study = optuna.create_study(storage=memory(), sampler=sampler, direction=self.study.direction)
+        study.add_trials(known)
+        return study.ask(self.space).params
 
 
 def sequence_of(space: Mapping[str, BaseDistribution], seed: int) -> Iterator[dict[str, Any]]:

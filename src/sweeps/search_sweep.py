@@ -131,7 +131,7 @@ def search(wanted: Wanted, composition: Composition, task: TaskFunction, directo
     )
     if not one.finished:
         told = next(iter(errors.values()), "")
-        raise ValueError(f"none of the {one.tried} trials of {directory} gave a {wanted.metric}: {told}")
+        raise ValueError(f"none of the {len(one.trials)} trials of {directory} gave a {wanted.metric}: {told}")
     fixed = [entry for entry in wanted.typed if not entry.startswith("search=")]
     report(one, wanted.metric, fixed, directory, {number: error for (_, number), error in errors.items()})
 
