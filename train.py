@@ -11,6 +11,7 @@ from src.trial.command_line import (
     answer,
     register_resolvers,
     resumed_arguments,
+    said_at_once,
     stop_when_told,
     sweep_arguments,
 )
@@ -22,6 +23,14 @@ register_resolvers()
 @hydra.main(version_base="1.3", config_path="configs", config_name="train")
 def main(config: DictConfig) -> float | None:
     """Runs the trial that `config` describes, in its run directory; the best monitored metric, for sweepers."""
+    from src.trial.processes import own_environment
+
+    with own_environment(config.trainer):
+        return job(config)
+
+
+def job(config: DictConfig) -> float | None:
+    """The same, in an environment that tells of no other process but this trial's own."""
     # Torch and Lightning take seconds to import; --help, --cfg job and a misspelt knob answer without them.
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
@@ -61,8 +70,8 @@ def main(config: DictConfig) -> float | None:
     if in_sweep and any(hydra_config.runtime.choices.get(group) for group in ("study", "search")):
         once(config, partial(trial, quiet=True))
         return None
-    # A sweep survives a failed job and names it at its end; a single run answers for itself.
-    return alone() if in_sweep else answer(alone)
+    # A sweep survives a failed job, says so, and names it again at its end; a single run answers for itself.
+    return said_at_once(alone, hydra_config.job.num) if in_sweep else answer(alone)
 
 
 if __name__ == "__main__":

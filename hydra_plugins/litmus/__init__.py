@@ -1,7 +1,9 @@
 """Registers the sweepers of studies and searches; Hydra looks for plugins in `hydra_plugins` only, at every start."""
 
+from pathlib import Path
 from typing import Any
 
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper, BasicSweeperConf
 from hydra.core.config_store import ConfigStore
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
@@ -11,6 +13,26 @@ from src.trial.command_line import register_resolvers
 
 # A worker process imports this module with the first job it is handed, and composes that job's configuration next.
 register_resolvers()
+
+
+class PlainSweeper(BasicSweeper):
+    """`-m` alone: all combinations, of which one that fails keeps no other from running."""
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        from src.sweeps.plain import Surviving
+
+        super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
+        assert self.launcher is not None
+        self.launcher = Surviving(self.launcher, hydra_context, task_function, config)
+
+    def sweep(self, arguments: list[str]) -> Any:
+        from src.sweeps.plain import Surviving, tell_failures
+
+        returned = super().sweep(arguments)
+        assert isinstance(self.launcher, Surviving)
+        assert self.config is not None
+        tell_failures(self.launcher, Path(self.config.hydra.sweep.dir))
+        return returned
 
 
 class StudySweeper(Sweeper):
@@ -41,3 +63,10 @@ for _name, _class in (("study", StudySweeper), ("search", SearchSweeper)):
     ConfigStore.instance().store(
         group="hydra/sweeper", name=_name, node={"_target_": f"{__name__}.{_class.__name__}"}, provider="litmus"
     )
+# In the place of Hydra's own, which names the first job that failed and no other: whoever chooses none has this one.
+ConfigStore.instance().store(
+    group="hydra/sweeper",
+    name="basic",
+    node={**vars(BasicSweeperConf()), "_target_": f"{__name__}.PlainSweeper"},
+    provider="litmus",
+)

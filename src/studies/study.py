@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from src.studies.arms import Overrides, Selector, check_selector, grid, read_arms, read_factors, select
-from src.studies.notation import number, text
+from src.studies.notation import listing, number, text
 from src.studies.nuisance import Nuisance, read_nuisance
 from src.studies.prediction import Prediction, read_predictions
 from src.studies.quantity import Quantity, read_quantity
@@ -18,6 +18,10 @@ from src.studies.schema import keys, mapping, way_out, words
 OFF = dict.fromkeys(
     ("dropout", "weight_decay", "label_smoothing", "momentum", "noise", "mixup", "l1", "l2", "clip"), 0.0
 )
+
+
+# So many seeds there are.
+SEEDS = 2**32
 
 
 @dataclass(frozen=True)
@@ -106,11 +110,14 @@ def read_study(node: Any) -> Study:
 
 def _seeds(value: Any) -> tuple[int, ...]:
     """5 → 0 … 4; a list is taken as it is."""
-    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= SEEDS:
         return tuple(range(value))
     if isinstance(value, Sequence) and not isinstance(value, str) and value:
         whole = all(isinstance(seed, int) and not isinstance(seed, bool) for seed in value)
         if whole and len(set(value)) == len(value):
+            outside = [seed for seed in value if not 0 <= seed < SEEDS]
+            if outside:
+                raise ValueError(f"study.seeds must lie between 0 and 2³²-1, got {listing(outside)}")
             return tuple(value)
     raise ValueError(f"study.seeds must be a positive number or a list of different whole numbers, got {value!r}")
 

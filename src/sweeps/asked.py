@@ -11,11 +11,15 @@ from src.studies.nuisance import Nuisance
 from src.studies.quantity import Quantity, direction_of
 from src.studies.schema import keys, one_of
 from src.studies.study import KEYS, Study, read_study
+from src.sweeps.metrics import asked_metrics
 from src.sweeps.overrides import override, parsed, without
 from src.sweeps.smoke import shrunk
+from src.trial.identity import NOT_IN_HASH
 
 # Keys of the `study:` node that say how to run it and nothing about what it asks.
 RUNNING = {"smoke": False, "pruner": "none", "tuning_seeds": 1}
+# Where, by whom and with how many threads trials run.
+NO_TREATMENT = ("hydra", "study", "search", *NOT_IN_HASH)
 PRUNERS = ("none", "median", "halving")
 # Far from the seeds that anybody lists.
 FIRST_TUNING_SEED = 10_000
@@ -86,6 +90,8 @@ def asked_by(config: DictConfig, arguments: Sequence[str], loader: ConfigLoader)
             "take study.tuning_seeds=1 or study.pruner=none"
         )
     _one_design(study.nuisance)
+    _refuse_what_changes_no_number(study)
+    asked_metrics(study)
     typed = without(arguments, "study")
     _refuse_overlap(study, typed, loader)
     choice = [entry for entry in typed if entry.startswith("study=")]
@@ -101,6 +107,17 @@ def _tuning_seeds(count: Any, study: Study) -> tuple[int, ...]:
         raise ValueError(f"study.tuning_seeds must be a whole number from 1 on, got {count!r}")
     candidates = range(FIRST_TUNING_SEED, FIRST_TUNING_SEED + count + len(study.seeds))
     return tuple(seed for seed in candidates if seed not in study.seeds)[:count]
+
+
+def _refuse_what_changes_no_number(study: Study) -> None:
+    """Arms that differ in where or how a run is kept are the same arm; threads are the same for all of them."""
+    for part, knobs in (("arms vary", study.varied), ("nuisance tunes", study.nuisance), ("fixed sets", study.fixed)):
+        for knob in knobs:
+            if knob.lstrip("+~").replace("/", ".").partition(".")[0] in NO_TREATMENT:
+                raise ValueError(
+                    f"study: its {part} {knob}, which says where or how trials run and is no treatment; type it on the "
+                    "command line instead"
+                )
 
 
 def _one_design(nuisance: Mapping[str, Nuisance]) -> None:

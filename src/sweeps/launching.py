@@ -11,10 +11,12 @@ from hydra.core.plugins import Plugins
 from hydra.types import TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
+from src.sweeps.apart import run_apart
 from src.sweeps.composition import Composition, hold
 from src.sweeps.data import prepare_data
-from src.sweeps.once import fail
-from src.sweeps.outcome import Outcome, outcome_of
+from src.sweeps.metrics import refuse_unrecorded
+from src.sweeps.once import attempts, fail
+from src.sweeps.outcome import Outcome, outcome_of, read_json
 from src.sweeps.overrides import override
 from src.sweeps.workers import at_once, cores, kind_of
 from src.trial.command_line import sentence
@@ -37,17 +39,25 @@ class Launching:
         task: what a job runs.
         directory: of the sweep.
         configs: of all jobs, as far as their data go.
+        asked: metric → the key that asks for it, of those that not every run records.
     """
 
     def __init__(
-        self, composition: Composition, task: TaskFunction, directory: Path, configs: Sequence[DictConfig]
+        self,
+        composition: Composition,
+        task: TaskFunction,
+        directory: Path,
+        configs: Sequence[DictConfig],
+        asked: Mapping[str, str] | None = None,
     ) -> None:
+        self.asked = asked or {}
         self.directory, self.configs = directory, configs
         self.settings: Mapping[str, Any] = composition.master.hydra.launcher
         self.launcher = Plugins.instance().instantiate_launcher(
             hydra_context=composition.context, task_function=task, config=composition.master
         )
         self.started = 0
+        self._given = (composition.context, task, composition.master)
         if kind_of(self.settings) != "basic":
             # A worker finds the project whatever directory it is started in.
             root = str(Path(__file__).parents[2])
@@ -74,16 +84,42 @@ class Launching:
         """Runs the jobs; afterwards each has a result.json."""
         if jobs and self.started == 0 and self.width > 1:
             prepare_data(self.configs, min(self.width, cores()))
+        if jobs and self.asked:  # one trial tells whether the others are worth their time
+            self._run_batch(jobs[:1])
+            refuse_unrecorded(self.asked, self.directory / jobs[0].place)
+            self.asked, jobs = {}, jobs[1:]
         for batch in self._batches(jobs):
-            left = batch
-            while left:
-                problem = self._launch(left)
-                without_result = [job for job in left if self.outcome(job).state in ("running", "waiting")]
-                if len(without_result) == len(left):
-                    for job in left:
-                        fail(self.directory / job.place, job.asked_hash, problem.get(job, "its process ended silently"))
-                    break
-                left = without_result  # a worker that died took its neighbours' jobs along: they get another chance
+            self._run_batch(batch)
+
+    def _run_batch(self, batch: Sequence[Job]) -> None:
+        """Runs jobs side by side; those of which one may have ended a process run once more, each alone."""
+        suspects = [job for job in batch if attempts(read_json(self.directory / job.place / "trial.json")) > 1]
+        left = [job for job in batch if job not in suspects]
+        while left:
+            problem = self._launch(left)
+            lost = [job for job in left if self.outcome(job).state in ("running", "waiting")]
+            begun = [job for job in lost if self.outcome(job).state == "running"]
+            if lost and not begun and len(left) == 1:
+                self._convict(left[0], problem.get(left[0], ""))
+            elif lost and not begun:  # one that cannot be launched keeps the others from it
+                for job in lost:
+                    self._run_batch([job])
+                return
+            suspects += begun
+            left = [job for job in lost if job not in begun] if begun else []
+        for job in suspects:
+            self._run_alone(job)
+
+    def _run_alone(self, job: Job) -> None:
+        if kind_of(self.settings) in ("local", "slurm"):  # each of their jobs has a process of its own
+            problem = self._launch([job]).get(job, "")
+        else:
+            problem = run_apart(*self._given, self._typed(job), self.started)
+        if self.outcome(job).state in ("running", "waiting"):
+            self._convict(job, problem)
+
+    def _convict(self, job: Job, problem: str) -> None:
+        fail(self.directory / job.place, job.asked_hash, problem or "its process ended silently")
 
     def _batches(self, jobs: Sequence[Job]) -> Iterator[list[Job]]:
         # submitit's local executor starts a process for every job at once.
@@ -93,7 +129,7 @@ class Launching:
 
     def _launch(self, jobs: Sequence[Job]) -> dict[Job, str]:
         """Launches the jobs; why those that Hydra could not start did not."""
-        overrides = [[*job.overrides, override("hydra.sweep.subdir", job.place.as_posix())] for job in jobs]
+        overrides = [self._typed(job) for job in jobs]
         first, self.started = self.started, self.started + len(jobs)
         try:
             returned = self.launcher.launch(overrides, initial_job_idx=first)
@@ -103,6 +139,9 @@ class Launching:
         return {
             job: sentence(error) for job, error in zip(jobs, errors, strict=False) if isinstance(error, BaseException)
         }
+
+    def _typed(self, job: Job) -> list[str]:
+        return [*job.overrides, override("hydra.sweep.subdir", job.place.as_posix())]
 
 
 def keep_place(config: DictConfig, default: str | None, suffix: str = "") -> Path:

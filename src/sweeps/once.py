@@ -3,8 +3,9 @@
 import os
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -15,7 +16,10 @@ from src.trial.command_line import sentence
 from src.trial.description import resolved
 from src.trial.going_on import CannotGoOnError
 from src.trial.identity import SPEAKING, asked_hash
-from src.trial.place import clear
+from src.trial.place import clear, follows
+
+# For the first of several processes to begin a trial.
+PATIENCE_SECONDS = 600.0
 
 
 def once(config: DictConfig, trial: Callable[[bool], float | None]) -> None:
@@ -25,35 +29,57 @@ def once(config: DictConfig, trial: Callable[[bool], float | None]) -> None:
     result.json and ends only this trial.
     """
     directory, asked = Path(config.output_dir), asked_hash(resolved(config))
-    if int(os.environ.get("LOCAL_RANK") or os.environ.get("SLURM_PROCID") or 0):
+    if follows(config.trainer):
         follow(directory, asked, trial)
         return
     with claimed(directory):
         if outcome_of(directory, asked).final:
             return
-        begun = directory / "trial.json"
-        resume = read_json(begun).get("asked_hash") == asked
+        begun, known = directory / "trial.json", read_json(directory / "trial.json")
+        resume = known.get("asked_hash") == asked
         if not resume:
             clear(directory)
         (directory / "result.json").unlink(missing_ok=True)
-        write_json(begun, {"asked_hash": asked, "pid": os.getpid()})
+        own = {"asked_hash": asked, "pid": os.getpid()}
+        write_json(begun, {**own, "attempts": 1 + (attempts(known) if resume else 0)})
         try:
             try:
                 trial(resume)
             except CannotGoOnError:  # begun on another kind of machine, or with other threads: none of it is this one's
                 clear(directory)
-                write_json(begun, {"asked_hash": asked, "pid": os.getpid()})
+                write_json(begun, {**own, "attempts": 1})
                 trial(False)
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             if os.environ.get("LITMUS_FULL_ERROR") == "1":
                 traceback.print_exc()
             if not (directory / "result.json").exists():
                 fail(directory, asked, sentence(error))
+        finally:
+            # Only a process that dies leaves its attempt counted.
+            write_json(begun, {**own, "attempts": 0})
+
+
+def attempts(begun: Mapping[str, Any]) -> int:
+    """How often a trial was begun in a process that died of it, from its trial.json."""
+    found = begun.get("attempts", 0)
+    return found if isinstance(found, int) else 0
 
 
 def follow(directory: Path, asked: str, trial: Callable[[bool], float | None]) -> None:
-    """Takes part in a trial of several processes once the first of them, which owns the directory, has begun it."""
+    """Takes part in a trial of several processes once the first of them, which owns the directory, has begun it.
+
+    Raises:
+        ValueError: if it does not begin in time.
+    """
+    start = time.monotonic()
     while read_json(directory / "trial.json").get("asked_hash") != asked:
+        if time.monotonic() - start > PATIENCE_SECONDS:
+            raise ValueError(
+                f"{directory}: expected the first of this trial's processes to begin it within {PATIENCE_SECONDS:g} s, "
+                "found no trial.json of it; start all of its processes, or unset RANK, LOCAL_RANK and SLURM_PROCID"
+            )
         time.sleep(0.1)
     if not outcome_of(directory, asked).final:
         trial(True)  # from a checkpoint, if the first process has left one

@@ -40,7 +40,7 @@ def optimize(
     known: dict[tuple[str, int], Outcome] = {}
     jobs: dict[tuple[str, int], list[Job]] = {}
     for name, one in optimizations.items():
-        for trial in one.study.get_trials(deepcopy=False):
+        for trial in one.trials:
             known[name, trial.number] = Outcome(STATES.get(trial.state.name, "waiting"))
 
     def look(name: str, number: int) -> Outcome:

@@ -36,7 +36,7 @@ def report(one: Optimization, metric: str, fixed: Sequence[str], directory: Path
     pictures = draw(one.study, list(one.space), metric, directory)
     console = Console()
     console.print(best_trials(one, metric))
-    states = [trial.state for trial in one.study.get_trials(deepcopy=False)]
+    states = [trial.state for trial in one.trials]
     words = [f"{len(one.finished)} of {one.total} trials gave a value"]
     words += [f"{states.count(TrialState.PRUNED)} were pruned"] * (TrialState.PRUNED in states)
     words += [f"{len(errors)} failed: {next(iter(errors.values()))}"] if errors else []
@@ -121,4 +121,4 @@ def write_table(one: Optimization, metric: str, path: Path, errors: Mapping[int,
     with replacing(path) as part, part.open("w", newline="") as file:
         writer = csv.DictWriter(file, ["trial", "state", *one.space, metric, "error"])
         writer.writeheader()
-        writer.writerows(row(trial) for trial in one.study.get_trials(deepcopy=False))
+        writer.writerows(row(trial) for trial in one.trials)

@@ -19,6 +19,7 @@ from src.sweeps.composition import Composition, hash_of, one_thread
 from src.sweeps.generation import refuse_earlier
 from src.sweeps.launching import Job, Launching, keep_place
 from src.sweeps.lock import held
+from src.sweeps.metrics import KNOWN, refuse_unknown_split
 from src.sweeps.outcome import read_json
 from src.sweeps.overrides import parsed, without
 from src.sweeps.pruner import COMPARING, pruning
@@ -83,6 +84,7 @@ def wanted_by(config: DictConfig, arguments: Sequence[str], loader: ConfigLoader
             raise ValueError(f"search.{name} must be a whole number from 1 on, got {node[name]}")
     if direction_of(str(node["metric"])) is None:
         raise ValueError(f"search.metric must be a metric that is known to be good or bad, got {node['metric']}")
+    refuse_unknown_split(str(node["metric"]), "search.metric")
     given = parsed(without(arguments, "search"), loader)
     space = search_space(given)
     if not space:
@@ -120,7 +122,8 @@ def search(wanted: Wanted, composition: Composition, task: TaskFunction, directo
         return [Job(Path("trials") / str(point.number), (*typed, *named, *extra), asked)]
 
     Console().print(f"{one.total} trials over {', '.join(wanted.space)} in {directory}", highlight=False)
-    launching = Launching(composition, task, directory, [base])
+    unusual = {} if wanted.metric in KNOWN else {wanted.metric: "search.metric"}
+    launching = Launching(composition, task, directory, [base], unusual)
     errors = optimize(
         f"search={wanted.sampler}",
         {wanted.metric: one},
@@ -132,7 +135,7 @@ def search(wanted: Wanted, composition: Composition, task: TaskFunction, directo
     )
     if not one.finished:
         told = next(iter(errors.values()), "")
-        raise ValueError(f"none of the {one.tried} trials of {directory} gave a {wanted.metric}: {told}")
+        raise ValueError(f"none of the {len(one.trials)} trials of {directory} gave a {wanted.metric}: {told}")
     fixed = [entry for entry in wanted.typed if not entry.startswith("search=")]
     report(one, wanted.metric, fixed, directory, {number: error for (_, number), error in errors.items()})
 

@@ -25,8 +25,10 @@ from src.sweeps.composition import Composition, settings_of
 from src.sweeps.generation import refuse_earlier
 from src.sweeps.launching import Job, Launching, keep_place
 from src.sweeps.lock import held
+from src.sweeps.metrics import asked_metrics
 from src.sweeps.once import fail
 from src.sweeps.tuning import Tuned, tune
+from src.trial.command_line import SWEEPER
 from src.trial.identity import HASHES
 
 MOST_FAILURES_SHOWN = 20
@@ -60,7 +62,9 @@ def answer_study(asked: Asked, composition: Composition, task: TaskFunction, dir
     console.print(Text.assemble((asked.study.question, "bold"), f"\n{size} in {directory}"))
     tell(console, lint_design(asked.study, settings))
 
-    launching = Launching(composition, task, directory, [arm.config for arm in arms.values()])
+    launching = Launching(
+        composition, task, directory, [arm.config for arm in arms.values()], asked_metrics(asked.study)
+    )
     tuned = tune(asked, arms, launching)
     tell(console, [finding for one in tuned.values() for finding in one.findings])
     jobs = jobs_of(asked, arms, tuned)
@@ -97,7 +101,8 @@ def write_question(asked: Asked, settings: Mapping[str, Any], directory: Path) -
         text = yaml.safe_dump({"study": dict(asked.node)}, sort_keys=False, allow_unicode=True, width=120)
         path.write_text(text, encoding="utf-8")
     write_json(directory / "arms.json", dict(settings))
-    command = shlex.join(["python", Path(sys.argv[0]).name, *sys.argv[1:]])
+    typed = [argument.removeprefix("++") for argument in sys.argv[1:] if not argument.startswith(SWEEPER)]
+    command = shlex.join(["python", Path(sys.argv[0]).name, *typed])
     note = {"study": asked.name, "command": command, "smoke": asked.smoke, "hashes": HASHES}
     write_json(directory / "command.json", note)
 

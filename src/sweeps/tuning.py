@@ -87,7 +87,7 @@ def tune(asked: Asked, arms: Mapping[str, Arm], launching: Launching) -> dict[st
                 asked.leading.select: one.finished[0].value if one.finished else None,
                 "trials": [
                     {"number": trial.number, "state": trial.state.name.lower(), "value": trial.value, **trial.params}
-                    for trial in one.study.get_trials(deepcopy=False)
+                    for trial in one.trials
                 ],
                 "findings": [finding.message for finding in found[name].findings],
             },
@@ -105,7 +105,7 @@ def best_of(name: str, one: Any, asked: Asked, errors: list[str]) -> Tuned:
     """The values of an arm's best tuning trial, and a finding for each that lies at the edge of what was tried."""
     if not one.finished:
         told = f": {errors[0]}" if errors else ""
-        return Tuned(error=f"none of the arm's {one.tried} tuning trials gave a value{told}")
+        return Tuned(error=f"none of the arm's {len(one.trials)} tuning trials gave a value{told}")
     best = one.finished[0].params
     findings = []
     for knob in one.space:

@@ -4,6 +4,8 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from src.trial.processes import one_device
+
 MANY_PROCESSES = ("ddp", "fsdp", "deepspeed")
 
 
@@ -36,7 +38,8 @@ def refuse_many_processes(trainer: Mapping[str, Any], launcher: Mapping[str, Any
     Raises:
         ValueError: naming the way out.
     """
-    several = trainer.get("devices") not in (1, "1", "auto", None) and trainer.get("accelerator") != "tpu"
+    counted = trainer.get("devices") not in ("auto", None) and trainer.get("accelerator") != "tpu"
+    several = counted and not one_device(trainer.get("devices"))
     strategy = str(trainer.get("strategy"))
     # Elsewhere Lightning starts the other processes itself, with the command of the sweep or of submitit.
     by_scheduler = kind_of(launcher) == "slurm" and launcher.get("tasks_per_node") == trainer.get("devices")

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from omegaconf import OmegaConf
 
+SWEEPER = "hydra/sweeper="
 Answer = TypeVar("Answer")
 # Knobs that a resumed run may change without being another run.
 RESUMABLE = ("resume", "epochs", "model.recompute")
@@ -68,6 +69,15 @@ def answer(task: Callable[[], Answer]) -> Answer:
         sys.exit(1)
 
 
+def said_at_once(task: Callable[[], Answer], number: int) -> Answer:
+    """Runs a job of a sweep; its mistake is said when it happens, and raised for whoever counts failures."""
+    try:
+        return task()
+    except Exception as error:
+        print(f"job {number} failed: {sentence(error)}", file=sys.stderr, flush=True)
+        raise
+
+
 def innermost(error: BaseException) -> BaseException:
     """What Hydra's and OmegaConf's wrappers hold: the mistake itself."""
     while type(error).__module__.startswith(("hydra", "omegaconf")) and error.__cause__ is not None:
@@ -105,17 +115,21 @@ def _unknown_knob(error: BaseException) -> str:
 
 
 def sweep_arguments(arguments: list[str]) -> list[str]:
-    """The arguments with `study.seeds=10` as Hydra takes a key that the study's file leaves to its default.
+    """The arguments as Hydra takes them: a study's or a search's sweeper, `study.seeds=10` where its file is silent.
 
     Raises:
         ValueError: for a study or a search without -m.
     """
+    sweepers = []
     for group in ("study", "search"):
         asked = [argument for argument in arguments if argument.startswith(f"{group}=")]
         single = not {"-m", "--multirun", "hydra.mode=MULTIRUN", "--cfg", "-c", "--help"} & set(arguments)
         if asked and single and asked[-1] not in (f"{group}=", f"{group}=null"):
             raise ValueError(f"{asked[-1]} asks for many trials: it needs -m, as in python train.py -m {asked[-1]}")
-    return [f"++{argument}" if argument.startswith("study.") else argument for argument in arguments]
+        if asked and not single and asked[-1] not in (f"{group}=", f"{group}=null"):
+            sweepers.append(f"{SWEEPER}{group}")  # a file that names none would run as one plain trial
+    typed = [f"++{argument}" if argument.startswith("study.") else argument for argument in arguments]
+    return typed if any(argument.startswith(SWEEPER) for argument in typed) else [*typed, *sweepers[-1:]]
 
 
 def resumed_arguments(arguments: list[str]) -> list[str]:

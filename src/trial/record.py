@@ -41,11 +41,17 @@ def recorded(
         yield result
         status = "completed"
     except (KeyboardInterrupt, SystemExit) as interruption:
-        # Lightning answers Ctrl+C with SystemExit, which a sweep would take for the end of the process.
+        # Lightning answers Ctrl+C with SystemExit. Any other is a part's own, and the end of this run alone.
+        if isinstance(interruption, SystemExit) and not isinstance(interruption.__context__, KeyboardInterrupt):
+            error = f"SystemExit: {interruption.code}"
+            raise RuntimeError(
+                f"a part of the run ended the program by sys.exit({interruption.code!r}), expected an exception or a "
+                "return: HYDRA_FULL_ERROR=1 shows where"
+            ) from interruption
         status, error = "interrupted", "interrupted"
         told = f"interrupted; {goes_on(directory, description['config'])} goes on"
         raise KeyboardInterrupt(told) from interruption
-    except Exception as problem:
+    except BaseException as problem:
         status = "pruned" if type(problem).__name__ == "TrialPruned" else "failed"
         cause = innermost(problem)
         error = f"{type(cause).__name__}: {cause}"

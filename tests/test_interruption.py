@@ -1,0 +1,153 @@
+"""An optimization that is killed anywhere, once or often, is the whole one: point by point, value by value."""
+
+import io
+import json
+
+import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from rich.console import Console
+
+from src.sweeps.optimization import SAMPLERS, Optimization, journal
+from src.sweeps.optimize import optimize
+from src.sweeps.outcome import Outcome
+
+SPACE = {
+    "lr": FloatDistribution(1e-4, 1e-1, log=True),
+    "norm": CategoricalDistribution(["none", "batch"]),
+    "width": IntDistribution(1, 64),
+}
+TOTAL = 14  # samplers that learn begin to do so after ten
+
+
+class Disk:
+    """What trials leave: their outcome is a function of their values, and stays when a process dies."""
+
+    def __init__(self, width):
+        self.width, self.left = width, {}
+        self.ran = []
+
+    def outcome(self, job):
+        return self.left.get(job, Outcome("waiting"))
+
+    def to_run(self, jobs):
+        return [job for job in jobs if not self.outcome(job).final]
+
+    def run(self, jobs):
+        for job in jobs:
+            self.ran.append(job)
+            _, lr, norm, width = job
+            if lr > 5e-2:
+                self.left[job] = Outcome("diverged")
+            elif width % 7 == 0:
+                self.left[job] = Outcome("failed", "a fault that comes back")
+            elif width % 11 == 0:
+                self.left[job] = Outcome("pruned")
+            else:
+                score = abs(lr - 3e-3) + width / 640 + (norm == "none")
+                self.left[job] = Outcome("completed", result={"metrics": {"val/loss": score}})
+
+
+def course(path, sampler, disk, arms=("one",), total=TOTAL):
+    """Runs to the end what the journal in `path` has begun; what was tried and what came of it, by arm."""
+    storage = journal(path)
+    optimizations = {
+        arm: Optimization(storage, arm, SPACE, sampler=sampler, seed=place, total=total)
+        for place, arm in enumerate(arms)
+    }
+    optimize(
+        "it",
+        optimizations,
+        lambda name, point: [(name, *point.values.values())],
+        disk,
+        "val/loss",
+        console=Console(file=io.StringIO()),
+    )
+    return {arm: [(t.number, t.params, t.state, t.value) for t in one.trials] for arm, one in optimizations.items()}
+
+
+@pytest.mark.parametrize(("sampler", "width"), [(name, width) for name in SAMPLERS for width in (1, 3)])
+def test_cut_after_any_entry_of_its_journal_a_search_is_the_whole_one(tmp_path, sampler, width):
+    path = tmp_path / "journal.log"
+    disk = Disk(width)
+    whole = course(path, sampler, disk)
+    assert len({str(point) for _, point, *_ in whole["one"]}) == (8 if sampler == "grid" else TOTAL)
+    entries = path.read_bytes().splitlines(keepends=True)
+    # One that learns slowly is cut where it has learned.
+    for cut in range(len(entries)) if sampler != "gp" else range(len(entries) - 9, len(entries), 2):
+        part = tmp_path / f"{cut}.log"
+        part.write_bytes(b"".join(entries[:cut]))
+        again = Disk(width)
+        assert course(part, sampler, again) == whole, f"cut after {cut} entries"
+
+
+@pytest.mark.parametrize("arms", [("one",), ("one", "other")])
+def test_killed_again_and_again_a_search_is_the_whole_one(tmp_path, arms):
+    path, disk = tmp_path / "journal.log", Disk(2)
+    whole = course(path, "tpe", disk, arms)
+    entries = path.read_bytes().splitlines(keepends=True)
+    part, kept = tmp_path / "part.log", Disk(2)
+    for more in range(1, len(entries), 3):
+        if part.exists():  # each life of the process gets three entries further
+            part.write_bytes(b"".join(part.read_bytes().splitlines(keepends=True)[:more]))
+        assert course(part, "tpe", kept, arms) == whole
+    again = [job for job in kept.ran if kept.left[job].final]
+    assert len(again) == len(set(again)), "a result on disk is never computed twice"
+
+
+def test_a_journal_that_was_deleted_is_written_anew_and_no_trial_runs_again(tmp_path):
+    disk = Disk(2)
+    whole = course(tmp_path / "journal.log", "tpe", disk)
+    (tmp_path / "journal.log").unlink()
+    ran = len([job for job in disk.ran if disk.left[job].final])
+    assert course(tmp_path / "journal.log", "tpe", disk) == whole
+    assert len([job for job in disk.ran if disk.left[job].final]) == ran
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random"])
+def test_other_seeds_take_other_courses(tmp_path, sampler):
+    found = course(tmp_path / "journal.log", sampler, Disk(1), ("one", "other"))
+    assert [point for _, point, *_ in found["one"]] != [point for _, point, *_ in found["other"]]
+
+
+def test_half_a_line_at_the_end_is_dropped_and_said(tmp_path, capsys):
+    path = tmp_path / "journal.log"
+    whole = course(path, "tpe", Disk(1), total=4)
+    content = path.read_bytes()
+    for lost in (1, 2, 25, len(content) - content[:-1].rfind(b"\n") - 2):
+        path.write_bytes(content[:-lost] + b"\0" * (lost % 3))
+        assert course(path, "tpe", Disk(1), total=4) == whole
+        assert f"{path} ended in half a line, which was dropped" in capsys.readouterr().out
+        assert path.read_bytes().endswith(b"\n")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda line: line[:-9] + b"\n",
+        lambda line: b"\xff\xfe" + line,
+        lambda line: b"3\n",
+        lambda line: b"{}\n",
+        lambda line: b"\n",
+        lambda line: b"<<<<<<< HEAD\n",
+        lambda line: line.replace(b'"op_code"', b'"code"'),
+    ],
+)
+@pytest.mark.parametrize("place", [0, 5, -2])
+def test_damage_within_a_journal_is_named_and_nothing_is_lost(tmp_path, damage, place):
+    path = tmp_path / "journal.log"
+    course(path, "tpe", Disk(1), total=4)
+    entries = path.read_bytes().splitlines(keepends=True)
+    entries[place] = damage(entries[place])
+    path.write_bytes(b"".join(entries))
+    with pytest.raises(ValueError, match=f"journal.log line {place % len(entries) + 1}: expected") as refused:
+        journal(path)
+    assert len(str(refused.value).splitlines()) == 1
+    assert path.read_bytes() == b"".join(entries)
+
+
+def test_every_entry_of_a_journal_is_a_whole_step(tmp_path):
+    """A trial is there with all of its values or not at all, so that no cut leaves half of one."""
+    path = tmp_path / "journal.log"
+    course(path, "tpe", Disk(1), total=3)
+    created = [json.loads(line) for line in path.read_text().splitlines() if '"params"' in line]
+    assert [sorted(entry["params"]) for entry in created] == [sorted(SPACE)] * 3
