@@ -180,6 +180,7 @@ SPOILT = {
     "rows of delimiters alone": lambda text: text + ",,,,,\n,,,,,\n",
     "delimiters at the ends of rows": lambda text: text.replace("\n", ",\n").replace("Purchased,\n", "Purchased\n"),
     "delimiters at the ends of all lines": lambda text: text.replace("\n", ",,\n"),
+    "two byte order marks": lambda text: f"\ufeff\ufeff{text}",
     "blank lines before": lambda text: "\n\n" + text,
     "no line end at the end": str.rstrip,
     "an index without a name": lambda text: "".join(

@@ -11,7 +11,7 @@ from torch import Tensor
 from src.datamodules.arrays import ArrayDataModule, Source
 from src.datamodules.files import ensure, read, read_one
 from src.datamodules.purchases import COLUMNS, Bounds, Purchases, read_purchases
-from src.datamodules.text_table import place
+from src.datamodules.text_table import place, shortened
 from src.datamodules.unfit import UnfitError
 
 FILE = "Social_Network_Ads.csv"
@@ -178,7 +178,7 @@ def _difference(numbered: list[tuple[int, list[str]]]) -> str:
         for index, (column, check) in enumerate(zip(COLUMNS, COLUMN_CHECKS, strict=True))
         if _sha256("\n".join(cells[index] for _, cells in numbered))[:8] != check
     ]
-    cells = ",".join(numbered[first][1])
+    cells = shortened(",".join(numbered[first][1]), 200)
     return f"{here}, column {', '.join(columns)}: expected the pinned value, found {cells}"
 
 

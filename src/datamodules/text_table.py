@@ -64,7 +64,7 @@ def read_table(content: bytes, expected: str, fits: Callable[[Sequence[str]], bo
     rows = [Line(line.number, _without_end(line.cells, len(names))) for line in lines[1:]]
     for index, row in enumerate(rows):
         if len(row.cells) != len(names):
-            wanted = f"{len(names)} cells, {names[0] or 'the unnamed first'} to {names[-1]}"
+            wanted = f"{len(names)} cells, {shortened(names[0]) or 'the unnamed first'} to {shortened(names[-1])}"
             raise UnfitError(f"{place(index, row.number)}: expected {wanted}, found {len(row.cells)}")
     if not rows:
         raise UnfitError("expected rows below the columns' names, found none")
@@ -90,7 +90,7 @@ def _decoded(content: bytes) -> tuple[str, str]:
         )
     for encoding in (marked,) if marked != "utf-8" else ("utf-8", "cp1252", "latin-1"):
         try:
-            return re.sub("\r\n?", "\n", content.decode(encoding)), encoding
+            return re.sub("\r\n?", "\n", content.decode(encoding).lstrip("\ufeff")), encoding
         except UnicodeDecodeError as error:
             damage = error
     raise UnfitError(
