@@ -47,7 +47,9 @@ def contents(monkeypatch, tmp_path):
 def write(folder, contents, packed=True):
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in contents.items():
-        (folder / (f"{name}.gz" if packed else name)).write_bytes(gzip.compress(content) if packed else content)
+        path = folder / (f"{name}.gz" if packed else name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(gzip.compress(content) if packed else content)
 
 
 def test_the_real_files_are_the_official_sixty_and_ten_thousand():
@@ -65,10 +67,31 @@ def test_the_real_files_are_the_official_sixty_and_ten_thousand():
     assert (round(pixels.mean().item(), 4), round(pixels.std().item(), 4)) == (MEAN, STD)
 
 
-@pytest.mark.parametrize("place", ["data", "data/fashion_mnist", "debian"])
+PLACES = {
+    "data": "put there",
+    "data/fashion_mnist": "fetched",
+    "debian": "Debian's package",
+    "data/FashionMNIST/raw": "torchvision, data_dir its root",
+    "data/raw": "torchvision, data_dir its FashionMNIST",
+    "data/fashion": "the authors' repository, data_dir its data",
+    "data/data/fashion": "the authors' repository, data_dir the clone",
+    "data/fashion-mnist/data/fashion": "the authors' repository, cloned into data_dir",
+    "data/fashion-mnist": "Keras' datasets",
+    "data/datasets/fashion-mnist": "Keras' home",
+}
+SPELLINGS = {
+    "as published": lambda name: name,
+    "as some unpackers have it": lambda name: name.replace("-idx", ".idx"),
+    "as Kaggle nests it": lambda name: f"{name}/{name}",
+    "as Kaggle nests and spells it": lambda name: f"{name.replace('-idx', '.idx')}/{name.replace('-idx', '.idx')}",
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("spelling", SPELLINGS)
 @pytest.mark.parametrize("packed", [True, False])
-def test_files_are_found_in_each_place_packed_or_not(tmp_path, contents, place, packed):
-    write(tmp_path / place, contents, packed)
+def test_files_are_found_in_each_place_in_each_spelling_packed_or_not(tmp_path, contents, place, spelling, packed):
+    write(tmp_path / place, {SPELLINGS[spelling](name): content for name, content in contents.items()}, packed)
     source = FashionMNIST(data_dir=tmp_path / "data", mirrors=[]).load()
     pixels = np.frombuffer(contents["t10k-images-idx3-ubyte"], np.uint8, offset=16).reshape(TEST, 1, 28, 28)
     torch.testing.assert_close(source.x[TRAIN:], torch.tensor((pixels / 255 - MEAN) / STD, dtype=torch.float32))
@@ -132,12 +155,72 @@ def test_a_missing_file_is_fetched_from_the_first_mirror_that_has_it(tmp_path, c
     assert FashionMNIST(data_dir=tmp_path / "data", mirrors=[]).load().sha256 == fetched.sha256
 
 
-def test_a_file_that_is_nowhere_is_one_sentence(tmp_path, contents):
+def not_found(folder):
     with pytest.raises(FileNotFoundError) as caught:
-        FashionMNIST(data_dir=tmp_path, mirrors=[]).load()
+        FashionMNIST(data_dir=folder, mirrors=[]).load()
     sentence = str(caught.value)
-    assert sentence.startswith(f"expected {NAMES[0]} (or {NAMES[0]}.gz) in {tmp_path / 'fashion_mnist'}, {tmp_path}, ")
-    assert sentence.endswith(f"found none; put a good copy at {tmp_path / 'fashion_mnist' / NAMES[0]}.gz")
+    assert "\n" not in sentence
+    assert sentence.startswith("expected ")
+    return sentence.partition(", found ")
+
+
+def test_files_that_are_nowhere_are_one_sentence(tmp_path, contents):
+    expected, _, found = not_found(tmp_path)
+    assert expected.startswith(f"expected {', '.join(NAMES)} (.gz or not) in {tmp_path}, its folders fashion_mnist, ")
+    assert found == f"none of the four files; put what is missing into {tmp_path / 'fashion_mnist'}"
+
+
+@pytest.mark.parametrize("missing", NAMES)
+def test_what_is_there_is_said_with_what_is_missing(tmp_path, contents, missing):
+    write(tmp_path / "FashionMNIST/raw", {name: content for name, content in contents.items() if name != missing})
+    expected, _, found = not_found(tmp_path)
+    assert expected.startswith(f"expected {missing} (.gz or not) in ")
+    there = [str(tmp_path / "FashionMNIST/raw" / f"{name}.gz") for name in NAMES if name != missing]
+    assert found == f"{', '.join(there)}; put what is missing into {tmp_path / 'fashion_mnist'}"
+
+
+def test_files_in_a_folder_of_ones_own_are_seen_and_the_line_to_type_is_said(tmp_path, contents):
+    place = tmp_path / "downloads" / "clothes"
+    write(place, contents)
+    typed = not_found(tmp_path)[2].partition("; type data_dir=")[2]
+    assert typed == str(place)
+    assert len(FashionMNIST(data_dir=typed, mirrors=[]).load().y) == TRAIN + TEST
+
+
+def test_kaggles_tables_are_called_what_they_are(tmp_path, contents):
+    table = tmp_path / "archive" / "fashion-mnist_train.csv"
+    table.parent.mkdir()
+    table.write_text("label,pixel1\n2,0\n")
+    found = not_found(tmp_path)[2]
+    assert found.startswith(f"none of the four files; {table} is Kaggle's table of these images in another order: get ")
+    assert found.endswith(f"and put them into {tmp_path / 'fashion_mnist'}")
+
+
+def test_a_link_that_leads_nowhere_is_said(tmp_path, contents):
+    write(tmp_path, contents)
+    path = tmp_path / f"{NAMES[0]}.gz"
+    path.unlink()
+    path.symlink_to(tmp_path / "gone")
+    assert f"({path} is a link to {tmp_path / 'gone'}, which is not there)" in not_found(tmp_path)[2]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_link_to_another_of_the_files_is_blamed_itself_and_says_which(tmp_path, contents, name):
+    write(tmp_path / "good", contents)
+    write(tmp_path / "data", {other: content for other, content in contents.items() if other != name})
+    other = next(other for other in NAMES if other != name)
+    link = tmp_path / "data" / f"{name}.gz"
+    link.symlink_to(tmp_path / "good" / f"{other}.gz")
+    with pytest.raises(ValueError, match="expected") as caught:
+        FashionMNIST(data_dir=tmp_path / "data", mirrors=[]).load()
+    leads = f"{link} (a link to {tmp_path / 'good' / other}.gz)"
+    assert str(caught.value).startswith(f"{leads}: expected {name}, found the content of {other}; put a good copy at ")
+
+
+def test_another_data_sets_files_of_these_names_are_called_so(tmp_path, contents):
+    write(tmp_path, contents | {NAMES[0]: idx(np.zeros((TRAIN, 28, 28)))})
+    with pytest.raises(ValueError, match=rf"an IDX file of shape \({TRAIN}, 28, 28\)"):
+        FashionMNIST(data_dir=tmp_path, mirrors=[]).load()
 
 
 @pytest.mark.parametrize("shape", [(3,), (2, 3, 4), (0, 5)])

@@ -60,8 +60,8 @@ def in_another_process(target: Path, mirror: str) -> subprocess.Popen:
 def test_the_content_counts_not_its_name_or_compression(tmp_path, name, level):
     path = tmp_path / name
     path.write_bytes(CONTENT if level is None else gzip.compress(CONTENT, level))
-    assert ensure(tmp_path / "file.gz", CHECK) == path
-    assert read(path, CHECK, path) == CONTENT
+    assert ensure(tmp_path / "file.gz", CHECK) == [path]
+    assert read([path], CHECK, "") == CONTENT
 
 
 def test_folders_are_searched_in_order_and_the_target_first(tmp_path):
@@ -69,7 +69,7 @@ def test_folders_are_searched_in_order_and_the_target_first(tmp_path):
     for path in (tmp_path / "c" / "file.gz", tmp_path / "b" / "file", tmp_path / "a" / "file", target):
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(CONTENT)
-        assert ensure(target, CHECK, folders) == path
+        assert ensure(target, CHECK, folders)[0] == path
 
 
 @pytest.mark.parametrize(
@@ -80,8 +80,8 @@ def test_folders_are_searched_in_order_and_the_target_first(tmp_path):
         (lambda packed: packed[:-5], "truncated"),
         (lambda packed: packed[:100] + bytes([packed[100] ^ 1]) + packed[101:], "damaged"),
         (lambda packed: packed[:-5] + b"\0" + packed[-4:], "damaged"),
-        (lambda packed: b"", "found 0 with sha256"),
-        (lambda packed: b"<html>not found</html>", "found 22 with sha256"),
+        (lambda packed: b"", "found an empty file"),
+        (lambda packed: b"404: Not Found", "found 14 with sha256"),
         (lambda packed: CONTENT[:-1], "found 399,999 with sha256"),
         (lambda packed: gzip.compress(CONTENT[:-1] + b"!"), "found 400,000 with sha256"),
     ],
@@ -90,7 +90,7 @@ def test_a_damaged_file_is_refused_in_one_sentence(tmp_path, damage, found):
     path, target = tmp_path / "file.gz", tmp_path / "good" / "file.gz"
     path.write_bytes(damage(gzip.compress(CONTENT)))
     with pytest.raises(ValueError, match=r"expected .*, found") as caught:
-        read(path, CHECK, target)
+        read([path], CHECK, f"put a good copy at {target}")
     sentence = str(caught.value)
     assert found in sentence
     assert sentence.startswith(str(path))
@@ -98,13 +98,79 @@ def test_a_damaged_file_is_refused_in_one_sentence(tmp_path, damage, found):
     assert "\n" not in sentence
 
 
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (b"<html>not found</html>", "a web page or XML; save the file itself"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\n",
+            "a Git LFS pointer, not the file it stands for; type git lfs",
+        ),
+        (gzip.compress(gzip.compress(CONTENT)), "a gzip file inside another; unpack it once"),
+        (b'{"message": "Not Found"}', "JSON; "),
+        (b"PK\3\4file", "a zip archive or a workbook; unpack it"),
+    ],
+)
+def test_what_took_a_files_place_is_called_what_it_is(tmp_path, content, found):
+    path = tmp_path / "file.gz"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"expected 400,000 bytes with sha256 .*, found ") as caught:
+        read([path], CHECK, "put a good copy there")
+    assert f"found {found}" in str(caught.value)
+    assert str(caught.value).count("; ") == 1
+
+
+def test_of_several_files_the_good_one_is_used_wherever_it_is(tmp_path):
+    folders = [tmp_path / name for name in "abc"]
+    for folder in folders:
+        folder.mkdir()
+        (folder / "file").write_bytes(b"damaged")
+    for folder in folders:
+        (folder / "file.gz").write_bytes(gzip.compress(CONTENT))
+        paths = ensure(folders[0] / "file.gz", CHECK, folders[1:])
+        assert read(paths, CHECK, "") == CONTENT
+        (folder / "file.gz").unlink()
+    with pytest.raises(ValueError, match=str(folders[0] / "file")):
+        read(ensure(folders[0] / "file.gz", CHECK, folders[1:]), CHECK, "put a good copy there")
+
+
+def test_a_link_is_blamed_for_what_it_leads_to(tmp_path):
+    good, other, link = tmp_path / "good", tmp_path / "other", tmp_path / "here" / "file"
+    link.parent.mkdir()
+    good.write_bytes(CONTENT)
+    other.write_bytes(b"another")
+    link.symlink_to(good)
+    assert read([link], CHECK, "") == CONTENT
+    link.unlink()
+    link.symlink_to(other)
+    with pytest.raises(ValueError, match="expected") as caught:
+        read([link], CHECK, "put a good copy there")
+    assert str(caught.value).startswith(f"{link} (a link to {other}): expected ")
+    other.unlink()
+    with pytest.raises(FileNotFoundError) as caught:
+        ensure(link, CHECK)
+    assert f"found none ({link} is a link to {other}, which is not there); put a good copy at" in str(caught.value)
+
+
+def test_a_file_that_may_not_be_read_is_one_sentence(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    path.write_bytes(CONTENT)
+
+    def refuse(self):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(ValueError, match="expected a file that can be read, found Permission denied; put a good copy"):
+        read([path], CHECK, "put a good copy there")
+
+
 @pytest.mark.parametrize("name", ["file", "file.gz"])
 def test_each_mirror_is_tried_until_one_gives_the_content(tmp_path, server, name, capfd):
     behaviours = ["broken", "missing", "cut", "short", "altered", "stalled", "good"]
     mirrors = ["http://127.0.0.1:9/file", *(f"{server}/{behaviour}/{name}" for behaviour in behaviours)]
     target = tmp_path / "data" / "file.gz"
-    assert ensure(target, CHECK, mirrors=mirrors, timeout=0.2) == target
-    assert read(target, CHECK, target) == CONTENT
+    assert ensure(target, CHECK, mirrors=mirrors, timeout=0.2) == [target]
+    assert read([target], CHECK, "") == CONTENT
     assert names(target.parent) == ["file.gz"]
     assert capfd.readouterr() == ("", ""), "progress is for terminals"
 
@@ -152,7 +218,7 @@ def test_a_killed_download_leaves_nothing_that_is_used_and_the_next_one_starts_c
     (part,) = tmp_path.iterdir()
     assert not target.exists()
     ensure(target, CHECK, mirrors=[f"{server}/good/file.gz"])
-    assert read(target, CHECK, target) == CONTENT
+    assert read([target], CHECK, "") == CONTENT
     assert part.exists(), "it may be another process's, still at work"
     os.utime(part, (0, time.time() - ABANDONED_SECONDS - 60))
     with replacing(target) as again:
@@ -165,10 +231,10 @@ def test_two_processes_that_fetch_at_once_both_get_the_whole_file(tmp_path, serv
     processes = [in_another_process(target, f"{server}/slow/file.gz") for _ in range(2)]
     while any(process.poll() is None for process in processes):
         if target.exists():
-            assert read(target, CHECK, target) == CONTENT
+            assert read([target], CHECK, "") == CONTENT
         time.sleep(0.01)
     assert [process.returncode for process in processes] == [0, 0]
-    assert read(target, CHECK, target) == CONTENT
+    assert read([target], CHECK, "") == CONTENT
     assert names(tmp_path) == ["file.gz"]
 
 

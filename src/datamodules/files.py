@@ -3,13 +3,17 @@
 import gzip
 import hashlib
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import product
 from pathlib import Path
 from typing import TypeVar
 
 from src.atomic import replacing
+from src.datamodules.unfit import UnfitError, refuse_foreign
 
 Parsed = TypeVar("Parsed")
+# What a file is, other than asked for, shows in its first bytes.
+FOREIGN_BYTES = 1 << 20
 
 
 def exactly(size: int, sha256: str) -> Callable[[bytes], bytes]:
@@ -18,12 +22,35 @@ def exactly(size: int, sha256: str) -> Callable[[bytes], bytes]:
     def parse(content: bytes) -> bytes:
         found = hashlib.sha256(content).hexdigest()
         if found != sha256:
-            raise ValueError(
-                f"expected {size:,} bytes with sha256 {sha256[:16]}…, found {len(content):,} with sha256 {found[:16]}…"
-            )
+            expected = f"{size:,} bytes with sha256 {sha256[:16]}…"
+            refuse_foreign(content[:FOREIGN_BYTES], expected)
+            raise UnfitError(f"expected {expected}, found {len(content):,} with sha256 {found[:16]}…")
         return content
 
     return parse
+
+
+def present(folders: Iterable[Path], names: Iterable[str]) -> list[Path]:
+    """The files of these names that are in the folders, gzip or plain, in the folders' order.
+
+    Kaggle unpacks a file into a folder of its name, so each is looked for there too.
+    """
+    return [path for path in _places(folders, names) if path.is_file()]
+
+
+def broken_links(folders: Iterable[Path], names: Iterable[str]) -> str:
+    """Links of these names that lead nowhere, for a sentence that says what was not found; else nothing."""
+    broken = [path for path in _places(folders, names) if path.is_symlink() and not path.exists()]
+    return "".join(f" ({path} is a link to {path.readlink()}, which is not there)" for path in broken)
+
+
+def _places(folders: Iterable[Path], names: Iterable[str]) -> list[Path]:
+    pairs = product(dict.fromkeys(folders), list(names))
+    return [place for folder, name in pairs for place in _spelt(folder, name) + _spelt(folder / name, name)]
+
+
+def _spelt(folder: Path, name: str) -> list[Path]:
+    return [folder / f"{name}.gz", folder / name]
 
 
 def ensure(
@@ -32,8 +59,9 @@ def ensure(
     folders: Sequence[Path] = (),
     mirrors: Sequence[str] = (),
     timeout: float = 30.0,
-) -> Path:
-    """Where the file is: `target`, else the same name in a folder, gzip or plain, else `target` fetched.
+    remedy: str = "",
+) -> list[Path]:
+    """Where the file is: beside `target` and in the folders, gzip or plain, else `target` fetched.
 
     Args:
         target: where the file is looked for first, and put when it is fetched.
@@ -42,42 +70,67 @@ def ensure(
         folders: where else the file may be.
         mirrors: addresses of the file, tried in turn.
         timeout: seconds without an answer or a byte after which a mirror is given up.
+        remedy: what to do when there is none; empty is to put a good copy at `target`.
 
     Raises:
-        FileNotFoundError: one sentence: where it was expected, what came of each mirror, where to put a copy.
+        FileNotFoundError: one sentence: where it was expected, what came of each mirror, what to do.
     """
     plain = target.name.removesuffix(".gz")
-    for folder in [target.parent, *folders]:
-        for path in (folder / f"{plain}.gz", folder / plain):
-            if path.is_file():
-                return path
+    places = list(dict.fromkeys([target.parent, *folders]))
+    found = present(places, [plain])
+    if found:
+        return found
+    failures = fetch(target, parse, mirrors, timeout)
+    if target.exists():
+        return [target]
+    where = f"expected {plain} (or {plain}.gz) in {', '.join(map(str, places))}, found none"
+    where += broken_links(places, [plain])
+    raise FileNotFoundError(f"{where}{failures}; {remedy or f'put a good copy at {target}'}")
+
+
+def fetch(target: Path, parse: Callable[[bytes], object], mirrors: Sequence[str], timeout: float) -> str:
+    """Puts the file at `target` from the first mirror that has it; what came of those that had not, as for `ensure`."""
     failures = []
     for address in mirrors:
         try:
             with replacing(target) as part:
                 _download(address, part, timeout)
                 parse(_decompressed(part))
-            return target
+            return ""
         except (OSError, ValueError) as error:  # requests' errors are OSErrors, and so is a full disk
             failures.append(f"{address} {_reason(error, timeout)}")
-    places = ", ".join(str(folder) for folder in dict.fromkeys([target.parent, *folders]))
-    raise FileNotFoundError(
-        f"expected {plain} (or {plain}.gz) in {places}, found none"
-        + (f" and could not fetch it ({'; '.join(failures)})" if failures else "")
-        + f"; put a good copy at {target}"
-    )
+    return f" and could not fetch it ({'; '.join(failures)})" if failures else ""
 
 
-def read(path: Path, parse: Callable[[bytes], Parsed], target: Path) -> Parsed:
-    """What `parse` makes of the file's decompressed content.
+def read(paths: Sequence[Path], parse: Callable[[bytes], Parsed], remedy: str) -> Parsed:
+    """What `parse` makes of the decompressed content of the first file that is right.
 
     Raises:
-        ValueError: one sentence: the file, what was expected, what was found, where to put a good copy.
+        ValueError: one sentence about the first file: what was expected, what was found, what to do.
     """
-    try:
-        return parse(_decompressed(path))
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}; put a good copy at {target}") from error
+    problems = []
+    for path in paths:
+        try:
+            return parse(_decompressed(path))
+        except (OSError, ValueError) as error:
+            found = f"expected a file that can be read, found {error.strerror}" if isinstance(error, OSError) else error
+            problems.append((path, found, getattr(error, "remedy", "") or remedy))
+    path, found, todo = problems[0]
+    link = f" (a link to {path.resolve()})" if path.is_symlink() else ""
+    raise ValueError(f"{path}{link}: {found}; {todo}")
+
+
+def read_one(paths: Sequence[Path], parse: Callable[[bytes], Parsed], remedy: str) -> Parsed:
+    """The same for content that nothing pins: of several files none is better than another.
+
+    Raises:
+        ValueError: also where two files differ.
+    """
+    contents = [read([path], bytes, remedy) for path in paths]
+    other = next((path for path, content in zip(paths, contents, strict=True) if content != contents[0]), None)
+    if other is not None:
+        raise ValueError(f"{paths[0]}: expected one file, found {other} beside it, which differs; delete one of them")
+    return read(paths[:1], parse, remedy)
 
 
 def _decompressed(path: Path) -> bytes:

@@ -1,24 +1,25 @@
 """Social_Network_Ads.csv: age and estimated salary of 400 users of a shop, and whether they bought."""
 
 import base64
-import csv
 import hashlib
-import math
-from typing import Any, Literal, NamedTuple
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from src.datamodules.arrays import ArrayDataModule, Source
-from src.datamodules.files import ensure, read
+from src.datamodules.files import ensure, read, read_one
+from src.datamodules.purchases import COLUMNS, Bounds, Purchases, read_purchases
+from src.datamodules.text_table import place, shortened
+from src.datamodules.unfit import UnfitError
 
 FILE = "Social_Network_Ads.csv"
-COLUMNS = ("User ID", "Gender", "Age", "EstimatedSalary", "Purchased")
+INPUTS = ("Age", "EstimatedSalary")
 MIRRORS = (
     "https://raw.githubusercontent.com/aviralwebdev12/ML/bdcfd05179fa2d3f33dbe336077b54353ff032cc/Social_Network_Ads.csv",
     "https://raw.githubusercontent.com/SatadruMukherjee/Dataset/32a733791c73a6308675ad8b9d3892e9773132aa/Social_Network_Ads.csv",
 )
-LABELS = {"0": "0", "1": "1", "not purchased": "0", "purchased": "1"}
 
 # The pinned table as text; and to tell where another differs, two bytes of sha256 per row, four per column.
 TABLE_SHA256 = "b2432367de9b6de697317a34adf4d788af54364bbd8a0edb3b2a040a05a6ce36"
@@ -38,13 +39,6 @@ ROW_CHECKS = base64.b64decode(
 )
 
 
-class Bounds(NamedTuple):
-    """What an age and a salary can be, both ends included."""
-
-    age: tuple[int, int]
-    salary: tuple[int, int]
-
-
 PINNED_BOUNDS = Bounds(age=(18, 60), salary=(15_000, 150_000))
 ANY_BOUNDS = Bounds(age=(1, 120), salary=(1, 10**9))
 
@@ -55,7 +49,8 @@ class SocialNetworkAds(ArrayDataModule):
     Args:
         split: "stratified" draws validation and test by `seed`; "tail" is the notes' own: the last fifth of
             the rows, in file order, is the validation set, none is the test set, the scaler sees all rows.
-        verify: whether the table must be the pinned 400 rows; without it, any table of the same columns.
+        verify: whether the table must be the pinned 400 rows; without it, any table with the columns Age,
+            EstimatedSalary and Purchased, in any order and beside others.
         mirrors: addresses of the file; None is the public ones. Without `verify` nothing is fetched.
         timeout: seconds without a byte after which a mirror is given up.
         common: the arguments of `ArrayDataModule`.
@@ -85,16 +80,22 @@ class SocialNetworkAds(ArrayDataModule):
         self.verify = verify
         self.mirrors = list(MIRRORS if mirrors is None else mirrors)
         self.timeout = timeout
+        self.told: Mapping[str, Any] = {}
 
     def load(self) -> Source:
         target = self.data_dir / FILE
-        path = ensure(target, pinned_rows, mirrors=self.mirrors if self.verify else (), timeout=self.timeout)
-        rows = read(path, pinned_rows if self.verify else any_rows, target)
+        if self.verify:
+            paths = ensure(target, pinned_table, mirrors=self.mirrors, timeout=self.timeout)
+            table = read(paths, pinned_table, f"put a good copy at {target}")
+        else:
+            paths = ensure(target, own_table, remedy=f"put your table at {target}")
+            table = read_one(paths, own_table, "mend the table")
+        self.told = table.told
         return Source(
-            x=torch.tensor([[float(row[2]), float(row[3])] for row in rows]),
-            y=torch.tensor([int(row[4]) for row in rows]),
+            x=torch.tensor([[float(cell) for cell in pair] for pair in zip(*map(table.column, INPUTS), strict=True)]),
+            y=torch.tensor([int(cell) for cell in table.column("Purchased")]),
             test=None,
-            sha256=_sha256(_text(rows)),
+            sha256=_sha256(table.text),
         )
 
     def split(self, source: Source) -> dict[str, Tensor]:
@@ -117,104 +118,44 @@ class SocialNetworkAds(ArrayDataModule):
             "split": "tail: the last fifth, in file order" if self.tail else "stratified",
             "scaler": "fitted on all rows (leaks)" if self.tail else "fitted on the train rows",
             "verified": self.verify,
+            "read": dict(self.told),
         }
 
 
-def any_rows(content: bytes) -> list[list[str]]:
-    """The rows of a table of these columns, normalised: no padding, labels 0 and 1, whole numbers as such.
+def own_table(content: bytes) -> Purchases:
+    """A table of one's own.
 
     Raises:
-        ValueError: names the first row and column that cannot be right: "…: expected …, found …".
+        UnfitError: names the first row and column that cannot be right: "…: expected …, found …".
     """
-    return [cells for _, cells in _rows(content, ANY_BOUNDS)]
+    return read_purchases(content, ANY_BOUNDS)
 
 
-def pinned_rows(content: bytes) -> list[list[str]]:
-    """The rows as in `any_rows`, where they are the pinned 400 and nothing else.
+def pinned_table(content: bytes) -> Purchases:
+    """The pinned 400 rows and nothing else.
 
     Raises:
-        ValueError: names the first row, and the column, that differs.
+        UnfitError: names the first row, and the column, that differs.
     """
-    numbered = _rows(content, PINNED_BOUNDS)
-    rows = [cells for _, cells in numbered]
-    if _sha256(_text(rows)) != TABLE_SHA256:
-        raise ValueError(f"{_difference(numbered)} (data.verify=false trains on a table of your own)")
-    return rows
-
-
-def _text(rows: list[list[str]]) -> str:
-    return "".join(",".join(row) + "\n" for row in [list(COLUMNS), *rows])
-
-
-def _rows(content: bytes, bounds: Bounds) -> list[tuple[int, list[str]]]:
-    """Each row's line in the file and its normalised cells."""
-    lines = [(number, line) for number, line in enumerate(_lines(content), 1) if line.strip()]
-    if not lines:
-        raise ValueError(f"expected the columns {', '.join(COLUMNS)}, found an empty file")
-    header = _cells(lines[0][1])
-    if [_squeezed(cell) for cell in header] != [_squeezed(column) for column in COLUMNS]:
-        raise ValueError(f"expected the columns {', '.join(COLUMNS)}, found {', '.join(header)}")
-    if len(lines) == 1:
-        raise ValueError("expected rows below the columns' names, found none")
-    rows: list[tuple[int, list[str]]] = []
-    first_place: dict[tuple[str, ...], str] = {}
-    for line, text in lines[1:]:
-        place = _place(len(rows), line)
-        cells = _normalised(_cells(text), place, bounds)
-        if tuple(cells) in first_place:
-            raise ValueError(f"{place}: expected each row once, found {first_place[tuple(cells)]} doubled")
-        first_place[tuple(cells)] = place
-        rows.append((line, cells))
-    return rows
-
-
-def _lines(content: bytes) -> list[str]:
     try:
-        return content.decode("utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise ValueError(f"expected text in UTF-8, found byte {content[error.start]:#04x} at {error.start}") from error
+        table = read_purchases(content, PINNED_BOUNDS, COLUMNS)
+        if _sha256(table.text) != TABLE_SHA256:
+            raise UnfitError(_difference(list(zip(table.lines, table.rows, strict=True))))
+    except UnfitError as problem:
+        if problem.remedy or not _readable(content):
+            raise
+        raise UnfitError(
+            str(problem), "put the pinned table there, or type data.verify=false to train on this one"
+        ) from None
+    return table
 
 
-def _cells(line: str) -> list[str]:
-    # a line at a time, so that a stray quote cannot swallow the lines after it
-    return [" ".join(cell.split()) for cell in next(csv.reader([line], skipinitialspace=True))]
-
-
-def _squeezed(column: str) -> str:
-    return column.replace(" ", "").casefold()
-
-
-def _place(index: int, line: int) -> str:
-    return f"row {index + 1} (line {line})"
-
-
-def _normalised(cells: list[str], place: str, bounds: Bounds) -> list[str]:
-    if len(cells) != len(COLUMNS):
-        raise ValueError(f"{place}: expected {len(COLUMNS)} cells, {COLUMNS[0]} to {COLUMNS[-1]}, found {len(cells)}")
-    for column, cell in zip(COLUMNS, cells, strict=True):
-        if not cell:
-            raise ValueError(f"{place}, column {column}: expected a value, found a blank cell")
-    user, gender, age, salary, label = cells
-    if label.casefold() not in LABELS:
-        raise ValueError(f"{place}, column Purchased: expected 0, 1, Purchased or Not Purchased, found {label}")
-    return [
-        user,
-        gender,
-        _number(age, f"{place}, column Age: expected an age", bounds.age),
-        _number(salary, f"{place}, column EstimatedSalary: expected a salary", bounds.salary),
-        LABELS[label.casefold()],
-    ]
-
-
-def _number(cell: str, expected: str, bounds: tuple[int, int]) -> str:
+def _readable(content: bytes) -> bool:
     try:
-        value = float(cell)
-    except ValueError:
-        value = math.nan
-    low, high = bounds
-    if not low <= value <= high:
-        raise ValueError(f"{expected} from {low:,} to {high:,}, found {cell}")
-    return str(int(value)) if value.is_integer() else cell
+        own_table(content)
+    except UnfitError:
+        return False
+    return True
 
 
 def _difference(numbered: list[tuple[int, list[str]]]) -> str:
@@ -227,18 +168,18 @@ def _difference(numbered: list[tuple[int, list[str]]]) -> str:
         first = min(len(wanted), len(found))
     if len(found) < len(wanted):
         line = numbered[first][0] if first < len(found) else numbered[-1][0] + 1
-        return f"{_place(first, line)}: {counts}, the first that is missing belongs here"
+        return f"{place(first, line)}: {counts}, the first that is missing belongs here"
     first = min(first, len(found) - 1)
-    place = _place(first, numbered[first][0])
+    here = place(first, numbered[first][0])
     if len(found) > len(wanted):
-        return f"{place}: {counts}, the first that is too many is here"
+        return f"{here}: {counts}, the first that is too many is here"
     columns = [
         column
-        for place_in_row, (column, check) in enumerate(zip(COLUMNS, COLUMN_CHECKS, strict=True))
-        if _sha256("\n".join(cells[place_in_row] for _, cells in numbered))[:8] != check
+        for index, (column, check) in enumerate(zip(COLUMNS, COLUMN_CHECKS, strict=True))
+        if _sha256("\n".join(cells[index] for _, cells in numbered))[:8] != check
     ]
-    cells = ",".join(numbered[first][1])
-    return f"{place}, column {', '.join(columns)}: expected the pinned value, found {cells}"
+    cells = shortened(",".join(numbered[first][1]), 200)
+    return f"{here}, column {', '.join(columns)}: expected the pinned value, found {cells}"
 
 
 def _sha256(text: str) -> str:
