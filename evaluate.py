@@ -27,7 +27,8 @@ def evaluate(directory: Path) -> None:
     from rich.console import Console
 
     from src.atomic import replacing
-    from src.trial.run import silence_lightning, test_table
+    from src.quiet import silence_lightning
+    from src.trial.run import test_table
 
     silence_lightning()
     config: Any = OmegaConf.load(stored)

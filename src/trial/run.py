@@ -1,8 +1,6 @@
 """The course of one trial, from parts that are built to files that are whole."""
 
-import logging
 import os
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ from rich.table import Table
 
 from src.callbacks.checkpoint import BestAndLast
 from src.callbacks.history import History
+from src.quiet import silence_lightning
 from src.trial.curves import draw_curves
 from src.trial.description import flat
 from src.trial.environment import hardware
@@ -183,36 +182,3 @@ def _refuse_damaged(checkpoint: Path) -> None:
 def callback_of(trainer: pl.Trainer, kind: type) -> Any:
     """The trainer's callback of a kind, None without one."""
     return next((callback for callback in trainer.callbacks if isinstance(callback, kind)), None)  # type: ignore[attr-defined]
-
-
-class _WithoutAdverts(logging.Filter):
-    """Drops what Lightning says in every run: devices found, tips, where it restored from."""
-
-    DROPPED = (
-        "GPU available",
-        "TPU available",
-        "HPU available",
-        "💡",
-        "`Trainer.fit` stopped",
-        "Restor",
-        "Loaded model",
-        "`weights_only`",
-        "Using bfloat16",
-    )
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        return not record.getMessage().lstrip().startswith(self.DROPPED)
-
-
-def silence_lightning() -> None:
-    """Silences, each at its source, the lines that Lightning prints in every run whatever is asked."""
-    for name in (
-        "pytorch_lightning.utilities.rank_zero",
-        "lightning_fabric.utilities.rank_zero",
-        "pytorch_lightning.trainer.connectors.checkpoint_connector",
-    ):
-        logger = logging.getLogger(name)
-        if not any(isinstance(existing, _WithoutAdverts) for existing in logger.filters):
-            logger.addFilter(_WithoutAdverts())
-    warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)
-    warnings.filterwarnings("ignore", message=".*all_gather is deprecated.*")

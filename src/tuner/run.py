@@ -8,11 +8,12 @@ from typing import Any
 from omegaconf import DictConfig
 from rich.console import Console
 
+from src.quiet import silence_lightning
 from src.sweeps.arms import typed_values
 from src.sweeps.search_report import shown
 from src.trial.description import flat
 from src.trial.record import recorded
-from src.trial.run import report, silence_lightning, test_table
+from src.trial.run import report, test_table
 from src.tuner.picture import draw_search
 from src.tuner.tuner import Tuner
 
