@@ -7,7 +7,7 @@ from src.quiet import MESSAGES, WARNINGS
 
 
 @pytest.fixture
-def with_srun(tmp_path, monkeypatch):
+def slurm_installed(tmp_path, monkeypatch):
     """A machine with Slurm's command, outside of any job."""
     command = tmp_path / "bin" / "srun"
     command.parent.mkdir()
@@ -16,11 +16,11 @@ def with_srun(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(command.parent), prepend=":")
 
 
-def test_a_machine_with_srun_trains_without_a_word_of_it(with_srun, trial, capfd):
+def test_a_machine_with_slurm_trains_without_a_word_of_it(slurm_installed, trial, capfd):
     pl.Trainer(logger=False, enable_checkpointing=False, accelerator="cpu")  # as tests make them, without the program
     assert trial("epochs=1", "updates_per_epoch=2", "model.units=[4]")["status"] == "completed"
     said = "".join(capfd.readouterr())
-    for hint in ("srun", "GPU available", "💡", *WARNINGS, *MESSAGES):
+    for hint in ("`srun`", "GPU available", "💡", *WARNINGS, *MESSAGES):
         assert hint not in said, hint
 
 
