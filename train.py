@@ -16,15 +16,13 @@ register_resolvers()
 @hydra.main(version_base="1.3", config_path="configs", config_name="train")
 def main(config: DictConfig) -> float | None:
     """Runs the trial that `config` describes, in its run directory; the best monitored metric, for sweepers."""
-    # Torch and Lightning take seconds to import; --help, --cfg job and a misspelt knob answer without them.
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
     from src.sweeps.once import once, silent
     from src.sweeps.workers import refuse_many_processes
-    from src.trial.description import check_knobs, describe
-    from src.trial.parts import build
-    from src.trial.run import run
+    from src.trial.description import describe
+    from src.trial.knobs import check_knobs
 
     hydra_config = HydraConfig.get()
     in_sweep = hydra_config.mode == RunMode.MULTIRUN
@@ -39,6 +37,10 @@ def main(config: DictConfig) -> float | None:
             from src.tuner.run import tune
 
             return tune(config, directory, description, resume=resume, brief=in_sweep, quiet=quiet)
+        # Torch and Lightning take seconds to import; --help, --cfg job and a knob that cannot be answer without them.
+        from src.trial.parts import build
+        from src.trial.run import run
+
         parts = partial(build, silent(config) if quiet else config)
         return run(parts, directory, description, resume=resume, brief=in_sweep, quiet=quiet)
 

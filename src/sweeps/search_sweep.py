@@ -22,7 +22,7 @@ from src.sweeps.outcome import read_json
 from src.sweeps.overrides import parsed, without
 from src.sweeps.pruner import COMPARING, pruning
 from src.sweeps.watched import watched
-from src.trial.description import check_knobs
+from src.trial.knobs import check_knobs
 
 STUDY = "search"
 EXAMPLE = "'lr=tag(log,interval(1e-4,1e-1))'"

@@ -5,13 +5,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import Logger
 
 from src.callbacks.progress import time_left
 from src.sweeps.optimization import Point
 from src.sweeps.search_report import shown
+from src.trial.making import make
 from src.trial.parts import Parts, build
 from src.trial.run import outcome, test
 from src.tuner.plan import Plan
@@ -59,7 +59,7 @@ class Tuner:
             for name in ("tried.csv", "metrics.csv", "checkpoints/best.ckpt"):
                 (self.directory / name).unlink(missing_ok=True)  # an earlier run's here
         loggers = (self.config.logger or {}).values()
-        self.loggers += [instantiate(logger, _convert_="all") for logger in loggers]
+        self.loggers += [make(logger) for logger in loggers]
         for logger in self.loggers:
             logger.log_hyperparams(settings)
 
