@@ -23,6 +23,7 @@ from src.sweeps.overrides import parsed, without
 from src.sweeps.pruner import COMPARING, pruning
 from src.sweeps.watched import watched
 from src.trial.knobs import check_knobs
+from src.words import count
 
 STUDY = "search"
 EXAMPLE = "'lr=tag(log,interval(1e-4,1e-1))'"
@@ -115,7 +116,7 @@ def search(wanted: Wanted, composition: Composition, task: TaskFunction, directo
         config_hash = hash_with(composition, base, typed, point.values, base.seed)
         return [Job(Path("trials") / str(point.number), (*typed, *named, *extra), config_hash)]
 
-    Console().print(f"{one.total} trials over {', '.join(wanted.space)} in {directory}", highlight=False)
+    Console().print(f"{count(one.total, 'trial')} over {', '.join(wanted.space)} in {directory}", highlight=False)
     launching = Launching(composition, task, directory, [base])
     errors = optimize(
         f"search={wanted.sampler}",
@@ -128,7 +129,7 @@ def search(wanted: Wanted, composition: Composition, task: TaskFunction, directo
     )
     if not one.finished:
         told = next(iter(errors.values()), "")
-        raise ValueError(f"none of the {one.tried} trials of {directory} gave a {wanted.metric}: {told}")
+        raise ValueError(f"none of the {count(one.tried, 'trial')} of {directory} gave a {wanted.metric}: {told}")
     fixed = [entry for entry in wanted.typed if not entry.startswith("search=")]
     report(one, wanted.metric, fixed, directory, {number: error for (_, number), error in errors.items()})
 

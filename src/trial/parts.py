@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 
 from src.trial.allocator import free_earlier_runs, keep_big_buffers
 from src.trial.making import make
+from src.trial.monitors import refuse_unknown_monitors
 
 
 class Parts(NamedTuple):
@@ -59,6 +60,7 @@ def build(config: DictConfig) -> Parts:
     )
     callbacks = [make(callback) for callback in (config.callbacks or {}).values()]
     callbacks.append(make(config.batching))
+    refuse_unknown_monitors(config, model, callbacks)
     loggers = [make(logger) for logger in (config.logger or {}).values()]
     trainer = make(config.trainer, callbacks=callbacks, logger=loggers or False)
     return Parts(data, model, trainer)

@@ -20,6 +20,7 @@ from src.trial.environment import hardware
 from src.trial.memory import limit, limits_in, next_limit, scheduler_of
 from src.trial.parts import Parts
 from src.trial.record import recorded
+from src.words import count
 
 
 def run(
@@ -137,11 +138,11 @@ def report(result: dict[str, Any], directory: Path, brief: bool) -> None:
         return
     console = Console()
     console.print(test_table(metrics, result["data"]))
-    facts = [f"{result['counters']['params']:,} parameters"]
+    facts = [count(result["counters"]["params"], "parameter")]
     if "epochs" in result["counters"]:
         facts += [
-            f"{result['counters']['epochs']} epochs",
-            f"{result['counters']['updates']:,} updates",
+            count(result["counters"]["epochs"], "epoch"),
+            count(result["counters"]["updates"], "update"),
             f"{result['counters']['seconds']:.1f} s of fit",
         ]
     if result["best_epoch"] is not None:
@@ -174,8 +175,8 @@ def _refuse_damaged(checkpoint: Path) -> None:
     # A checkpoint is a zip file, whose directory comes last: a cut one has none.
     if checkpoint.exists() and not is_zipfile(checkpoint):
         raise ValueError(
-            f"{checkpoint}: expected a whole checkpoint, found {checkpoint.stat().st_size:,} damaged bytes; put a good "
-            "copy there, or delete it to run from the beginning"
+            f"{checkpoint}: expected a whole checkpoint, found {count(checkpoint.stat().st_size, 'damaged byte')}; put "
+            "a good copy there, or delete it to run from the beginning"
         )
 
 
