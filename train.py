@@ -19,20 +19,28 @@ def main(config: DictConfig) -> float | None:
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
-    from src.sweeps.once import once, silent
+    from src.sweeps.once import fail, once, silent
     from src.sweeps.workers import refuse_many_processes
     from src.trial.description import describe
+    from src.trial.first_word import say
     from src.trial.knobs import check_knobs
 
     hydra_config = HydraConfig.get()
     in_sweep = hydra_config.mode == RunMode.MULTIRUN
 
     def trial(resume: bool, quiet: bool = False) -> float | None:
-        check_knobs(config)
-        if in_sweep:
-            refuse_many_processes(config.trainer, hydra_config.launcher)
         description: dict[str, Any] = describe(config, hydra_config.overrides.task)
         directory = Path(config.output_dir)
+        try:
+            check_knobs(config)
+            if in_sweep:
+                refuse_many_processes(config.trainer, hydra_config.launcher)
+        except ValueError as refusal:
+            if in_sweep:  # the directory is a row of its tables
+                fail(directory, error=f"ValueError: {refusal}", **description)
+            raise
+        if not in_sweep:
+            say(config)
         if config.get("tuner"):
             from src.tuner.run import tune
 

@@ -19,12 +19,8 @@ from src.callbacks.trajectory import RecordWeights
 from src.models.classifier import Classifier
 from src.trial.knobs import origin, parts_in
 
-# What each callback that was reviewed records: any other may record anything.
-RECORDED: dict[type, tuple[str, ...]] = {
-    **dict.fromkeys((BestAndLast, EpochSeed, History, Pruning, RecordWeights, TerminalSummary, TimeLeft), ()),
-    **dict.fromkeys((BatchSizeScheduler, GrowOnPlateau), ("lr_scale",)),
-    GrowWithNoise: ("lr_scale", "noise_scale"),
-}
+# Callbacks that were reviewed: these record nothing, and those below what is said there. Any other may record anything.
+RECORD_NOTHING = (BestAndLast, EpochSeed, History, Pruning, RecordWeights, TerminalSummary, TimeLeft)
 LOGGING = tuple(name for name in dir(pl.LightningModule) if name.startswith("on_") or name.endswith("_step"))
 
 
@@ -42,11 +38,20 @@ def refuse_unknown_monitors(config: DictConfig, model: Any, callbacks: Iterable[
 
 def metrics_of(model: Any, callbacks: Iterable[pl.Callback]) -> set[str]:
     """The metrics that a run of these records; empty where they cannot be known before it trains."""
-    known = [RECORDED.get(type(callback)) for callback in callbacks if not _of_lightning(callback)]
-    if not isinstance(model, Classifier) or _logs_itself(model) or None in known:
+    recorded = [recorded_by(callback) for callback in callbacks]
+    if not isinstance(model, Classifier) or _logs_itself(model) or None in recorded:
         return set()
     means = {f"{split}/{name}" for split in ("train", "val") for name in model.means}
-    return means.union(*filter(None, known))
+    return means.union(*filter(None, recorded))
+
+
+def recorded_by(callback: pl.Callback) -> set[str] | None:
+    """What a callback adds to the metrics; None where it may be anything."""
+    if type(callback) in (BatchSizeScheduler, GrowOnPlateau, GrowWithNoise):
+        scale = {"lr_scale"} if callback.lr != "none" else set()  # type: ignore[attr-defined]
+        return scale | ({"noise_scale"} if type(callback) is GrowWithNoise else set())
+    of_lightning = type(callback).__module__.startswith(("pytorch_lightning.", "lightning."))
+    return set() if type(callback) in RECORD_NOTHING or of_lightning else None
 
 
 def monitors_in(config: DictConfig) -> Iterator[tuple[str, str]]:
@@ -55,10 +60,6 @@ def monitors_in(config: DictConfig) -> Iterator[tuple[str, str]]:
         for node in parts_in(config._get_node(group)):
             if isinstance(node.get("monitor"), str):
                 yield origin(node, "monitor")[0], node["monitor"]
-
-
-def _of_lightning(callback: pl.Callback) -> bool:
-    return type(callback).__module__.startswith(("pytorch_lightning.", "lightning."))
 
 
 def _logs_itself(model: Classifier) -> bool:
