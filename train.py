@@ -9,6 +9,7 @@ import hydra
 from omegaconf import DictConfig
 
 from src.trial.command_line import answer, register_resolvers, resumed_arguments, sweep_arguments
+from src.trial.processes import keep_together
 
 register_resolvers()
 
@@ -61,5 +62,6 @@ def main(config: DictConfig) -> float | None:
 
 
 if __name__ == "__main__":
+    keep_together()
     sys.argv[1:] = answer(lambda: resumed_arguments(sweep_arguments(sys.argv[1:])))
     answer(main)

@@ -86,7 +86,7 @@ def _words(kind: Any) -> str:
     if not items or items[0] is Any:
         return WORDS.get(get_origin(kind) or kind, "something else")
     if get_origin(kind) is tuple and items[-1] is not Ellipsis:
-        return f"a list of {len(items)}: {', '.join(words(item) for item in items)}"
+        return f"a list of {len(items)} ({', '.join(words(item) for item in items)})"
     return f"a list of {SEVERAL.get(items[0]) or f'which each is {words(items[0])}'}"
 
 

@@ -90,16 +90,17 @@ def check_value(node: DictConfig, name: str, parameter: Parameter) -> None:
     value = found._value() if isinstance(found, ValueNode) else OmegaConf.to_container(found)
     if _computed(value) or any(parts_in(found)) or value in STAND_INS:
         return
-    if not admits(parameter.kind, value):
-        hint = "" if parameter.annotated else f", as its default {shown(parameter.default)} is"
-        raise ValueError(f"{knob} must be {words(parameter.kind)}{hint}, got {shown(value)}")
-    if value == "" != parameter.default and not admits(parameter.kind, None):
-        raise ValueError(f"{knob} must be text that is not empty, got {shown(value)}")
     limits = range_of(str(node["_target_"]), name)
-    if limits is not None and not limits.holds(value):
-        raise ValueError(f"{knob} must be {words(parameter.kind)} {limits.words}, got {shown(value)}")
-    if not _finite(value) and _finite(parameter.default):
-        raise ValueError(f"{knob} must be a finite number, got {shown(value)}")
+    expected = words(parameter.kind) + (f" {limits.words}" if limits else "")
+    if not admits(parameter.kind, value):
+        expected += "" if parameter.annotated else f", as its default {shown(parameter.default)} is"
+    elif value == "" != parameter.default and not admits(parameter.kind, None):
+        expected = "text that is not empty"
+    elif not _finite(value) and _finite(parameter.default):
+        expected = "a finite number"
+    elif limits is None or limits.holds(value):
+        return
+    raise ValueError(f"{knob} must be {expected}, got {shown(value)}")
 
 
 def origin(node: DictConfig, name: str) -> tuple[str, Any]:

@@ -1,6 +1,7 @@
 """The course of one trial, from parts that are built to files that are whole."""
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,17 @@ from pytorch_lightning.loggers import Logger
 from rich.console import Console
 from rich.table import Table
 
+from src.atomic import write_json
 from src.callbacks.checkpoint import BestAndLast
 from src.callbacks.history import History
 from src.quiet import silence_lightning
+from src.trial.command_line import sentence
 from src.trial.curves import draw_curves
 from src.trial.description import flat
 from src.trial.environment import hardware
 from src.trial.memory import limit, limits_in, next_limit, scheduler_of
 from src.trial.parts import Parts
+from src.trial.processes import listen, one_story, own_rank
 from src.trial.record import recorded
 from src.words import count
 
@@ -53,8 +57,21 @@ def run(
     def reached() -> dict[str, Any] | None:
         return outcome(parts, tested) if parts is None or parts.trainer.is_global_zero else None
 
-    with recorded(directory, description, reached, loggers) as result:
+    def several() -> bool:
+        return parts is not None and parts.trainer.world_size > 1
+
+    def rank() -> int:
+        return own_rank() if parts is None else parts.trainer.global_rank
+
+    def last_words(problem: Exception) -> None:
+        error = f"{type(problem).__name__}: {problem}"
+        write_json(directory / "result.json", {"status": "failed", "error": error, **(reached() or {}), **description})
+        print(sentence(problem), file=sys.stderr, flush=True)
+
+    with recorded(directory, description, reached, loggers) as result, one_story(directory, rank, several):
         parts = build()
+        if several() and rank() == 0:
+            listen(directory, last_words)
         loggers += parts.trainer.loggers
         for logger in loggers:
             logger.log_hyperparams(flat(description["config"]))
