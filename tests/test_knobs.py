@@ -80,7 +80,7 @@ def test_what_a_constructor_takes_is_not_refused(compose, knob):
         (["data=social_network_ads", "data.verify=abc"], "data.verify must be true or false, got abc"),
         (["scheduler.scheduler=plateau"], "scheduler.scheduler must be a mapping with a _target_ or null, got plateau"),
         (["+optimizer.betaz=[0.9,0.9]"], "no knob optimizer.betaz: torch.optim.Adam does not take it; did you mean"),
-        (["logger=[tensorboard]", "+logger.tensorboard.log_grahp=true"], "did you mean logger.tensorboard.log_graph?"),
+        (["logger=[wandb]", "+logger.wandb.projct=mine"], "did you mean logger.wandb.project?"),
     ],
 )
 def test_the_sentence_says_what_was_expected(compose, overrides, said):
