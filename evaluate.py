@@ -30,8 +30,9 @@ def evaluate(directory: Path, trust: bool = False) -> None:
 def _evaluate(directory: Path, finished: Any) -> None:
     from rich.console import Console
 
+    from src.quiet import silence_lightning
     from src.trial.again import compared, loaded, tested
-    from src.trial.run import silence_lightning, test_table
+    from src.trial.run import test_table
 
     silence_lightning()
     data, model, verified = loaded(directory, finished)

@@ -16,6 +16,7 @@ from src.trial.command_line import (
     sweep_arguments,
 )
 from src.trial.home import readable_arguments
+from src.trial.processes import keep_together
 
 register_resolvers()
 
@@ -23,7 +24,7 @@ register_resolvers()
 @hydra.main(version_base="1.3", config_path="configs", config_name="train")
 def main(config: DictConfig) -> float | None:
     """Runs the trial that `config` describes, in its run directory; the best monitored metric, for sweepers."""
-    from src.trial.processes import own_environment
+    from src.trial.ranks import own_environment
 
     with own_environment(config.trainer):
         return job(config)
@@ -31,14 +32,15 @@ def main(config: DictConfig) -> float | None:
 
 def job(config: DictConfig) -> float | None:
     """The same, in an environment that tells of no other process but this trial's own."""
-    # Torch and Lightning take seconds to import; --help, --cfg job and a misspelt knob answer without them.
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
     from src.paths import typed_path
-    from src.sweeps.once import once, silent
+    from src.sweeps.once import fail, once, silent
     from src.sweeps.workers import refuse_many_processes
-    from src.trial.description import check_knobs, describe
+    from src.trial.description import describe, identified
+    from src.trial.first_word import say
+    from src.trial.knobs import check_knobs
     from src.trial.place import begun, given_to_parts, name_directory, occupied
 
     name_directory()
@@ -46,17 +48,25 @@ def job(config: DictConfig) -> float | None:
     in_sweep = hydra_config.mode == RunMode.MULTIRUN
 
     def trial(resume: bool, quiet: bool = False) -> float | None:
-        check_knobs(config)
-        if in_sweep:
-            refuse_many_processes(config.trainer, hydra_config.launcher)
         description: dict[str, Any] = describe(config, hydra_config.overrides.task)
         directory = typed_path(config.output_dir)
+        try:
+            check_knobs(config)
+            if in_sweep:
+                refuse_many_processes(config.trainer, hydra_config.launcher)
+        except ValueError as refusal:
+            if in_sweep:  # the directory is a row of its tables
+                fail(directory, description["asked_hash"], f"ValueError: {refusal}", **identified(description, None))
+            raise
         with begun(config, directory, description, resume=resume, prepared=quiet):
+            if not in_sweep:
+                say(config)
             given = given_to_parts(config, directory)
             if config.get("tuner"):
                 from src.tuner.run import tune
 
                 return tune(given, directory, description, resume=resume, brief=in_sweep, quiet=quiet)
+            # Torch and Lightning take seconds to import; --help, --cfg job and a knob that cannot be answer without.
             from src.trial.parts import build
             from src.trial.run import run
 
@@ -75,6 +85,7 @@ def job(config: DictConfig) -> float | None:
 
 
 if __name__ == "__main__":
+    keep_together()
     stop_when_told()
     sys.argv[1:] = answer(lambda: resumed_arguments(sweep_arguments(readable_arguments(sys.argv[1:]))))
     answer(main)

@@ -27,8 +27,8 @@ from rich.table import Table
 from scripts.speed.extras import NAMES
 from scripts.speed.workloads import OURS, WORKLOADS, Target, Workload
 from src.atomic import write_json
+from src.quiet import silence_lightning
 from src.trial.environment import processor, versions
-from src.trial.run import silence_lightning
 
 COLUMNS = ("workload", "ours", "against", "ratio", "reach", "stretch", "met")
 

@@ -14,6 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from src.trial.command_line import answer
+from src.words import count
 
 
 def arguments(given: list[str] | None = None) -> argparse.Namespace:
@@ -90,7 +91,7 @@ def synchronize(asked: argparse.Namespace, user: str) -> str:
 
     left, running = offline_runs(asked.directory)
     if running:
-        print(f"{running} trials are not at their end yet: a later --sync uploads them", file=sys.stderr)
+        print(f"{count(running, 'trial')} not at an end yet: a later --sync uploads what is left", file=sys.stderr)
     if not left:
         print("every run that has ended is uploaded", file=sys.stderr)
         return clear(asked, user)

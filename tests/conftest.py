@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from src.quiet import WARNINGS
+
 # Before anything computes: the suite runs beside itself, and threads that wait for each other help nobody.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("WANDB_MODE", "offline")
@@ -14,6 +16,12 @@ torch.set_num_threads(1)
 
 ROOT = Path(__file__).parent.parent
 os.environ.setdefault("DATA_DIR", str(ROOT / "data"))
+
+
+def pytest_configure(config):
+    """What the program silences of other libraries' hints is no error in a test either."""
+    for message in WARNINGS:
+        config.addinivalue_line("filterwarnings", f"ignore:{message}")
 
 
 @pytest.fixture

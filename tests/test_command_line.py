@@ -47,6 +47,9 @@ def test_help_and_cfg_answer_without_torch():
         (["model=resnet"], "model has no choice resnet; expected one of cnn, landscape, mlp"),
         (["resume=nowhere"], "resume=nowhere: expected a run's directory with .hydra/config.yaml in it, found none"),
         (["epochs"], "epochs"),
+        (["data=social_network_ads", "data.verify=abc"], "data.verify must be true or false, got abc"),
+        (["optimizer=sgd", "optimizer.momentum=-1"], "optimizer.momentum must be a number from 0 on, got -1"),
+        (["precision=16-foo", "trainer.accelerator=gpu"], "precision must be one of 64, 32, 16, transformer-engine"),
     ],
 )
 def test_a_misspelt_override_is_answered_in_one_sentence_without_torch(typed, said):
@@ -78,7 +81,7 @@ def test_a_misspelt_override_is_answered_in_one_sentence_without_torch(typed, sa
             "use updates_per_epoch, which counts updates",
         ),
         (["model.depth=3"], "there is no knob model.depth"),
-        (["+model.depth=3"], "unexpected keyword argument 'depth'"),
+        (["+model.depth=3"], "model.depth: src.models.mlp.MLP does not take it; it takes units, layers, norm"),
         (["data.folds=5", "data.fold=5"], "got fold 5 of 5"),
     ],
 )

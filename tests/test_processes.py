@@ -60,3 +60,31 @@ def test_two_processes_equal_one_process_on_the_same_global_batch(tmp_path):
     )
     assert resumed.returncode == 0, resumed.stderr
     assert json.loads((cut / "result.json").read_text())["metrics"] == two["metrics"]
+
+
+BROKEN = """
+import pytorch_lightning as pl
+
+class Broken(pl.Callback):
+    def on_train_batch_start(self, trainer, module, batch, batch_idx):
+        if trainer.global_rank == 1 and trainer.global_step == 2:
+            raise ValueError("the sensor of the second process is broken")
+"""
+
+
+def test_what_ended_the_second_process_is_what_the_run_tells(tmp_path):
+    (tmp_path / "broken_part.py").write_text(BROKEN)
+    command = [sys.executable, "train.py", "trainer=ddp", "trainer.accelerator=cpu", "model.units=[4]", "threads=1"]
+    done = subprocess.run(
+        [*command, "epochs=3", "+callbacks.broken._target_=broken_part.Broken", f"hydra.run.dir={tmp_path / 'run'}"],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(tmp_path), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 1
+    assert done.stderr.strip() == "the sensor of the second process is broken"
+    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert result["status"] == "failed"
+    assert result["error"] == "ValueError: the sensor of the second process is broken"

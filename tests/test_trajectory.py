@@ -129,7 +129,7 @@ def test_kept_rows_are_on_the_interval_and_complete():
     assert kept(_table(0, 2, 4, 5), 5, 2, "epoch").epochs.tolist() == [0, 2, 4]
     assert kept(_table(0, 1, 2, 3), 14, 7, "update").updates.tolist() == [0, 7, 14]
     for recorded, done in ((_table(0, 2, 3), 3), (_table(1, 2), 2), (_table(0, 1), 2)):
-        with pytest.raises(ValueError, match=f"expected a row of weights at every 1 epochs up to {done}, found"):
+        with pytest.raises(ValueError, match=f"expected a row of weights every 1 epoch up to {done}, found"):
             kept(recorded, done, 1, "epoch")
 
 

@@ -54,7 +54,7 @@ def test_the_result_is_that_of_the_best_setting_and_nobody_else_saw_the_test(tri
     seen, load = Counter(), ArrayDataModule.test_dataloader
     monkeypatch.setattr(ArrayDataModule, "test_dataloader", lambda self: seen.update(test=1) or load(self))
     rows = Rows()
-    monkeypatch.setattr(tuner, "instantiate", lambda node, **arguments: rows)
+    monkeypatch.setattr(tuner, "make", lambda node: rows)
     result = trial("tuner=random", "tuner.trials=5", SPACE, *TINY, "logger=[tensorboard]")
     assert seen["test"] == 1
     directory = tmp_path / "run"

@@ -5,6 +5,7 @@ import math
 import pytest
 
 from src.studies.report.wording import aligned, between, duration, plain, plus_minus, probability
+from src.words import count
 
 
 @pytest.mark.parametrize(
@@ -37,3 +38,7 @@ def test_a_number_alone_is_short_and_complete():
     assert [plain(value) for value in (12500, -3, 0.35144, 3.2e-05)] == ["12,500", "−3", "0.3514", "3.2e-05"]
     assert [probability(p) for p in (0.0004, 0.0312)] == ["< 0.001", "0.031"]
     assert [duration(seconds) for seconds in (12.34, 270, 7560)] == ["12.3 s", "4.5 min", "2.1 h"]
+
+
+def test_one_is_no_plural():
+    assert [count(number, "epoch") for number in (0, 1, 2, 1000)] == ["0 epochs", "1 epoch", "2 epochs", "1,000 epochs"]

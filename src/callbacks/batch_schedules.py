@@ -27,7 +27,7 @@ def geometric(epoch: int, epochs: int, start: int, stop: int = 512) -> float:
 
 def doubling(epoch: int, epochs: int, start: int, stop: int = 512, every: int = 20) -> float:
     """Twice the size after each `every` epochs, until `stop`."""
-    if not isinstance(every, int) or every < 1:
+    if not _is_count(every):
         raise ValueError(f"batching.every must be a whole number of epochs from 1 on, got {every}")
     if stop < start:
         raise ValueError(

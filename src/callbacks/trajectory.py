@@ -11,6 +11,7 @@ from torch import nn
 
 from src.atomic import replacing
 from src.paths import typed_path
+from src.words import count
 
 INTERVALS = ("epoch", "update")
 
@@ -44,7 +45,7 @@ def kept(recorded: Trajectory, done: int, every: int, interval: str) -> Trajecto
     chosen = (counted <= done) & (counted % every == 0)
     if not np.array_equal(counted[chosen], np.arange(0, done + 1, every)):
         raise ValueError(
-            f"expected a row of weights at every {every} {interval}s up to {done}, found {int(chosen.sum())} of them"
+            f"expected a row of weights every {count(every, interval)} up to {done}, found {int(chosen.sum())} of them"
         )
     return Trajectory(*(column[chosen] for column in recorded))
 

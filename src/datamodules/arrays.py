@@ -67,8 +67,9 @@ class ArrayDataModule(pl.LightningDataModule):
             raise ValueError(f"data.eval_batch_size must be a whole number from 1 on, got {eval_batch_size}")
         if updates_per_epoch is not None and (not isinstance(updates_per_epoch, int) or updates_per_epoch < 1):
             raise ValueError(f"updates_per_epoch must be a whole number from 1 on, or null, got {updates_per_epoch}")
-        if not 0 < val_fraction < 1 or not 0 < test_fraction < 1:
-            raise ValueError(f"val_fraction and test_fraction must be in (0, 1), got {val_fraction}, {test_fraction}")
+        for name, share in (("val_fraction", val_fraction), ("test_fraction", test_fraction)):
+            if not 0 < share < 1:
+                raise ValueError(f"data.{name} must be in (0, 1), got {share}")
         if folds is None and fold != 0:
             raise ValueError(f"data.fold={fold} needs data.folds, the number of folds")
         if folds is not None and (folds < 2 or not 0 <= fold < folds):

@@ -7,7 +7,15 @@ import torch
 from torch import Tensor, nn
 
 from src.models.classifier import Classifier
-from src.models.layers import activation_layer, dropout_layer, initialize, norm_layer
+from src.models.layers import (
+    Activation,
+    Initialization,
+    Norm,
+    activation_layer,
+    dropout_layer,
+    initialize,
+    norm_layer,
+)
 from src.models.recompute import sequential
 
 _CONVOLUTION = {1: nn.Conv1d, 2: nn.Conv2d}
@@ -51,11 +59,11 @@ class CNN(Classifier):
         convs_per_layer: int = 1,
         pool_after: Sequence[int] | None = None,
         pool_size: int = 2,
-        norm: str = "none",
+        norm: Norm = "none",
         dropout: float = 0.0,
         order: Sequence[str] = ORDER,
-        activation: str = "relu",
-        initialization: str = "torch",
+        activation: Activation = "relu",
+        initialization: Initialization = "torch",
         channels_last: bool = False,
         recompute: bool | int = False,
         **training: Any,

@@ -1,12 +1,16 @@
 """The choices a layer offers by name: normalization, activation, initialization."""
 
 import math
+from typing import Literal, get_args
 
 from torch import nn
 
-NORMS = ("none", "batch", "layer", "instance", "group")
+# Written out, so that a name which is none of them is refused without importing torch.
+Norm = Literal["none", "batch", "layer", "instance", "group"]
+Activation = Literal["relu", "tanh", "sigmoid", "gelu", "silu"]
+Initialization = Literal["torch", "glorot_uniform"]
+NORMS, INITIALIZATIONS = get_args(Norm), get_args(Initialization)
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "gelu": nn.GELU, "silu": nn.SiLU}
-INITIALIZATIONS = ("torch", "glorot_uniform")
 
 _BATCH = {0: nn.BatchNorm1d, 1: nn.BatchNorm1d, 2: nn.BatchNorm2d}
 _INSTANCE = {1: nn.InstanceNorm1d, 2: nn.InstanceNorm2d}

@@ -7,7 +7,15 @@ from typing import Any
 from torch import Tensor, nn
 
 from src.models.classifier import Classifier
-from src.models.layers import activation_layer, dropout_layer, initialize, norm_layer
+from src.models.layers import (
+    Activation,
+    Initialization,
+    Norm,
+    activation_layer,
+    dropout_layer,
+    initialize,
+    norm_layer,
+)
 from src.models.recompute import sequential
 
 
@@ -33,10 +41,10 @@ class MLP(Classifier):
         classes: int,
         units: Sequence[int] | int = (256, 256),
         layers: int | None = None,
-        norm: str = "none",
+        norm: Norm = "none",
         dropout: float = 0.0,
-        activation: str = "relu",
-        initialization: str = "torch",
+        activation: Activation = "relu",
+        initialization: Initialization = "torch",
         recompute: bool | int = False,
         **training: Any,
     ) -> None:

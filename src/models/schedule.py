@@ -9,10 +9,9 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LinearLR, LRScheduler, ReduceLROnPlateau
 
 from src.direction import has_mode, mode_of
+from src.stand_in import TOTAL
 
 INTERVALS = ("epoch", "update")
-# A scheduler's argument with this value becomes the number of its own steps in the run.
-TOTAL = "total"
 
 
 class Schedule:

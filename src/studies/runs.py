@@ -11,6 +11,7 @@ from src.studies.notation import listing
 from src.studies.reductions import History
 from src.studies.results import COUNTERS, Results, Trial, collect
 from src.studies.study import Study
+from src.words import count
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def results_from_runs(study: Study, runs: Iterable[Run]) -> Results:
     if failed:
         found.append(warning("failed_trial", f"{len(failed)} of {len(trials)} trials failed ({listing(failed, 3)})."))
     for sentence, names in unmeasured.items():
-        found.append(warning("not_measured", f"In {len(names)} trial(s), {sentence}."))
+        found.append(warning("not_measured", f"In {count(len(names), 'trial')}, {sentence}."))
     return collect(study, trials, found)
 
 

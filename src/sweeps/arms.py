@@ -15,7 +15,7 @@ from src.sweeps.smoke import smoke_overrides
 from src.sweeps.watched import factors_of, watched
 from src.sweeps.workers import refuse_many_processes
 from src.trial.command_line import sentence
-from src.trial.description import check_knobs
+from src.trial.knobs import check_knobs
 
 
 @dataclass(frozen=True)

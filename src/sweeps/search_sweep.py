@@ -24,8 +24,9 @@ from src.sweeps.outcome import read_json
 from src.sweeps.overrides import parsed, without
 from src.sweeps.pruner import COMPARING, pruning
 from src.sweeps.watched import watched
-from src.trial.description import check_knobs
 from src.trial.identity import HASHES
+from src.trial.knobs import check_knobs
+from src.words import count
 
 STUDY = "search"
 EXAMPLE = "'lr=tag(log,interval(1e-4,1e-1))'"
@@ -121,8 +122,8 @@ def search(wanted: Wanted, composition: Composition, task: TaskFunction, directo
         asked = hash_with(composition, base, typed, point.values, base.seed)
         return [Job(Path("trials") / str(point.number), (*typed, *named, *extra), asked)]
 
-    Console().print(f"{one.total} trials over {', '.join(wanted.space)} in {directory}", highlight=False)
     unusual = {} if wanted.metric in KNOWN else {wanted.metric: "search.metric"}
+    Console().print(f"{count(one.total, 'trial')} over {', '.join(wanted.space)} in {directory}", highlight=False)
     launching = Launching(composition, task, directory, [base], unusual)
     errors = optimize(
         f"search={wanted.sampler}",
@@ -135,7 +136,7 @@ def search(wanted: Wanted, composition: Composition, task: TaskFunction, directo
     )
     if not one.finished:
         told = next(iter(errors.values()), "")
-        raise ValueError(f"none of the {len(one.trials)} trials of {directory} gave a {wanted.metric}: {told}")
+        raise ValueError(f"none of the {count(len(one.trials), 'trial')} of {directory} gave a {wanted.metric}: {told}")
     fixed = [entry for entry in wanted.typed if not entry.startswith("search=")]
     report(one, wanted.metric, fixed, directory, {number: error for (_, number), error in errors.items()})
 

@@ -30,6 +30,7 @@ from src.sweeps.once import fail
 from src.sweeps.tuning import Tuned, tune
 from src.trial.command_line import SWEEPER
 from src.trial.identity import HASHES
+from src.words import count
 
 MOST_FAILURES_SHOWN = 20
 
@@ -57,8 +58,8 @@ def answer_study(asked: Asked, composition: Composition, task: TaskFunction, dir
     arms = arms_of(asked, composition)
     settings = {name: settings_of(arm.config) for name, arm in arms.items()}
     write_question(asked, settings, directory)
-    size = f"{len(arms)} arms × {len(asked.study.seeds)} seeds"
-    size += f" + {len(arms)} × {asked.tuning_trials} tuning trials" if asked.study.nuisance else ""
+    size = f"{count(len(arms), 'arm')} × {count(len(asked.study.seeds), 'seed')}"
+    size += f" + {len(arms)} × {count(asked.tuning_trials, 'tuning trial')}" if asked.study.nuisance else ""
     console.print(Text.assemble((asked.study.question, "bold"), f"\n{size} in {directory}"))
     tell(console, lint_design(asked.study, settings))
 
@@ -118,7 +119,9 @@ def tell_failures(console: Console, errors: Mapping[tuple[str, int], str]) -> No
     """A row per trial without a value."""
     if not errors:
         return
-    table = Table(title=f"{len(errors)} trials without a value; the same command tries again what did not diverge")
+    table = Table(
+        title=f"{count(len(errors), 'trial')} without a value; the same command tries again what did not diverge"
+    )
     for column in ("arm", "seed", "error"):
         table.add_column(column)
     for (arm, seed), error in list(errors.items())[:MOST_FAILURES_SHOWN]:

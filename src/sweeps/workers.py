@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from src.trial.processes import one_device
+from src.trial.ranks import one_device
 
 MANY_PROCESSES = ("ddp", "fsdp", "deepspeed")
 

@@ -72,19 +72,3 @@ def flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     for name, value in config.items():
         leaves |= flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
     return leaves
-
-
-def check_knobs(config: DictConfig) -> None:
-    """Refuses values of the root knobs that no constructor sees.
-
-    Raises:
-        ValueError: what was expected, what was found.
-    """
-    if not isinstance(config.seed, int) or not 0 <= config.seed < 2**32:
-        raise ValueError(f"seed must be a whole number from 0 to 2³²-1, got {config.seed}")
-    if not isinstance(config.epochs, int) or config.epochs < 1:
-        raise ValueError(f"epochs must be a whole number from 1 on, got {config.epochs}")
-    if not isinstance(config.lr, int | float) or isinstance(config.lr, bool) or not 0 < config.lr < float("inf"):
-        raise ValueError(f"lr must be a number above 0, got {config.lr}")
-    if config.threads is not None and (not isinstance(config.threads, int) or config.threads < 1):
-        raise ValueError(f"threads must be a whole number from 1 on, or null, got {config.threads}")

@@ -8,13 +8,14 @@ from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
 import torch
-from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from src.trial.allocator import free_earlier_runs, keep_big_buffers
 from src.trial.course import Course
 from src.trial.description import asked_of_parts
 from src.trial.directed import directed
+from src.trial.making import make
+from src.trial.monitors import refuse_unknown_monitors
 
 
 class Parts(NamedTuple):
@@ -51,21 +52,21 @@ def build(config: DictConfig) -> Parts:
     """Data, seeded model and trainer of the trial that `config` describes."""
     free_earlier_runs()
     config = directed(config)
-    data = instantiate(config.data, _convert_="all")
+    data = make(config.data)
     set_threads(config.threads, data.input_shape)
     keep_big_buffers()
     seed_everything(config.seed)
-    model = instantiate(
+    model = make(
         config.model,
         input_shape=data.input_shape,
         classes=data.classes,
-        optimizer=instantiate(config.optimizer),
-        scheduler=instantiate(config.scheduler),
-        _convert_="all",
+        optimizer=make(config.optimizer),
+        scheduler=make(config.scheduler),
     )
-    callbacks = [instantiate(callback, _convert_="all") for callback in (config.callbacks or {}).values()]
-    callbacks.append(instantiate(config.batching, _convert_="all"))
+    callbacks = [make(callback) for callback in (config.callbacks or {}).values()]
+    callbacks.append(make(config.batching))
     callbacks.append(Course(asked_of_parts(config), Path(config.output_dir) / ".hydra" / "config.yaml"))
-    loggers = [instantiate(logger, _convert_="all") for logger in (config.logger or {}).values()]
-    trainer = instantiate(config.trainer, callbacks=callbacks, logger=loggers or False, _convert_="all")
+    refuse_unknown_monitors(config, model, callbacks)
+    loggers = [make(logger) for logger in (config.logger or {}).values()]
+    trainer = make(config.trainer, callbacks=callbacks, logger=loggers or False)
     return Parts(data, model, trainer)

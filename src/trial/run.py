@@ -1,8 +1,7 @@
 """The course of one trial, from parts that are built to files that are whole."""
 
-import logging
 import os
-import warnings
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,18 +12,23 @@ from pytorch_lightning.loggers import Logger
 from rich.console import Console
 from rich.table import Table
 
+from src.atomic import write_json
 from src.callbacks.checkpoint import BestAndLast
 from src.callbacks.history import History
 from src.callbacks.movement import Movement
 from src.callbacks.refused import refuse_callbacks
 from src.paths import typed_directory
+from src.quiet import silence_lightning
+from src.trial.command_line import sentence
 from src.trial.curves import draw_curves
-from src.trial.description import flat
+from src.trial.description import flat, identified
 from src.trial.environment import hardware
 from src.trial.memory import limit, limits_in, next_limit, scheduler_of
 from src.trial.numerics import numerics
 from src.trial.parts import Parts
+from src.trial.processes import listen, one_story, own_rank
 from src.trial.record import recorded
+from src.words import count
 
 
 def run(
@@ -62,8 +66,22 @@ def run(
             return None  # it did not go on: what it had reached stands
         return outcome(parts, tested) if parts is None or parts.trainer.is_global_zero else None
 
-    with recorded(directory, description, reached, loggers) as result:
+    def several() -> bool:
+        return parts is not None and parts.trainer.world_size > 1
+
+    def rank() -> int:
+        return own_rank() if parts is None else parts.trainer.global_rank
+
+    def last_words(problem: Exception) -> None:
+        error, so_far = f"{type(problem).__name__}: {problem}", reached() or {}
+        who = identified(description, so_far.get("numerics"))
+        write_json(directory / "result.json", {"status": "failed", "error": error, **so_far, **who})
+        print(sentence(problem), file=sys.stderr, flush=True)
+
+    with recorded(directory, description, reached, loggers) as result, one_story(directory, rank, several):
         parts = build()
+        if several() and rank() == 0:
+            listen(directory, last_words)
         loggers += parts.trainer.loggers
         for logger in loggers:
             logger.log_hyperparams(flat(description["config"]))
@@ -152,11 +170,11 @@ def report(result: dict[str, Any], directory: Path, brief: bool) -> None:
         return
     console = Console()
     console.print(test_table(metrics, result["data"]))
-    facts = [f"{result['counters']['params']:,} parameters"]
+    facts = [count(result["counters"]["params"], "parameter")]
     if "epochs" in result["counters"]:
         facts += [
-            f"{result['counters']['epochs']} epochs",
-            f"{result['counters']['updates']:,} updates",
+            count(result["counters"]["epochs"], "epoch"),
+            count(result["counters"]["updates"], "update"),
             f"{result['counters']['seconds']:.1f} s of fit",
         ]
     if result["best_epoch"] is not None:
@@ -190,44 +208,11 @@ def refuse_damaged(checkpoint: Path) -> None:
     # A checkpoint is a zip file, whose directory comes last: a cut one has none.
     if checkpoint.exists() and not is_zipfile(checkpoint):
         raise ValueError(
-            f"{checkpoint}: expected a whole checkpoint, found {checkpoint.stat().st_size:,} damaged bytes; put a good "
-            "copy there, or delete it to run from the beginning"
+            f"{checkpoint}: expected a whole checkpoint, found {count(checkpoint.stat().st_size, 'damaged byte')}; put "
+            "a good copy there, or delete it to run from the beginning"
         )
 
 
 def callback_of(trainer: pl.Trainer, kind: type) -> Any:
     """The trainer's callback of a kind, None without one."""
     return next((callback for callback in trainer.callbacks if isinstance(callback, kind)), None)  # type: ignore[attr-defined]
-
-
-class _WithoutAdverts(logging.Filter):
-    """Drops what Lightning says in every run: devices found, tips, where it restored from."""
-
-    DROPPED = (
-        "GPU available",
-        "TPU available",
-        "HPU available",
-        "💡",
-        "`Trainer.fit` stopped",
-        "Restor",
-        "Loaded model",
-        "`weights_only`",
-        "Using bfloat16",
-    )
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        return not record.getMessage().lstrip().startswith(self.DROPPED)
-
-
-def silence_lightning() -> None:
-    """Silences, each at its source, the lines that Lightning prints in every run whatever is asked."""
-    for name in (
-        "pytorch_lightning.utilities.rank_zero",
-        "lightning_fabric.utilities.rank_zero",
-        "pytorch_lightning.trainer.connectors.checkpoint_connector",
-    ):
-        logger = logging.getLogger(name)
-        if not any(isinstance(existing, _WithoutAdverts) for existing in logger.filters):
-            logger.addFilter(_WithoutAdverts())
-    warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)
-    warnings.filterwarnings("ignore", message=".*all_gather is deprecated.*")

@@ -9,13 +9,15 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from src.paths import typed_directory
+from src.quiet import silence_lightning
 from src.sweeps.arms import typed_values
 from src.sweeps.search_report import shown
 from src.trial.description import flat
 from src.trial.record import recorded
-from src.trial.run import report, silence_lightning, test_table
+from src.trial.run import report, test_table
 from src.tuner.picture import draw_search
 from src.tuner.tuner import Tuner
+from src.words import count
 
 
 def tune(
@@ -61,9 +63,9 @@ def show(result: dict[str, Any], directory: Path) -> None:
     console, counters, best = Console(), result["counters"], result["tuned"]
     console.print(test_table(result["metrics"], result["data"]))
     facts = [
-        f"{counters['params']:,} parameters",
-        f"{counters['settings']} settings",
-        f"{counters['updates']:,} updates",
+        count(counters["params"], "parameter"),
+        count(counters["settings"], "setting"),
+        count(counters["updates"], "update"),
         f"{counters['seconds']:.1f} s of fits",
         f"setting {best['setting']}, best on validation: "
         + ", ".join(f"{knob} {shown(value)}" for knob, value in best["values"].items()),

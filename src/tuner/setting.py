@@ -13,7 +13,7 @@ from src.callbacks.history import History
 from src.sweeps.composition import with_values
 from src.sweeps.once import silent
 from src.trial.command_line import sentence
-from src.trial.description import check_knobs
+from src.trial.knobs import check_knobs
 from src.trial.parts import Parts, build
 from src.trial.place import given_to_parts
 from src.trial.run import callback_of, fit

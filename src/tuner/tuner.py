@@ -5,19 +5,20 @@ import time
 from pathlib import Path
 from typing import Any
 
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import Logger
 
 from src.callbacks.progress import time_left
 from src.sweeps.optimization import Point
 from src.sweeps.search_report import shown
+from src.trial.making import make
 from src.trial.parts import Parts, build
 from src.trial.place import SCRATCH
 from src.trial.run import outcome, test
 from src.tuner.plan import Plan
 from src.tuner.setting import configured, fitted
 from src.tuner.tried import Tried, as_text, curve, read_tried, totals, winner, write_curve, write_tried
+from src.words import count
 
 
 class Tuner:
@@ -57,7 +58,7 @@ class Tuner:
     def begin(self, settings: dict[str, Any]) -> None:
         """Makes the loggers; `settings` are what these are told of the run."""
         loggers = (self.config.logger or {}).values()
-        self.loggers += [instantiate(logger, _convert_="all") for logger in loggers]
+        self.loggers += [make(logger) for logger in loggers]
         for logger in self.loggers:
             logger.log_hyperparams(settings)
 
@@ -65,7 +66,7 @@ class Tuner:
         stored = self.directory / ".hydra" / "config.yaml"
         if self.config.resume is not None and (epochs := OmegaConf.load(stored).epochs) != self.config.epochs:
             raise ValueError(
-                f"the settings of {self.directory} have {epochs} epochs, got epochs={self.config.epochs}; "
+                f"the settings of {self.directory} have {count(epochs, 'epoch')}, got epochs={self.config.epochs}; "
                 "start a new run"
             )
         path = self.directory / "tried.csv"
@@ -113,7 +114,9 @@ class Tuner:
         """
         if self.best is None:
             kind = FloatingPointError if all(one.status == "diverged" for one in self.tried) else ValueError
-            raise kind(f"none of the {len(self.tried)} settings gave a {self.plan.monitor}: {self.tried[0].error}")
+            raise kind(
+                f"none of the {count(len(self.tried), 'setting')} gave a {self.plan.monitor}: {self.tried[0].error}"
+            )
         # Also where an interruption came between the last fit and the last row.
         write_curve(self.directory / "metrics.csv", self.tried, self.plan.monitor, self.plan.better)
         values = self.plan.space.values(self._points[self.best].values)

@@ -13,6 +13,7 @@ from src.studies.prediction import Prediction
 from src.studies.results import Results
 from src.studies.statistics import resolvable_effect, seeds_needed
 from src.studies.study import Study
+from src.words import count
 
 Configs = Mapping[str, Mapping[str, Any]]
 LOSS_SD = 0.045  # of one run's log loss: 4–5 %
@@ -24,7 +25,7 @@ def few_seeds(study: Study, configs: Configs) -> Iterator[Finding]:
     """Fewer than 3 seeds decide nothing, fewer than 5 explore, fine questions need 10."""
     n = len(study.seeds)
     if n < FEWEST_SEEDS:
-        yield error("few_seeds", f"The study has {n} seed(s); fewer than {FEWEST_SEEDS} decide nothing.")
+        yield error("few_seeds", f"The study has {count(n, 'seed')}; fewer than {FEWEST_SEEDS} decide nothing.")
     elif n < SETTLED_SEEDS:
         yield warning("few_seeds", f"The study has {n} seeds: exploratory; {SETTLED_SEEDS} is the default.")
     elif n < FINE_SEEDS:
@@ -112,7 +113,7 @@ def resolution(
     quantity = prediction.measured(study)
     kind = "expected" if seeds is not None else "measured"
     message = (
-        f"{name}: {n} seeds can resolve {quantity.size(effect)} (80 % power, {kind} SD {sd:.3g}), more than the sesoi "
-        f"{quantity.size(sesoi)}; {'no affordable number' if enough is None else enough} of seeds would do."
+        f"{name}: {count(n, 'seed')} can resolve {quantity.size(effect)} (80 % power, {kind} SD {sd:.3g}), more than "
+        f"the sesoi {quantity.size(sesoi)}; {'no affordable number' if enough is None else enough} of seeds would do."
     )
     yield warning("low_resolution", message.replace(f"{enough} of seeds", f"{enough} seeds"), [name])

@@ -11,6 +11,7 @@ from src.studies.notation import listing
 from src.studies.quantity import Quantity
 from src.studies.results import Results
 from src.studies.study import Study
+from src.words import count
 
 
 def missing_trials(study: Study, results: Results) -> Iterator[Finding]:
@@ -32,7 +33,7 @@ def missing_trials(study: Study, results: Results) -> Iterator[Finding]:
             message = f"Seeds of {name} are missing, and their pairs are left out: {listing(lacking, 4)}."
             yield warning("missing_seeds", message, predicted)
         if len(seeds) < len(study.seeds):
-            message = f"The study asks for {len(study.seeds)} seeds, the results hold {len(seeds)} of {name}."
+            message = f"The study asks for {count(len(study.seeds), 'seed')}, the results hold {len(seeds)} of {name}."
             yield warning("missing_seeds", message, predicted)
 
 

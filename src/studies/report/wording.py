@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from src.studies.contrast import Contrast
+from src.words import count as count
 
 
 def plain(value: float | None, digits: int = 4) -> str:
@@ -86,11 +87,6 @@ def changed(contrast: Contrast) -> str:
         return shown
     ends = sorted((float(end) for end in contrast.interval), reverse=quantity.sign < 0)
     return f"{shown} [{', '.join(quantity.change(end).removesuffix(' %') for end in ends)}]"
-
-
-def count(number: int, thing: str) -> str:
-    """1 trial, 2 trials."""
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def sentence(text: str) -> str:

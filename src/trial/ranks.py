@@ -1,0 +1,45 @@
+"""Whether a run is one process or several, and an environment that does not say otherwise."""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+# By these schedulers and launchers tell a process its place among others.
+RANKS = (
+    *("RANK", "LOCAL_RANK", "GROUP_RANK", "NODE_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "TORCHELASTIC_RUN_ID"),
+    *("SLURM_PROCID", "SLURM_LOCALID", "SLURM_NODEID", "SLURM_NTASKS", "SLURM_NTASKS_PER_NODE"),
+    *("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_LOCAL_RANK", "OMPI_COMM_WORLD_SIZE", "PMI_RANK", "JSM_NAMESPACE_RANK"),
+)
+
+
+def one_device(devices: Any) -> bool:
+    """Whether trainer.devices names one device, by number or by place."""
+    listed = isinstance(devices, Sequence) and not isinstance(devices, str)
+    return len(devices) == 1 if listed else str(devices) == "1"
+
+
+def several(trainer: Mapping[str, Any]) -> bool:
+    """Whether a trainer may train in several processes; `auto` devices may be many."""
+    return not one_device(trainer.get("devices")) or trainer.get("num_nodes") not in (1, None)
+
+
+@contextmanager
+def own_environment(trainer: Mapping[str, Any]) -> Iterator[None]:
+    """Hides the ranks that the environment tells from a run of one process, and gives them back.
+
+    A shell inside an allocation, or a task of srun's that trains alone, has them: Lightning would take the run for one
+    part of a larger one, which writes nothing and waits for the others.
+    """
+    if several(trainer):
+        yield
+        return
+    hidden = {name: os.environ.pop(name) for name in RANKS if name in os.environ}
+    rank_zero: Any = sys.modules.get("lightning_utilities.core.rank_zero")
+    if hidden and rank_zero is not None:  # it was read when the module was imported
+        rank_zero.rank_zero_only.rank = 0
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)
