@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 
 from src.trial.allocator import free_earlier_runs, keep_big_buffers
 from src.trial.course import Course
-from src.trial.description import asked_of_parts
+from src.trial.description import resolved
 from src.trial.directed import directed
 
 
@@ -65,7 +65,7 @@ def build(config: DictConfig) -> Parts:
     )
     callbacks = [instantiate(callback, _convert_="all") for callback in (config.callbacks or {}).values()]
     callbacks.append(instantiate(config.batching, _convert_="all"))
-    callbacks.append(Course(asked_of_parts(config), Path(config.output_dir) / ".hydra" / "config.yaml"))
+    callbacks.append(Course(resolved(config, logger={}), Path(config.output_dir) / ".hydra" / "config.yaml"))
     loggers = [instantiate(logger, _convert_="all") for logger in (config.logger or {}).values()]
     trainer = instantiate(config.trainer, callbacks=callbacks, logger=loggers or False, _convert_="all")
     return Parts(data, model, trainer)
