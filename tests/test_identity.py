@@ -234,6 +234,7 @@ def project(tmp_path):
         from src.trial import code
 
         code._read.cache_clear()
+        code._modules.cache_clear()
         return fingerprint(config, tmp_path)
 
     return after

@@ -3,7 +3,7 @@
 import ast
 import hashlib
 import tokenize
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,9 @@ def _dotted(node: Any) -> Iterator[str]:
         yield node
 
 
-def _modules(name: str, root: Path) -> Iterable[Path]:
+# Kept as it was first seen: that is what this process has imported, whatever is edited while it runs.
+@cache
+def _modules(name: str, root: Path) -> tuple[Path, ...]:
     """The files under `root` that are read when this dotted name is imported, packages first."""
     place, found = root, []
     for part in name.split("."):
@@ -63,10 +65,9 @@ def _modules(name: str, root: Path) -> Iterable[Path]:
             found.append(file)
         if not place.is_dir():
             break
-    return found
+    return tuple(found)
 
 
-# Kept as it was first read: that is what this process has imported, whatever is edited while it runs.
 @cache
 def _read(path: Path, root: Path) -> tuple[str, tuple[str, ...]]:
     """What counts of a file, and the names that it imports anywhere in it."""

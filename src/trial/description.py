@@ -30,7 +30,7 @@ def describe(config: DictConfig, overrides: Any) -> dict[str, Any]:
         "overrides": list(overrides),
         "seed": config.seed,
         "code": fingerprint({name: value for name, value in plain.items() if name not in NOT_IN_HASH}),
-        "settled": settled(config),
+        "settled": settled(config, plain),
     }
 
 
@@ -47,23 +47,16 @@ def identified(description: Mapping[str, Any], numerics: Mapping[str, Any] | Non
 def resolved(config: DictConfig, output_dir: str = ".", **root_knobs: Any) -> dict[str, Any]:
     """The configuration as plain data, with other values of some root knobs; what refers to them follows."""
     changed = config.copy()
-    for name, value in {"output_dir": output_dir, "resume": None, **root_knobs}.items():
-        changed[name] = value
+    with open_dict(changed):
+        changed.pop("hydra", None)
+        for name, value in {"output_dir": output_dir, "resume": None, **root_knobs}.items():
+            changed[name] = value
     return dict(OmegaConf.to_container(changed, resolve=True))  # type: ignore[arg-type]
 
 
-def asked_of_parts(config: DictConfig) -> dict[str, Any]:
-    """The same without loggers and Hydra's own node, which say nothing of what is computed."""
-    parts = config.copy()
-    with open_dict(parts):
-        parts.pop("hydra", None)
-        parts.logger = {}
-    return resolved(parts)
-
-
-def settled(config: DictConfig) -> dict[str, Any]:
-    """The resolved configuration but what follows the seed or the directory."""
-    return agreeing(resolved(config), resolved(config, "elsewhere", seed=config.seed + 1))
+def settled(config: DictConfig, plain: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The resolved configuration but what follows the seed or the directory; `plain` is it, where it is known."""
+    return agreeing(plain or resolved(config), resolved(config, "elsewhere", seed=config.seed + 1))
 
 
 def flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import copy
 import inspect
 from collections.abc import Mapping
+from functools import cache
 from inspect import Parameter
 from typing import Any
 
@@ -49,6 +50,7 @@ def _fill(node: DictConfig, place: str, monitor: Any) -> Any:
     return monitor
 
 
+@cache
 def parameters_of(target: str) -> Mapping[str, Parameter]:
     """What a class or function takes by name, what it hands on to its base classes as `**keywords` included."""
     try:

@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 
 from src.trial.allocator import free_earlier_runs, keep_big_buffers
 from src.trial.course import Course
-from src.trial.description import asked_of_parts
+from src.trial.description import resolved
 from src.trial.directed import directed
 from src.trial.making import make
 from src.trial.monitors import refuse_unknown_monitors
@@ -65,7 +65,7 @@ def build(config: DictConfig) -> Parts:
     )
     callbacks = [make(callback) for callback in (config.callbacks or {}).values()]
     callbacks.append(make(config.batching))
-    callbacks.append(Course(asked_of_parts(config), Path(config.output_dir) / ".hydra" / "config.yaml"))
+    callbacks.append(Course(resolved(config, logger={}), Path(config.output_dir) / ".hydra" / "config.yaml"))
     refuse_unknown_monitors(config, model, callbacks)
     loggers = [make(logger) for logger in (config.logger or {}).values()]
     trainer = make(config.trainer, callbacks=callbacks, logger=loggers or False)
