@@ -16,11 +16,11 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, ReduceLROnPlateau
 
 from src.callbacks.checkpoint import BestAndLast
 from src.callbacks.history import History, read_history
-from src.models.mlp import MLP
 from src.models.schedule import Schedule
 from src.trial.command_line import resumed_arguments
 from tests.conftest import ROOT
 from tests.small_data import Blobs, optimizer_of, quiet_trainer, seeded
+from tests.strangers import WithBackbone
 
 EPOCHS = 6
 
@@ -41,14 +41,6 @@ class PowerCut(pl.Callback):
 class ActsOnBatches(pl.Callback):
     def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
         pass
-
-
-class Backboned(MLP):
-    """A net of which the first layers are thawed later."""
-
-    @property
-    def backbone(self):
-        return self.net[:2]
 
 
 def _averaged():
@@ -95,7 +87,7 @@ COURSES = {
 def _parts(directory, course, single_steps, min_delta):
     net, data, _, *extra = COURSES[course]
     model = seeded(
-        Backboned, (6,), 3, units=(8,), dropout=0.3, norm="batch", optimizer=optimizer_of("Adam", lr=3e-2), **net
+        WithBackbone, (6,), 3, units=(8,), dropout=0.3, norm="batch", optimizer=optimizer_of("Adam", lr=3e-2), **net
     )
     callbacks = [
         EarlyStopping("val/loss", patience=2, min_delta=min_delta),

@@ -47,14 +47,6 @@ class SwapsByItself(MLP):
         Swaps._scale(self, 0.5)
 
 
-class WithBackbone(MLP):
-    """A net of which the first layers may be thawed later."""
-
-    @property
-    def backbone(self):
-        return self.net[:2]
-
-
 class Renames(pl.Callback):
     """Replaces a weight by another of another name, as pruning does."""
 
@@ -70,7 +62,7 @@ CASES = {
     "swapped by a callback": (f"+callbacks.mine._target_={__name__}.Swaps",),
     "swapped by the module": (f"model._target_={__name__}.SwapsByItself",),
     "a backbone thawed": (
-        f"model._target_={__name__}.WithBackbone",
+        "model._target_=tests.strangers.WithBackbone",
         f"+callbacks.mine={{_target_: {LIGHTNINGS}.BackboneFinetuning, unfreeze_backbone_at_epoch: 1}}",
     ),
     "accumulated": (f"+callbacks.mine={{_target_: {LIGHTNINGS}.GradientAccumulationScheduler, scheduling: {{1: 2}}}}",),

@@ -29,7 +29,8 @@ class Classifier(pl.LightningModule):
 
     Where nothing asks for Lightning's work between updates, one `training_step` runs a whole *stretch* of updates
     (manual optimization; `trainer.global_step` counts each update); otherwise it is the ordinary step with automatic
-    optimization. Both give bit-identical weights.
+    optimization. Both give bit-identical weights. A subclass may override whatever Lightning calls, with super() or
+    without: what acts between updates takes the ordinary path, and the rest is kept by a callback, see `Bookkeeping`.
 
     Args:
         classes: number of classes; two have one logit.
