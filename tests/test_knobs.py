@@ -76,6 +76,7 @@ def test_what_a_constructor_takes_is_not_refused(compose, knob):
         (["scheduler=exponential", "scheduler.scheduler.gamma=-1"], "gamma must be a number above 0, got -1"),
         (["scheduler=cosine", "scheduler.scheduler.T_max=soon"], "scheduler.scheduler.T_max must be a whole number"),
         (["callbacks=[early_stopping]", "callbacks.early_stopping.patience=x"], "patience must be a whole number from"),
+        (["trainer.limit_train_batches=0"], "trainer.limit_train_batches must be a number above 0 or null, got 0"),
         (["batching=geometric", "batching.reverse=2"], "batching.reverse must be true or false, got 2"),
         (["data=social_network_ads", "data.verify=abc"], "data.verify must be true or false, got abc"),
         (["scheduler.scheduler=plateau"], "scheduler.scheduler must be a mapping with a _target_ or null, got plateau"),

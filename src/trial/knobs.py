@@ -91,7 +91,10 @@ def check_value(node: DictConfig, name: str, parameter: Parameter) -> None:
     if _computed(value) or any(parts_in(found)) or value in STAND_INS:
         return
     limits = range_of(str(node["_target_"]), name)
-    expected = words(parameter.kind) + (f" {limits.words}" if limits else "")
+    expected = words(parameter.kind)
+    if limits is not None:
+        plain, null, _ = expected.partition(" or null")
+        expected = f"{plain} {limits.words}{null}"
     if not admits(parameter.kind, value):
         expected += "" if parameter.annotated else f", as its default {shown(parameter.default)} is"
     elif value == "" != parameter.default and not admits(parameter.kind, None):
