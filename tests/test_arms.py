@@ -74,6 +74,12 @@ def choices(root):
     job(root / "3", 0, ["model=cnn", "lr=0.001"], code=OTHER, **cnn)
 
 
+def half_typed(root):
+    for number, (norm, typed) in enumerate([("none", ["model=mlp"]), ("none", []), ("batch", [])]):
+        told = {"norm": norm, "model__norm": norm, "model___target_": "src.models.mlp.MLP"}
+        job(root / str(number), number, [f"norm={norm}", *typed], **told)
+
+
 def two_codes(root):
     norms(root)
     norms(root, first=4, code=OTHER)
@@ -189,6 +195,7 @@ def an_arm_by_itself(root):
 TABLE = {
     plain: {"norm=none": "2 of 2", "norm=batch": "2 of 2"},
     choices: {"model=mlp": "3 of 3", "model=cnn": "1 of 1"},
+    half_typed: {"norm=none": "2 of 2", "norm=batch": "1 of 1"},
     two_codes: {
         **{"norm=none (code 1a2b3c)": "2 of 2", "norm=batch (code 1a2b3c)": "2 of 2"},
         **{"norm=none (code 99aabb)": "2 of 2", "norm=batch (code 99aabb)": "2 of 2"},

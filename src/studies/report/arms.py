@@ -134,6 +134,13 @@ def _follows_seed(key: str, value: Any, record: Record) -> bool:
     return follows_seed(key, value, record.seed, record.overrides)
 
 
+def _follows(key: str, value: Any, record: Record) -> bool:
+    """Whether a setting is the seed, or a knob of the root, under another name: model.norm is norm."""
+    root = key.rpartition(".")[2]
+    known = root in record.settings and text(record.settings[root]) == text(value)
+    return known or _follows_seed(key, value, record)
+
+
 def _constant_seeds(records: Sequence[Record]) -> set[str]:
     """Settings called seed that differ from the run's own in some run that was not told so: split_seed: 0."""
     return {
@@ -200,7 +207,7 @@ def _resolved(key: str, record: Record) -> Hashable:
     inside = [
         (name, text(value))
         for name, value in record.settings.items()
-        if name.startswith(f"{key}.") and is_factor(name) and not _follows_seed(name, value, record)
+        if name.startswith(f"{key}.") and is_factor(name) and not _follows(name, value, record)
     ]
     return tuple(sorted(inside)) or None
 
