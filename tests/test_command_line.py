@@ -126,3 +126,15 @@ def test_a_sweep_goes_on_after_a_failed_job_and_names_it(tmp_path):
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert "norm=instance normalizes over space" in done.stderr
+
+
+def test_the_first_word_comes_before_torch(tmp_path):
+    program = (
+        "import sys, runpy, src.trial.first_word as first\n"
+        "def end(config): print(first.first_word(config), 'torch' in sys.modules); sys.exit(7)\n"
+        f"first.say = end; sys.argv[1:] = ['epochs=1', 'hydra.run.dir={tmp_path}']\n"
+        "runpy.run_path('train.py', run_name='__main__')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 7, done.stderr
+    assert done.stdout == f"MLP on MNIST1D, 1 epoch, in {os.path.relpath(tmp_path, ROOT)} False\n"

@@ -76,7 +76,8 @@ def test_the_result_is_that_of_the_best_setting_and_nobody_else_saw_the_test(tri
     assert tested == (40, {name: value for name, value in result["metrics"].items() if name.startswith("test/")})
 
     said = capsys.readouterr().out.splitlines()
-    assert said[0].startswith("setting 1/5 · lr ")
+    assert said[0].startswith("MLP on MNIST1D, ")
+    assert said[1].startswith("setting 1/5 · lr ")
     assert "'logger=[tensorboard]'" in said[-2]
     (command,) = (line for line in said if line.startswith("python train.py"))
     again = trial(*command.replace("'", "").split()[2:], "logger=csv", directory=tmp_path / "again")
