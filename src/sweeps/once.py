@@ -15,7 +15,8 @@ from src.sweeps.outcome import outcome_of, read_json
 from src.trial.command_line import sentence
 from src.trial.description import resolved
 from src.trial.identity import asked_hash
-from src.trial.place import clear, follows
+from src.trial.place import clear
+from src.trial.processes import follows
 
 SPEAKING = ("progress", "summary")
 # For the first of several processes to begin a trial.
