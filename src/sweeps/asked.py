@@ -1,12 +1,13 @@
 """What a command asks of a study: the study itself, how to run it, and the overrides that all of its trials share."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig, OmegaConf
 
+from src.studies.notation import text
 from src.studies.nuisance import Nuisance
 from src.studies.quantity import Quantity, direction_of
 from src.studies.schema import keys, one_of
@@ -14,7 +15,7 @@ from src.studies.study import KEYS, Study, read_study
 from src.sweeps.metrics import asked_metrics
 from src.sweeps.overrides import override, parsed, without
 from src.sweeps.smoke import shrunk
-from src.trial.identity import NOT_IN_HASH
+from src.trial.identity import NOT_IN_HASH, NOT_IN_HASH_BELOW
 
 # Keys of the `study:` node that say how to run it and nothing about what it asks.
 RUNNING = {"smoke": False, "pruner": "none", "tuning_seeds": 1}
@@ -73,9 +74,7 @@ def asked_by(config: DictConfig, arguments: Sequence[str], loader: ConfigLoader)
         ValueError: for whatever is wrong with it, in one sentence.
     """
     name = str(config.hydra.runtime.choices.study)
-    if "study" not in config:
-        raise ValueError(f"configs/study/{name}.yaml has no study: node; docs/studies.md shows one")
-    node: dict[str, Any] = OmegaConf.to_container(config.study, resolve=True)  # type: ignore[assignment]
+    node = _node(config, name)
     keys(node, "study", (*KEYS, *RUNNING), ["question", "quantities"])
     running = {key: node.pop(key, default) for key, default in RUNNING.items()}
     if not isinstance(running["smoke"], bool):
@@ -90,7 +89,8 @@ def asked_by(config: DictConfig, arguments: Sequence[str], loader: ConfigLoader)
             "take study.tuning_seeds=1 or study.pruner=none"
         )
     _one_design(study.nuisance)
-    _refuse_what_changes_no_number(study)
+    for part, knobs in (("arms vary", study.varied), ("nuisance tunes", study.nuisance), ("fixed sets", study.fixed)):
+        refuse_no_treatment(f"study: its {part}", knobs)
     asked_metrics(study)
     typed = without(arguments, "study")
     _refuse_overlap(study, typed, loader)
@@ -101,6 +101,19 @@ def asked_by(config: DictConfig, arguments: Sequence[str], loader: ConfigLoader)
     return Asked(name, study, node, common, running["smoke"], running["pruner"], tuning_seeds)
 
 
+def _node(config: DictConfig, name: str) -> dict[str, Any]:
+    """The `study:` node of the file that was chosen."""
+    found = OmegaConf.to_container(config.study, resolve=True) if config.get("study") is not None else None
+    # A file without the first line lands one level too deep.
+    if not isinstance(found, dict) or not found or set(found) == {"study"}:
+        told = "no such node" if found is None else f"{text(found)[:60]} there"
+        raise ValueError(
+            f"configs/study/{name}.yaml must begin with '# @package _global_' and have a study: node, a mapping with "
+            f"question, quantities and others, got {told}; docs/studies.md shows one"
+        )
+    return {str(key): value for key, value in found.items()}
+
+
 def _tuning_seeds(count: Any, study: Study) -> tuple[int, ...]:
     """So many seeds that no verdict uses, the same however many seeds the study is topped up to."""
     if not isinstance(count, int) or isinstance(count, bool) or count < 1:
@@ -109,15 +122,18 @@ def _tuning_seeds(count: Any, study: Study) -> tuple[int, ...]:
     return tuple(seed for seed in candidates if seed not in study.seeds)[:count]
 
 
-def _refuse_what_changes_no_number(study: Study) -> None:
-    """Arms that differ in where or how a run is kept are the same arm; threads are the same for all of them."""
-    for part, knobs in (("arms vary", study.varied), ("nuisance tunes", study.nuisance), ("fixed sets", study.fixed)):
-        for knob in knobs:
-            if knob.lstrip("+~").replace("/", ".").partition(".")[0] in NO_TREATMENT:
-                raise ValueError(
-                    f"study: its {part} {knob}, which says where or how trials run and is no treatment; type it on the "
-                    "command line instead"
-                )
+def refuse_no_treatment(what: str, knobs: Iterable[str]) -> None:
+    """Refuses knobs that say where or how trials run: arms that differ in such alone are the same arm.
+
+    Threads change last digits, and are the same for all trials; what kind of device computes is a treatment.
+    """
+    for knob in knobs:
+        group, _, below = knob.lstrip("+~").replace("/", ".").partition(".")
+        if group in NO_TREATMENT or below.partition(".")[0] in NOT_IN_HASH_BELOW.get(group, ()):
+            raise ValueError(
+                f"{what} {knob}, which says where or how trials run and is no treatment; type one value of it on the "
+                "command line instead"
+            )
 
 
 def _one_design(nuisance: Mapping[str, Nuisance]) -> None:

@@ -84,10 +84,11 @@ class Launching:
         """Runs the jobs; afterwards each has a result.json."""
         if jobs and self.started == 0 and self.width > 1:
             prepare_data(self.configs, min(self.width, cores()))
-        if jobs and self.asked:  # one trial tells whether the others are worth their time
+        while jobs and self.asked:  # one trial tells whether the others are worth their time
             self._run_batch(jobs[:1])
             refuse_unrecorded(self.asked, self.directory / jobs[0].place)
-            self.asked, jobs = {}, jobs[1:]
+            self.asked = {} if self.outcome(jobs[0]).state == "completed" else self.asked
+            jobs = jobs[1:]
         for batch in self._batches(jobs):
             self._run_batch(batch)
 

@@ -16,7 +16,8 @@ from src.trial.command_line import sentence
 from src.trial.description import resolved
 from src.trial.going_on import CannotGoOnError
 from src.trial.identity import SPEAKING, asked_hash
-from src.trial.place import clear, follows
+from src.trial.place import clear
+from src.trial.ranks import follows
 
 # For the first of several processes to begin a trial.
 PATIENCE_SECONDS = 600.0

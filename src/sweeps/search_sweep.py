@@ -14,7 +14,7 @@ from src.atomic import write_json
 from src.studies.quantity import direction_of
 from src.studies.schema import one_of
 from src.sweeps.arms import hash_with, typed_values
-from src.sweeps.asked import PRUNERS
+from src.sweeps.asked import PRUNERS, refuse_no_treatment
 from src.sweeps.composition import Composition, hash_of, one_thread
 from src.sweeps.generation import refuse_earlier
 from src.sweeps.launching import Job, Launching, keep_place
@@ -88,6 +88,9 @@ def wanted_by(config: DictConfig, arguments: Sequence[str], loader: ConfigLoader
     refuse_unknown_split(str(node["metric"]), "search.metric")
     given = parsed(without(arguments, "search"), loader)
     space = search_space(given)
+    refuse_no_treatment("search: it varies", space)
+    if not isinstance(node["seed"], int) or isinstance(node["seed"], bool):
+        raise ValueError(f"search.seed must be a whole number, got {node['seed']}")
     if not space:
         raise ValueError(f"search={node['sampler']} has no knob to search; give one several values, as in {EXAMPLE}")
     return Wanted(space, tuple(str(one.input_line) for one in given if not one.is_sweep_override()), **node)

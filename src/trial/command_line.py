@@ -118,18 +118,25 @@ def sweep_arguments(arguments: list[str]) -> list[str]:
     """The arguments as Hydra takes them: a study's or a search's sweeper, `study.seeds=10` where its file is silent.
 
     Raises:
-        ValueError: for a study or a search without -m.
+        ValueError: for a study or a search without -m, for two of them, or for one beside another sweeper.
     """
-    sweepers = []
-    for group in ("study", "search"):
-        asked = [argument for argument in arguments if argument.startswith(f"{group}=")]
-        single = not {"-m", "--multirun", "hydra.mode=MULTIRUN", "--cfg", "-c", "--help"} & set(arguments)
-        if asked and single and asked[-1] not in (f"{group}=", f"{group}=null"):
-            raise ValueError(f"{asked[-1]} asks for many trials: it needs -m, as in python train.py -m {asked[-1]}")
-        if asked and not single and asked[-1] not in (f"{group}=", f"{group}=null"):
-            sweepers.append(f"{SWEEPER}{group}")  # a file that names none would run as one plain trial
+    asked = [argument for argument in arguments if argument.partition("=")[0] in ("study", "search")]
+    asked = [argument for argument in asked if argument.partition("=")[2] not in ("", "null")]
+    if not asked:
+        return arguments
+    if not {"-m", "--multirun", "hydra.mode=MULTIRUN", "--cfg", "-c", "--help"} & set(arguments):
+        raise ValueError(f"{asked[-1]} asks for many trials: it needs -m, as in python train.py -m {asked[-1]}")
+    if len(asked) > 1 or "," in asked[0]:
+        raise ValueError(f"{' '.join(asked)}: expected one study or search, got several; give each its own command")
+    group = asked[0].partition("=")[0]
+    others = [one for one in arguments if one.startswith(SWEEPER) and one != f"{SWEEPER}{group}"]
+    if others:
+        raise ValueError(
+            f"{others[0]}: a {group} has a sweeper of its own, expected none beside {asked[0]}; leave it out"
+        )
     typed = [f"++{argument}" if argument.startswith("study.") else argument for argument in arguments]
-    return typed if any(argument.startswith(SWEEPER) for argument in typed) else [*typed, *sweepers[-1:]]
+    # A file that names no sweeper would run as one plain trial.
+    return [*(argument for argument in typed if not argument.startswith(SWEEPER)), f"{SWEEPER}{group}"]
 
 
 def resumed_arguments(arguments: list[str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from src.sweeps.lock import held
 from src.sweeps.outcome import read_json
 from src.sweeps.overrides import literal
 from src.trial.description import identified
+from src.trial.ranks import follows
 
 # Where a run that tunes itself fits one setting after the other.
 SCRATCH = ".fit"
@@ -29,19 +30,6 @@ FOLDERS = ("checkpoints", "tensorboard", "wandb")
 # By one of these a directory is a run's, whoever wrote the rest of it.
 MARKS = ("trial.json", ".hydra/config.yaml")
 SWEEPS = {"study.yaml": "a study", "search.json": "a search", "multirun.yaml": "a multirun"}
-
-
-def follows(trainer: Mapping[str, Any]) -> bool:
-    """Whether this process trains together with others, the first of which owns the directory."""
-    devices = trainer.get("devices")
-    several = (devices not in (1, "1") and not is_list_of_one(devices)) or trainer.get("num_nodes") not in (1, None)
-    ranks = (os.environ.get(name) or "0" for name in ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID"))
-    return several and any(rank.isdigit() and int(rank) > 0 for rank in ranks)
-
-
-def is_list_of_one(devices: Any) -> bool:
-    """Whether one device is named."""
-    return isinstance(devices, Sequence) and not isinstance(devices, str) and len(devices) == 1
 
 
 def name_directory() -> None:

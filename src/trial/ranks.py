@@ -10,19 +10,33 @@ from typing import Any
 RANKS = (
     *("RANK", "LOCAL_RANK", "GROUP_RANK", "NODE_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "TORCHELASTIC_RUN_ID"),
     *("SLURM_PROCID", "SLURM_LOCALID", "SLURM_NODEID", "SLURM_NTASKS", "SLURM_NTASKS_PER_NODE"),
-    *("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_LOCAL_RANK", "OMPI_COMM_WORLD_SIZE", "PMI_RANK", "JSM_NAMESPACE_RANK"),
+    *("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_LOCAL_RANK", "OMPI_COMM_WORLD_SIZE", "PMI_RANK"),
+    *("JSM_NAMESPACE_RANK", "JSM_NAMESPACE_LOCAL_RANK", "JSM_NAMESPACE_SIZE"),
 )
+FIRST = ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID")  # is zero for the first of several
+# Of which a machine has one, so that "all of them" is one.
+SINGLE = ("cpu", "mps")
 
 
 def one_device(devices: Any) -> bool:
-    """Whether trainer.devices names one device, by number or by place."""
+    """Whether trainer.devices says one device: 1, "1", [3] or "3,", which is the device with this number."""
+    if isinstance(devices, str) and "," in devices:
+        devices = [one for one in devices.split(",") if one.strip()]
     listed = isinstance(devices, Sequence) and not isinstance(devices, str)
     return len(devices) == 1 if listed else str(devices) == "1"
 
 
 def several(trainer: Mapping[str, Any]) -> bool:
-    """Whether a trainer may train in several processes; `auto` devices may be many."""
-    return not one_device(trainer.get("devices")) or trainer.get("num_nodes") not in (1, None)
+    """Whether a trainer may train in several processes; `auto` devices may be many, where a machine may have many."""
+    devices, every = trainer.get("devices"), ("auto", None)
+    one = one_device(devices) or (devices in every and trainer.get("accelerator") in SINGLE)
+    return not one or trainer.get("num_nodes") not in (1, None)
+
+
+def follows(trainer: Mapping[str, Any]) -> bool:
+    """Whether this process trains together with others, the first of which owns the run's directory."""
+    ranks = (os.environ.get(name) or "0" for name in FIRST)
+    return several(trainer) and any(rank.isdigit() and int(rank) > 0 for rank in ranks)
 
 
 @contextmanager

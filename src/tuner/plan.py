@@ -15,6 +15,7 @@ from src.sweeps.optimization import Optimization, Point, grid_of, memory
 from src.sweeps.outcome import Outcome
 from src.sweeps.space import SPREADS
 from src.sweeps.workers import MANY_PROCESSES
+from src.trial.ranks import several
 from src.tuner.space import EXAMPLE, Space, read_space
 
 SAMPLERS = ("tpe", "random", "qmc", "grid")
@@ -95,8 +96,8 @@ def check_run(config: DictConfig) -> None:
     if "pruning" in config.callbacks:
         raise ValueError("a run that tunes itself has no epochs of its own to prune; take search.pruner=none")
     trainer: Mapping[str, Any] = config.trainer
-    several = trainer.get("devices") not in (1, "1", "auto", None)
-    if several or str(trainer.get("strategy")).startswith(MANY_PROCESSES):
+    counted = trainer.get("devices") not in ("auto", None)
+    if (counted and several(trainer)) or str(trainer.get("strategy")).startswith(MANY_PROCESSES):
         raise ValueError(
             f"a run that tunes itself fits in one process, got trainer.strategy={trainer.get('strategy')} with "
             f"trainer.devices={trainer.get('devices')}; take trainer=default"
