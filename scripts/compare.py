@@ -12,6 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from src.legible import legible
 from src.trial.command_line import answer
 
 
@@ -51,7 +52,7 @@ def main(given: list[str] | None = None) -> None:
 
     output = asked.output or asked.directories[0] / "compare.html"
     write_page(comparison, output, ["python", "scripts/compare.py", *map(str, asked.directories)])
-    print(f"{comparison.lead}\n{output}")
+    print(f"{comparison.lead}\n{legible(output)}")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ The dots are what the notes report (003_8aa604c828c4218c.txt, the example log li
 """
 
 import argparse
-import json
 import math
 import subprocess
 import sys
@@ -19,6 +18,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from src.callbacks.history import read_history  # noqa: E402
+from src.legible import read_json  # noqa: E402
 from src.trial.command_line import answer  # noqa: E402
 
 SEEDS = {"ads_notes": 5, "ads_notes_large_batch": 10}
@@ -69,7 +69,7 @@ def read(directory: Path) -> Run:
     """
     if not (directory / "result.json").is_file():
         raise ValueError(f"{directory}: expected the directory of a finished run with result.json in it, found none")
-    result = json.loads((directory / "result.json").read_text())
+    result = read_json(directory / "result.json")
     if result["status"] != "completed":
         raise ValueError(f"{directory}: expected a finished run, found one that is {result['status']}")
     return Run(

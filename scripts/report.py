@@ -15,6 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from src.legible import legible
 from src.trial.command_line import answer
 
 
@@ -142,7 +143,7 @@ def report_directory(directory: Path, output: Path) -> None:
         console.print(Text.assemble((f"{status} ", "red"), f"job {job} ({arm}, seed {seed}): {error}"))
     for note in multirun.notes(found):
         console.print(Text(note, style="yellow"))
-    console.print(Text(f"{output / 'report.html'}"))
+    console.print(Text(legible(output / "report.html")))
 
 
 def finish(evidence: object, output: Path) -> None:
@@ -158,7 +159,7 @@ def finish(evidence: object, output: Path) -> None:
     write_report(evidence, output)
     console = Console()
     print_verdicts(evidence.judgement, console, evidence.name)
-    console.print(Text(f"{output / 'report.html'}"))
+    console.print(Text(legible(output / "report.html")))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """Measurements of whole processes: start-up, sweeps, memory."""
 
-import json
 import os
 import subprocess
 import sys
@@ -10,6 +9,7 @@ from pathlib import Path
 import psutil
 
 from scripts.speed.ours import ROOT
+from src.legible import read_json
 
 # One thread for every library, also where `threads=1` comes too late: this is what all sides get.
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "DATA_DIR": os.environ.get("DATA_DIR", str(ROOT / "data"))}
@@ -36,7 +36,7 @@ def sweep_overheads(directory: Path, jobs: int) -> list[float]:
     seconds_of("train.py", "-m", f"seed=range({jobs})", "epochs=3", "threads=1", f"hydra.sweep.dir={target}")
     results = [target / str(job) / "result.json" for job in range(jobs)]
     ended = [result.stat().st_mtime for result in results]
-    fits = [json.loads(result.read_text())["counters"]["seconds"] for result in results]
+    fits = [read_json(result)["counters"]["seconds"] for result in results]
     checked = (target / "0" / ".hydra" / "config.yaml").stat().st_mtime - (target / "multirun.yaml").stat().st_mtime
     share = checked / (jobs + 1)  # all jobs once, then the first again
     return [ended[job] - ended[job - 1] - fits[job] + share for job in range(1, jobs)]

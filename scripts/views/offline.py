@@ -1,6 +1,5 @@
 """Offline runs on this disk, and what is known of their way to W&B."""
 
-import json
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 from scripts.views.subject import IDENTITY, read_identity
 from src.atomic import write_json
+from src.legible import read_json
 
 # In a run's directory while it is uploaded. W&B marks a run as synced even when its server refused parts of it.
 MARK = "uploading"
@@ -29,7 +29,7 @@ class OfflineRun:
     @property
     def identity(self) -> dict[str, Any]:
         """Who the run is at W&B."""
-        found: dict[str, Any] = json.loads((self.trial / IDENTITY).read_text(encoding="utf-8"))
+        found: dict[str, Any] = read_json(self.trial / IDENTITY)
         return found
 
     @property
@@ -95,7 +95,7 @@ def replaced_runs(directory: Path) -> dict[Path, list[str]]:
     found = {}
     for path in sorted(directory.rglob(IDENTITY)):
         read_identity(path)
-        run, ids = _latest(path.parent), json.loads(path.read_text(encoding="utf-8")).get(REPLACED)
+        run, ids = _latest(path.parent), read_json(path).get(REPLACED)
         if ids and (run is None or run.uploaded):
             found[path] = list(ids)
     return found
@@ -103,7 +103,7 @@ def replaced_runs(directory: Path) -> dict[Path, list[str]]:
 
 def forget_replaced(path: Path) -> None:
     """Says that W&B has no replaced runs of a trial any more."""
-    identity = json.loads(path.read_text(encoding="utf-8"))
+    identity = read_json(path)
     write_json(path, {key: value for key, value in identity.items() if key != REPLACED})
 
 

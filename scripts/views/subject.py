@@ -1,6 +1,5 @@
 """What views are made of: a study's, a search's or a multirun's directory, read into one form."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,13 +7,14 @@ from typing import Any
 
 from scripts.views import text
 from scripts.views.panels import Axis
+from src.legible import read_json, read_object
 from src.studies.notation import number, shortened
 from src.studies.quantity import direction_of
 from src.studies.report import multirun
 from src.studies.report.evidence import MOST_COLOURS, Evidence
 from src.studies.report.figures.style import colour_of, scale_of
 from src.studies.report.record import Record
-from src.studies.report.study_directory import is_study_directory, read_json, read_study_directory
+from src.studies.report.study_directory import is_study_directory, read_study_directory
 
 # What a run left beside its result, so that it is found again at W&B.
 IDENTITY = "wandb.json"
@@ -65,7 +65,7 @@ def read_subject(directory: Path) -> Subject:
     if is_study_directory(directory):
         return _of_study(directory, read_study_directory(directory))
     found = multirun.read_multirun(directory)
-    search = read_json(directory / "search.json")
+    search = read_object(directory / "search.json")
     return _of_search(directory, found, search) if search else _of_multirun(directory, found)
 
 
@@ -173,7 +173,7 @@ def read_identity(path: Path) -> dict[str, Any]:
         ValueError: when the file is damaged.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(path)
         return {key: found[key] for key in ("id", "name", "project", "entity", "group", "arm")}
     except (ValueError, KeyError, TypeError):
         raise ValueError(

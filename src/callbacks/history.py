@@ -13,6 +13,7 @@ from src.atomic import replacing
 from src.batches import samples_in
 from src.epoch_metrics import EpochMetrics
 from src.paths import typed_path
+from src.tables import shielded, unshielded
 
 FIRST_COLUMNS = ("epoch", "updates", "samples", "seconds", "batch_size", "lr")
 
@@ -26,7 +27,7 @@ def read_history(path: Path) -> list[dict[str, float]]:
     lines = path.read_text().splitlines(keepends=True)
     if not lines:
         return []
-    header = next(csv.reader([lines[0]]))
+    header = [unshielded(name) for name in next(csv.reader([lines[0]]))]
     rows = []
     for number, line in enumerate(lines[1:], start=2):
         cells = next(csv.reader([line]), [])
@@ -139,7 +140,7 @@ class History(Checkpoint):
             self.path.unlink()
             return
         lines = self.path.read_text().splitlines(keepends=True)
-        self._columns = next(csv.reader(lines[:1]))
+        self._columns = [unshielded(name) for name in next(csv.reader(lines[:1]))]
         with replacing(self.path) as path:
             path.write_text("".join([lines[0], *(lines[number] for number in kept)]), newline="")
 
@@ -155,7 +156,7 @@ class History(Checkpoint):
             self._file = self.path.open("a", newline="")
         writer = csv.DictWriter(self._file, self._columns)
         if fresh:
-            writer.writeheader()
+            writer.writerow({name: shielded(name) for name in self._columns})
         writer.writerow(row)
         self._file.flush()
 
@@ -166,7 +167,8 @@ class History(Checkpoint):
             _, *rows = csv.reader(file)
         self._columns = [*self._columns, *names]
         with replacing(self.path) as path, path.open("w", newline="") as file:
-            csv.writer(file).writerows([self._columns, *([*row, *("" for _ in names)] for row in rows)])
+            names_written = [shielded(name) for name in self._columns]
+            csv.writer(file).writerows([names_written, *([*row, *("" for _ in names)] for row in rows)])
 
     def _close(self) -> None:
         if self._file is not None:

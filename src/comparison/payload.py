@@ -105,7 +105,7 @@ def _run(run: GatheredRun, arm: int) -> dict[str, Any]:
     record = run.record
     return {
         **{"name": run.name, "arm": arm, "seed": record.seed, "status": record.status, "why": record.error},
-        **{"place": str(run.place.path), "known": bool(run.settings), "repeats": run.repeats},
+        **{"place": run.where, "known": bool(run.settings), "repeats": run.repeats},
     }
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from src.atomic import replacing
 from src.comparison.comparison import Comparison
 from src.comparison.payload import as_script, payload
+from src.legible import legible
 from src.studies.report.render import TEMPLATES
 from src.studies.report.wording import count
 
@@ -24,7 +25,7 @@ def write_page(comparison: Comparison, path: Path, command: Sequence[str] = ()) 
     Raises:
         ValueError: when it cannot be written there.
     """
-    content = page(comparison, " ".join(command))
+    content = page(comparison, legible(" ".join(command)))
     try:
         with replacing(path) as part:
             part.write_text(content, encoding="utf-8")

@@ -49,7 +49,7 @@ def print_comparison(
         console.print(Text(note, style="yellow"))
     problems = [run for run in comparison.runs if run.record.status != "completed"]
     for run in problems[:most]:
-        console.print(Text.assemble((f"{run.record.status} ", "red"), f"{run.place.path}: {run.record.error}"))
+        console.print(Text.assemble((f"{run.record.status} ", "red"), f"{run.where}: {run.record.error}"))
     if len(problems) > most:
         console.print(Text(f"… and {len(problems) - most} more; --runs {len(problems)} lists all", style="red"))
 

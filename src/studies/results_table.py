@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from src.legible import legible
 from src.studies.finding import Finding, warning
 from src.studies.notation import listing, number, text
 from src.studies.results import COUNTERS, Results, Trial, collect
 from src.studies.study import Study
+from src.tables import read_mappings
 
 # Columns that a table has where its trials were not all run alike.
 RAN = ("code", "numerics")
@@ -21,11 +22,8 @@ def read_results(study: Study, *paths: str | Path) -> Results:
     """Results from CSV files; with several, each file is a table of its own."""
     rows: list[dict[str, Any]] = []
     for path in map(Path, paths):
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            for row in csv.DictReader(file, skipinitialspace=True):
-                if any(cell for cell in row.values()):
-                    name = {"table": path.stem} if len(paths) > 1 else {}
-                    rows.append({**name, **{str(k).strip(): v for k, v in row.items() if k is not None}})
+        name = {"table": legible(path.stem)} if len(paths) > 1 else {}
+        rows += [{**name, **row} for row in read_mappings(path) if any(row.values())]
     return results_from_rows(study, rows)
 
 

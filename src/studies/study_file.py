@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from src.legible import read_yaml
 from src.studies.study import Study, read_study
 
 
@@ -29,7 +30,7 @@ HOW_TO_RUN = ("smoke", "pruner", "tuning_seeds")
 def read_study_file(path: str | Path) -> Study:
     """The study of a file: its `study:` node, or the whole file when it has none."""
     try:
-        node: Any = yaml.load(Path(path).read_text(encoding="utf-8"), Loader=_Loader)
+        node: Any = read_yaml(Path(path), _Loader)
     except yaml.YAMLError as error:
         place = str(error).replace("\n", " ")
         raise ValueError(f"{Path(path).name} is not valid YAML: {place}") from error

@@ -1,6 +1,5 @@
 """One process at a time in a directory; the system frees what a dead process held, `kill -9` included."""
 
-import json
 import os
 import socket
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ import psutil
 from filelock import BaseFileLock, FileLock, Timeout
 
 from src.atomic import write_json
+from src.legible import read_object
 
 # A killed process's own children may hold its lock until they notice that it is gone.
 GRACE_SECONDS = 10.0
@@ -81,9 +81,7 @@ def _unlockable(directory: Path, problem: OSError) -> ValueError:
 
 
 def _read(note: Path) -> dict[str, Any]:
-    with suppress(OSError, ValueError):
-        return dict(json.loads(note.read_text(encoding="utf-8")))
-    return {}
+    return read_object(note)
 
 
 def _holder(note: Path) -> str:

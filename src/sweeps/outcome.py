@@ -1,10 +1,11 @@
 """What became of a trial, read from its directory."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from src.legible import read_object
 
 # What running again would only repeat: a loss that is not finite comes back with the same seed.
 FINAL = ("completed", "pruned", "diverged")
@@ -43,8 +44,4 @@ def outcome_of(directory: Path, asked: str) -> Outcome:
 
 def read_json(path: Path) -> dict[str, Any]:
     """The file's object; empty where there is none that can be read."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    return read_object(path)

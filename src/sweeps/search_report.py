@@ -1,6 +1,5 @@
 """What a search found: the best trials in a table, pictures of the search, the command of the best configuration."""
 
-import csv
 import math
 import shlex
 import warnings
@@ -19,6 +18,7 @@ from src.atomic import replacing
 from src.studies.notation import text
 from src.sweeps.arms import typed_values
 from src.sweeps.optimization import Optimization
+from src.tables import write_mappings
 
 MOST_SHOWN = 10
 # Inches, by the number of knobs.
@@ -118,7 +118,6 @@ def write_table(one: Optimization, metric: str, path: Path, errors: Mapping[int,
         score = {metric: trial.value, "error": errors.get(trial.number, "")}
         return {"trial": trial.number, "state": state, **trial.params, **score}
 
-    with replacing(path) as part, part.open("w", newline="") as file:
-        writer = csv.DictWriter(file, ["trial", "state", *one.space, metric, "error"])
-        writer.writeheader()
-        writer.writerows(row(trial) for trial in one.trials)
+    rows = [row(trial) for trial in one.trials]
+    with replacing(path) as part:
+        write_mappings(part, ["trial", "state", *one.space, metric, "error"], rows)

@@ -1,6 +1,7 @@
 """What the user types and reads: mistakes in one sentence, resuming by one word, directories of their own."""
 
 import difflib
+import io
 import os
 import secrets
 import signal
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from omegaconf import OmegaConf
+
+from src.legible import legible
 
 SWEEPER = "hydra/sweeper="
 Answer = TypeVar("Answer")
@@ -55,6 +58,8 @@ def answer(task: Callable[[], Answer]) -> Answer:
     """
     # Hydra would print errors itself, over several lines, and exit; so it is told to raise them, as in full. What the
     # user asked for is kept for nested calls and for the processes that this one starts.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # no name of a directory may cost what is printed with it
     wanted = os.environ.setdefault("LITMUS_FULL_ERROR", os.environ.get("HYDRA_FULL_ERROR", "0"))
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
@@ -97,7 +102,7 @@ def sentence(error: BaseException) -> str:
         return f"{group} has no choice {choice}; expected one of {choices}"
     if type(error).__name__ in ("ConfigKeyError", "ConfigAttributeError"):
         return _unknown_knob(error)
-    text = " ".join(line.strip() for line in str(error).splitlines() if line.strip())
+    text = " ".join(line.strip() for line in legible(error).splitlines() if line.strip())
     known = (ValueError, FileNotFoundError, FloatingPointError)
     if isinstance(error, known) or type(error).__module__.startswith(("hydra", "omegaconf")):
         return text

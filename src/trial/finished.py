@@ -1,6 +1,5 @@
 """A finished run as its directory tells it, checked before anything is made of it or written there."""
 
-import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any, NamedTuple
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from src.legible import read_json
 from src.trial.command_line import RESUMABLE
 from src.trial.identity import NOT_IN_HASH
 from src.trial.place import refuse_sweeps
@@ -79,8 +79,8 @@ def read_result(path: Path) -> dict[str, Any]:
         ValueError: for a damaged one, or another file.
     """
     try:
-        result = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as problem:
+        result = read_json(path)
+    except (OSError, ValueError) as problem:
         raise ValueError(f"{path}: expected the result of a run, found a damaged file: {problem}") from None
     parts = {"metrics": dict, "config": dict, "status": str}
     wrong = [

@@ -1,6 +1,5 @@
 """Several processes of one trial: none outlives the first, and what ended one of them is what the trial tells."""
 
-import json
 import os
 import re
 import sys
@@ -12,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from src.atomic import write_json
+from src.legible import read_json
 
 # The id of the process that the user started, for those that Lightning starts from it.
 FIRST = "LITMUS_FIRST_PROCESS"
@@ -107,7 +107,7 @@ def heard(directory: Path, wait: float = 0.0) -> Exception | None:
     while True:
         stories = sorted(directory.glob(STORY.format("*")), key=lambda path: path.stat().st_mtime_ns)
         if stories:
-            told = json.loads(stories[0].read_text(encoding="utf-8"))
+            told = read_json(stories[0])
             kinds = {kind.__name__: kind for kind in SAID}
             if told["kind"] in kinds:
                 return kinds[told["kind"]](told["error"])

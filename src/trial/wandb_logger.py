@@ -1,6 +1,5 @@
 """Lightning's W&B logger, for runs that never ask, and that comparisons can be drawn of."""
 
-import json
 import math
 import os
 import secrets
@@ -14,6 +13,7 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from src.atomic import write_json
 from src.callbacks.history import read_history
+from src.legible import legible, legible_values, read_object
 from src.paths import typed_path
 from src.studies.factors import is_place
 from src.trial.wandb_key import has_key
@@ -67,12 +67,14 @@ class WandbLogger(loggers.WandbLogger):
         arm = arm or ",".join(f"{knob}={value}" for knob, value in (factors or {}).items()) or None
         name = name or (f"{arm} seed {seed}" if arm else self.directory.name)
         kept = self._kept()
-        self.identity: dict[str, Any] = {
-            **{"id": secrets.token_hex(4), "project": project, "entity": entity, "group": group and cut(group)},
-            **{"study": study, "arm": arm, "seed": seed, "name": cut(name), "job_type": job_type},
-            **{"tags": [cut(tag, 64) for tag in tags if tag], "factors": dict(factors or {})},
-            **(kept if resume else {key: kept[key] for key in ("id", "replaces") if key in kept}),
-        }
+        self.identity: dict[str, Any] = legible_values(
+            {
+                **{"id": secrets.token_hex(4), "project": project, "entity": entity, "group": group and cut(group)},
+                **{"study": study, "arm": arm, "seed": seed, "name": cut(name), "job_type": job_type},
+                **{"tags": [cut(tag, 64) for tag in tags if tag], "factors": dict(factors or {})},
+                **(kept if resume else {key: kept[key] for key in ("id", "replaces") if key in kept}),
+            }
+        )
         self.mode: Any = os.environ.get("WANDB_MODE") or ("online" if has_key() else "offline")
         if self.mode == "offline":
             os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
@@ -139,7 +141,11 @@ class WandbLogger(loggers.WandbLogger):
             return
         self._catch_up(result["counters"].get("epochs", 0))
         numbers = {**result["metrics"], **result["counters"]}
-        facts = {"status": result["status"], "error": result["error"], "best_epoch": result["best_epoch"]}
+        facts = {
+            "status": result["status"],
+            "error": result["error"] and legible(result["error"]),
+            "best_epoch": result["best_epoch"],
+        }
         summary = {name: value for name, value in numbers.items() if isinstance(value, int | float)} | facts
         self.experiment.summary.update({name: value for name, value in summary.items() if value is not None})
         # A label may be that of several arms: runs of other code were told the same.
@@ -163,10 +169,7 @@ class WandbLogger(loggers.WandbLogger):
             run.log({name: value for name, value in row.items() if not math.isnan(value)})
 
     def _kept(self) -> dict[str, Any]:
-        try:
-            return dict(json.loads((self.directory / IDENTITY).read_text()))
-        except (OSError, ValueError):
-            return {}
+        return read_object(self.directory / IDENTITY)
 
 
 def cut(text: str, most: int = 128) -> str:

@@ -1,6 +1,5 @@
 """The settings that a run has tried, and what came of each: tried.csv, and the run's learning curve made of them."""
 
-import csv
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,6 +8,7 @@ from typing import Any
 
 from src.atomic import replacing
 from src.callbacks.history import FIRST_COLUMNS
+from src.tables import read_mappings, write_mappings
 
 COUNTERS = ("params", "epochs", "updates", "samples", "seconds")
 Better = Callable[[float, float | None], bool]
@@ -48,15 +48,15 @@ def winner(tried: Sequence[Tried], monitor: str, better: Better) -> int | None:
 def write_tried(path: Path, tried: Sequence[Tried], knobs: Sequence[str], monitor: str) -> None:
     """A row per setting: its number from 1 on, status, values, metrics, counters, best epoch and error."""
     metrics = metrics_of(tried, monitor)
-    with replacing(path) as part, part.open("w", newline="") as file:
-        # `epochs` may be a knob as well: what the fit counted has names of its own.
-        counters = [f"fit_{name}" for name in COUNTERS]
-        writer = csv.DictWriter(file, ["setting", "status", *knobs, *metrics, *counters, "best_epoch", "error"])
-        writer.writeheader()
-        for number, one in enumerate(tried, start=1):
-            counted = {f"fit_{name}": text for name, text in as_text(one.counters).items()}
-            told = {"setting": number, "status": one.status, "best_epoch": one.best_epoch, "error": one.error}
-            writer.writerow({**told, **one.values, **as_text(one.metrics), **counted})
+    # `epochs` may be a knob as well: what the fit counted has names of its own.
+    counters = [f"fit_{name}" for name in COUNTERS]
+    rows: list[dict[str, Any]] = []
+    for number, one in enumerate(tried, start=1):
+        counted = {f"fit_{name}": text for name, text in as_text(one.counters).items()}
+        told = {"setting": number, "status": one.status, "best_epoch": one.best_epoch, "error": one.error}
+        rows.append({**told, **one.values, **as_text(one.metrics), **counted})
+    with replacing(path) as part:
+        write_mappings(part, ["setting", "status", *knobs, *metrics, *counters, "best_epoch", "error"], rows)
 
 
 def read_tried(path: Path, knobs: Sequence[str]) -> list[Tried]:
@@ -67,12 +67,8 @@ def read_tried(path: Path, knobs: Sequence[str]) -> list[Tried]:
     """
     if not path.exists():
         return []
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
     try:
-        if any(None in (*row, *row.values()) for row in rows):
-            raise ValueError
-        return [_tried(row, knobs) for row in rows]
+        return [_tried(row, knobs) for row in read_mappings(path, own=True)]
     except (KeyError, TypeError, ValueError):
         raise ValueError(
             f"{path}: expected a row with {', '.join(knobs)} and numbers for each setting, found something else; the "
@@ -127,7 +123,5 @@ def write_curve(path: Path, tried: Sequence[Tried], monitor: str, better: Better
     """metrics.csv of a run that tunes itself."""
     clocks = [name for name in FIRST_COLUMNS if name in ("epoch", "updates", "samples", "seconds")]
     columns = [*clocks, "setting", *metrics_of(tried, monitor), f"{monitor}_tried"]
-    with replacing(path) as part, part.open("w", newline="") as file:
-        writer = csv.DictWriter(file, columns, extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows(curve(tried, monitor, better))
+    with replacing(path) as part:
+        write_mappings(part, columns, curve(tried, monitor, better))

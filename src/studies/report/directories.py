@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
+from src.legible import legible
 from src.studies.notation import listing
 
 MARKS = ("result.json", "metrics.csv", ".hydra", "trial.json")
@@ -96,6 +97,6 @@ def _placed(path: Path, asked: Path, reason: str) -> Place:
     for home in absolute.parents[:5]:
         inside: Sequence[str] = absolute.relative_to(home).parts
         if len(inside) > 2 and inside[0] in PARTS and (home / "study.yaml").is_file():
-            return Place(path, home, PARTS[inside[0]], unquote(inside[1]), reason)
+            return Place(path, home, PARTS[inside[0]], legible(unquote(inside[1])), reason)
     job_of_a_sweep = path.name.isdigit() and path != asked
     return Place(path, absolute.parent if job_of_a_sweep else asked.absolute(), reason=reason)

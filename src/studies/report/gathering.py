@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from src.legible import legible
 from src.studies.notation import listing, shortened, text
 from src.studies.report.arms import UNKNOWN, code, group, numeric, numerics, parts
 from src.studies.report.directories import Place, find, natural
@@ -48,6 +49,11 @@ class GatheredRun:
     record: Record
     choices: Mapping[str, str] = field(default_factory=dict)
     repeats: str = ""
+
+    @property
+    def where(self) -> str:
+        """The run's directory as text."""
+        return legible(self.place.path)
 
     @cached_property
     def settings(self) -> dict[str, Any]:
@@ -183,16 +189,16 @@ def _by(values: Mapping[str, str], runs: Sequence[GatheredRun]) -> str:
 def _names(homes: Sequence[Path]) -> dict[Path, str]:
     """The shortest ends of the paths that tell the homes apart."""
     for length in range(1, 9):
-        names = {home: "/".join(home.resolve().parts[-length:]) for home in homes}
+        names = {home: legible("/".join(home.resolve().parts[-length:])) for home in homes}
         if len(set(names.values())) == len(homes):
             return names
-    return {home: str(home) for home in homes}
+    return {home: legible(home) for home in homes}
 
 
 def _inside(place: Place) -> str:
     """The run's name: where it lies in its home."""
     parts = place.path.absolute().relative_to(place.home).parts or (place.path.resolve().name,)
-    return "/".join(parts[1:] if parts[0] == "trials" else parts)
+    return legible("/".join(parts[1:] if parts[0] == "trials" else parts))
 
 
 def _order(home: Path, own: Sequence[Entry]) -> tuple[dict[str, int], str]:
@@ -206,6 +212,6 @@ def _order(home: Path, own: Sequence[Entry]) -> tuple[dict[str, int], str]:
         told = (
             f"The arms of {home.name} are in the order of their folders, for its study file cannot be read: {problem}"
         )
-        return {arm: place for place, arm in enumerate(sorted(folders, key=natural))}, " ".join(told.split())
+        return {arm: place for place, arm in enumerate(sorted(folders, key=natural))}, legible(" ".join(told.split()))
     known = [arm for arm in study.arms if any(arm_of(folder, study) == arm for folder in folders)]
     return {arm: place for place, arm in enumerate(dict.fromkeys([*known, *folders]))}, ""

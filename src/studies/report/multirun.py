@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from src.legible import legible
 from src.studies.report.arms import is_known, varied
 from src.studies.report.blocks import Block, Document, Points, Section, Table, Text
 from src.studies.report.gathering import GatheredRun, counted_of, gather
@@ -81,7 +82,7 @@ def read_multirun(directory: Path) -> Tabulation:
     runs: dict[str, list[GatheredRun]] = {}
     for arm, own in found.arms.items():
         runs.setdefault(arm.label, []).extend(own)
-    return Tabulation(directory.resolve().name, runs, common, different, found.notes)
+    return Tabulation(legible(directory.resolve().name), runs, common, different, found.notes)
 
 
 def rows(table: Tabulation, metrics: Sequence[str]) -> list[list[str]]:
@@ -116,7 +117,7 @@ def failures(table: Tabulation) -> list[list[str]]:
         [
             arm,
             plain(record.seed) if record.seed is not None else "—",
-            record.directory.name,
+            legible(record.directory.name),
             record.status,
             record.error,
         ]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from urllib.parse import unquote
 
-from src.studies.places import file_safe
+from src.legible import legible
 from src.studies.study import Study
 
 SEED = re.compile(r"^seed=(-?\d+)$")
@@ -18,4 +19,4 @@ def folders(root: Path) -> list[Path]:
 
 def arm_of(name: str, study: Study) -> str | None:
     """The arm whose trials lie in a directory of this name."""
-    return next((arm for arm in study.arms if name in (arm, file_safe(arm))), None)
+    return next((arm for arm in study.arms if arm in (name, legible(unquote(name)))), None)

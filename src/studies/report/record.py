@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,8 +13,10 @@ from typing import Any
 import numpy as np
 import yaml
 
+from src.legible import read_json, read_text, read_yaml
 from src.studies.notation import number
 from src.studies.reductions import History
+from src.tables import unshielded
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,8 @@ def read_record(directory: Path) -> Record:
     if not path.is_file():
         return Record(directory, "unfinished", "no result.json: still running, or killed", overrides=overrides)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as problem:
+        content = read_json(path)
+    except (OSError, ValueError) as problem:
         return Record(directory, "damaged", f"result.json cannot be read: {one_line(problem)}", overrides=overrides)
     if not isinstance(content, dict) or "status" not in content:
         return Record(directory, "damaged", "result.json is no result: it has no status", overrides=overrides)
@@ -93,13 +94,13 @@ def read_record(directory: Path) -> Record:
 def read_curves(path: Path) -> History:
     """The columns of a metrics.csv as arrays; empty cells are not a number, a last row cut short is left out."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
         lines = list(csv.reader(text.splitlines()))
     except (UnicodeDecodeError, csv.Error) as problem:
         raise ValueError(f"metrics.csv is no table: {one_line(problem)}") from None
     if len(lines) < 2:
         return {}
-    header, rows = lines[0], lines[1:]
+    header, rows = [unshielded(name) for name in lines[0]], lines[1:]
     if not text.endswith("\n"):
         rows = rows[:-1]
     values = []
@@ -120,7 +121,7 @@ def stored_overrides(directory: Path) -> dict[str, str]:
     """The overrides that Hydra wrote down when the job began."""
     path = directory / ".hydra" / "overrides.yaml"
     try:
-        return read_overrides(yaml.safe_load(path.read_text(encoding="utf-8")) or [])
+        return read_overrides(read_yaml(path) or [])
     except (OSError, ValueError, yaml.YAMLError):
         return {}
 

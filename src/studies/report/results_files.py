@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from src.legible import legible
 from src.studies.report.evidence import Evidence, evidence_of
 from src.studies.report.write import author_words
 from src.studies.results_table import read_results
@@ -27,12 +28,12 @@ def read_tables(study_file: Path, tables: Sequence[Path], output: Path) -> Evide
         results = read_results(study, *tables)
     except UnicodeDecodeError as error:
         raise ValueError(f"{', '.join(map(str, tables))}: expected CSV in UTF-8, got {error.reason}") from error
-    names = " ".join(path.name for path in tables)
+    names = " ".join(legible(path.name) for path in tables)
     return evidence_of(
-        study_file.stem,
+        legible(study_file.stem),
         study,
         results,
-        command=f"python scripts/report.py {study_file.name} {names} -o {output.name or '.'}",
-        sources={path.name: hashlib.sha256(path.read_bytes()).hexdigest()[:16] for path in tables},
+        command=f"python scripts/report.py {legible(study_file.name)} {names} -o {legible(output.name) or '.'}",
+        sources={legible(path.name): hashlib.sha256(path.read_bytes()).hexdigest()[:16] for path in tables},
         words=author_words(output),
     )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
+from src.legible import legible, read_json, read_object
 from src.studies.finding import error
 from src.studies.notation import listing
 from src.studies.report.evidence import Evidence, evidence_of
@@ -37,10 +37,10 @@ def read_study_directory(directory: Path) -> Evidence:
     records, found = read_trials(directory / "trials", study, configs)
     runs = [run_of(arm, seed, record, study) for (arm, seed), record in records.items()]
     results = results_from_runs(study, runs)
-    asked = read_json(directory / "command.json")
+    asked = read_object(directory / "command.json")
     if asked.get("smoke"):
         found.append(error("smoke", "A smoke run shows that everything runs; its numbers say nothing."))
-    name = str(asked.get("study") or directory.resolve().name)
+    name = legible(asked.get("study") or directory.resolve().name)
     return evidence_of(
         name,
         study,
@@ -54,21 +54,12 @@ def read_study_directory(directory: Path) -> Evidence:
     )
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """The file's object; empty where there is none that can be read."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
 def read_configs(path: Path, study: Study) -> dict[str, dict[str, Any]]:
     """Each arm's resolved flat settings; none when there is no file."""
     if not path.is_file():
         return {}
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(path)
     except ValueError as problem:
         raise ValueError(f"{path} is not valid JSON: {problem}; run the study again to write it") from problem
     if not isinstance(found, dict) or set(found) != set(study.arms):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from pathlib import Path
 from typing import Any
@@ -11,6 +9,7 @@ from typing import Any
 import yaml
 
 from src.atomic import replacing
+from src.legible import read_yaml
 from src.studies.judgement import verdicts_json
 from src.studies.report.blocks import Document
 from src.studies.report.document import document
@@ -18,6 +17,7 @@ from src.studies.report.evidence import Evidence
 from src.studies.report.render import html, markdown
 from src.studies.results import COUNTERS
 from src.studies.results_table import RAN, told_of
+from src.tables import table_text
 
 AUTHOR = "author.yaml"
 
@@ -61,7 +61,7 @@ def author_words(directory: Path) -> dict[str, str]:
     if not path.is_file():
         return {}
     try:
-        node = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        node = read_yaml(path) or {}
     except yaml.YAMLError as error:
         raise ValueError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(node, dict) or not all(isinstance(value, str) for value in node.values()):
@@ -80,9 +80,7 @@ def results_csv(evidence: Evidence) -> str:
     counters = [name for name in counters if name not in quantities]
     ran = [name for name in RAN if evidence.mixed and len({told_of(t, name) for t in evidence.results.trials}) > 1]
     varied = [key for key in study.varied if key not in ("arm", "seed", "error", *quantities, *counters, *ran)]
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["arm", *varied, "seed", *quantities, *counters, *ran, "error"])
+    rows = []
     order = {arm: place for place, arm in enumerate(study.arms)}
     for trial in sorted(evidence.results.trials, key=lambda trial: (order[trial.arm], trial.seed)):
         settings = [study.arms[trial.arm].get(key, "") for key in varied]
@@ -90,8 +88,8 @@ def results_csv(evidence: Evidence) -> str:
         spent = [cell(trial.counters.get(name)) for name in counters]
         by = [told_of(trial, name) for name in ran]
         error = evidence.errors.get((trial.arm, trial.seed), "")
-        writer.writerow([trial.arm, *settings, trial.seed, *measured, *spent, *by, error])
-    return buffer.getvalue()
+        rows.append([trial.arm, *settings, trial.seed, *measured, *spent, *by, error])
+    return table_text(["arm", *varied, "seed", *quantities, *counters, *ran, "error"], rows)
 
 
 def cell(value: float | None) -> Any:

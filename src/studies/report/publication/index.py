@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -15,6 +13,7 @@ from src.studies.report.publication.summary import Summary
 from src.studies.report.publication.unanswerable import Unanswerable, measured
 from src.studies.report.render import SYMBOLS, rendered
 from src.studies.report.wording import count
+from src.tables import table_text
 
 VERDICTS = ("confirmed", "rejected", "inconclusive", NOT_RUN)
 SIGNS = {**SYMBOLS, NOT_RUN: "·"}
@@ -118,10 +117,6 @@ def seeds(row: Row) -> str:
 
 def index_csv(index: Index) -> str:
     """verdicts.csv: the index's rows at full precision, with each study's labels."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow([*COLUMNS, "labels"])
-    for row in index.rows:
-        cells = asdict(row)
-        writer.writerow([cells[name] for name in COLUMNS] + ["; ".join(index.labels(row.study))])
-    return buffer.getvalue()
+    judged = [asdict(row) | {"labels": "; ".join(index.labels(row.study))} for row in index.rows]
+    columns = [*COLUMNS, "labels"]
+    return table_text(columns, [[cells[name] for name in columns] for cells in judged])

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 import yaml
 
+from src.legible import read_yaml
+
 Entry = TypeVar("Entry")
 
 
@@ -20,7 +22,7 @@ def read_kept(path: Path, shape: str, read: Callable[[Any, str], Entry]) -> list
     if not path.is_file():
         return []
     try:
-        entries = yaml.safe_load(path.read_text(encoding="utf-8")) or []
+        entries = read_yaml(path) or []
     except yaml.YAMLError as problem:
         raise ValueError(f"{path} is not valid YAML: {' '.join(str(problem).split())}") from problem
     if not isinstance(entries, list):

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from src.legible import read_yaml
 from src.studies.notation import listing, text
 from src.studies.report.publication.rows import Row, planned_rows
 from src.studies.report.wording import count
 from src.studies.study import Study, read_study
 from src.studies.study_file import HOW_TO_RUN, read_study_file
+from src.tables import read_mappings
 
 # Parts of a question whose change asks for no other trials: more seeds are counted as trials.
 UNCOUNTED = ("seeds", *HOW_TO_RUN)
@@ -84,7 +83,7 @@ def read_plan(name: str, node: Mapping[str, Any], place: Path) -> Plan:
     if not (place / "study.yaml").is_file():
         return Plan(name, study, len(asked), tuning)
     published = read_study_file(place / "study.yaml")
-    stored = yaml.safe_load((place / "study.yaml").read_text(encoding="utf-8"))
+    stored = read_yaml(place / "study.yaml")
     changed = differing(node, stored.get("study", stored))
     kept = published.arms.keys() if "nuisance" not in changed else ()
     return Plan(
@@ -114,9 +113,8 @@ def canonical(value: Any) -> Any:
 
 def settled(table: Path) -> set[tuple[str, int]]:
     """The trials of a results.csv that the same command would not run again: completed ones and diverged ones."""
-    with table.open(newline="", encoding="utf-8") as file:
-        return {
-            (row["arm"], int(row["seed"]))
-            for row in csv.DictReader(file)
-            if not row["error"] or row["error"].startswith("FloatingPointError")
-        }
+    return {
+        (row["arm"], int(row["seed"]))
+        for row in read_mappings(table)
+        if not row["error"] or row["error"].startswith("FloatingPointError")
+    }

@@ -7,6 +7,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+from src.legible import read_object
 from src.studies.judgement import verdicts_json
 from src.studies.report.evidence import Evidence
 from src.studies.report.publication.page import page
@@ -14,7 +15,7 @@ from src.studies.report.publication.paths import without_paths
 from src.studies.report.publication.small_png import smaller
 from src.studies.report.publication.summary import FILE, summary_json, summary_of
 from src.studies.report.render import markdown
-from src.studies.report.study_directory import read_json, read_study_directory
+from src.studies.report.study_directory import read_study_directory
 from src.studies.report.wording import count
 from src.studies.report.write import AUTHOR, author_words, results_csv, write
 
@@ -51,7 +52,7 @@ def publish(directory: Path, root: Path) -> Path:
 
 def refuse_unfinished(directory: Path, evidence: Evidence) -> None:
     """Only a study whose every trial ended has verdicts to publish."""
-    if read_json(directory / "command.json").get("smoke"):
+    if read_object(directory / "command.json").get("smoke"):
         raise ValueError(f"{directory} is a smoke run, whose numbers say nothing; publish the study itself")
     missing = evidence.missing
     if missing:

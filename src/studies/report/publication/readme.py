@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from src.legible import read_yaml
 from src.studies.report.publication.index import Index, shown
 from src.studies.report.publication.rows import NOT_RUN, Row
 from src.studies.report.render import rendered
@@ -38,7 +37,7 @@ def read_choices(root: Path, index: Index) -> list[Choice]:
         ValueError: for a picture that no study has.
     """
     path = root / FILE
-    node = mapping(yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}, path.name)
+    node = mapping(read_yaml(path) if path.is_file() else {}, path.name)
     keys(node, path.name, ["pictures"])
     found = [choice(one, root, index, f"{path.name} picture {n}") for n, one in enumerate(node.get("pictures", []), 1)]
     return [one for one in found if one is not None]

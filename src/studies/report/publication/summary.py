@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from src.legible import read_json
 from src.studies.notation import listing
 from src.studies.report.blocks import Document
 from src.studies.report.evidence import Evidence
@@ -92,7 +93,7 @@ def read_summary(directory: Path) -> Summary:
     """
     path = directory / FILE
     try:
-        node: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        node: dict[str, Any] = read_json(path)
         rows = tuple(Row(**row) for row in node.pop("rows"))
         return Summary(rows=rows, pictures=tuple(node.pop("pictures")), **node)
     except (ValueError, TypeError, KeyError, AttributeError) as problem:

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from src.legible import read_object
 from src.studies.report.publication.rows import AS_REPORTED
-from src.studies.report.study_directory import is_study_directory, read_json, read_study_directory
+from src.studies.report.study_directory import is_study_directory, read_study_directory
 from src.studies.report.tuning_report.experiment import REGIMES, Experiment
 
 STUDIES = ("epochs", "units", "batch_size", "depth", "lr", "optimizer", "lr_by_batch", "units_by_depth")
@@ -58,7 +59,7 @@ def read_experiments(studies: Path, root: Path, words: Mapping[str, str]) -> Exp
     found = {}
     for name in (*(name + suffix for name in STUDIES for suffix in REGIMES), *BESIDE):
         place = studies / name
-        if not is_study_directory(place) or read_json(place / "command.json").get("smoke"):
+        if not is_study_directory(place) or read_object(place / "command.json").get("smoke"):
             continue
         evidence = read_study_directory(place)
         if not evidence.missing:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from typing import Any
 
 from src.studies.report.tuning_report.experiment import Experiment
 from src.studies.report.tuning_report.experiments import Experiments
 from src.studies.report.write import cell
+from src.tables import table_text
 
 SETTINGS = ("epochs", "updates_per_epoch", "units", "layers", "batch_size", "lr", "optimizer")
 COUNTERS = ("params", "updates", "samples", "seconds")
@@ -49,12 +48,7 @@ def rows(e: Experiment) -> list[dict[str, Any]]:
 
 def trials_csv(found: list[dict[str, Any]]) -> str:
     """The table as text; an empty cell is what was not set or not measured."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for row in found:
-        writer.writerow([shown(row[name]) for name in COLUMNS])
-    return buffer.getvalue()
+    return table_text(COLUMNS, [[shown(row[name]) for name in COLUMNS] for row in found])
 
 
 def shown(value: Any) -> Any:
