@@ -164,5 +164,5 @@ def test_a_resumed_run_that_is_refused_leaves_what_it_had_reached(trial, refused
     last.write_bytes(whole[:5000])
     assert "5,000 damaged bytes" in refused(*TINY, resume)
     last.write_bytes(whole)
-    assert "scheduler.warmup must be" in refused(*TINY, resume, "scheduler.warmup=40")
+    assert "the run began with scheduler.warmup=0" in refused(*TINY, resume, "scheduler.warmup=40")
     assert json.loads((tmp_path / "run" / "result.json").read_text()) == first

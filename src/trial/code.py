@@ -11,6 +11,8 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 # Who makes a trial of its configuration.
 MAKER = Path(__file__).with_name("parts.py")
+# Who reads a command and words its mistakes: what is made imports it for that alone, and trains the same without.
+AROUND = {Path(__file__).with_name(f"{name}.py") for name in ("command_line", "typed")}
 
 
 def fingerprint(config: Any, root: Path = ROOT) -> str:
@@ -37,7 +39,7 @@ def sources(config: Any, root: Path) -> dict[Path, str]:
         path = waiting.pop()
         if path not in found:
             found[path], imported = _read(path, root)
-            waiting += [module for name in imported for module in _modules(name, root)]
+            waiting += [module for name in imported for module in _modules(name, root) if module not in AROUND]
     return found
 
 

@@ -20,8 +20,9 @@ def describe(config: DictConfig, overrides: Any) -> dict[str, Any]:
     plain = resolved(config)
     stored = directory / ".hydra" / "overrides.yaml"
     if config.resume is not None and stored.is_file():
+        begun: Any = OmegaConf.to_container(OmegaConf.load(stored), resolve=False)
         overrides = [
-            *OmegaConf.load(stored),
+            *begun,
             *(entry for entry in overrides if not entry.startswith("resume=")),
         ]
     return {

@@ -68,6 +68,9 @@ class Later(functools.partial[Any]):
         self.made, self.node = made, node
         return self
 
+    def __reduce__(self) -> Any:
+        return type(self), (self.made, self.node)  # a net that holds it may be copied, as averaging does
+
     def __call__(self, *args: Any, **keywords: Any) -> Any:
         args = tuple(list(one) if isinstance(one, Iterator) else one for one in args)  # it may be called again
         try:
