@@ -16,7 +16,7 @@ from src.trial.command_line import (
     sweep_arguments,
 )
 from src.trial.home import readable_arguments
-from src.trial.processes import keep_together
+from src.trial.processes import keep_together, own_rank
 
 register_resolvers()
 
@@ -41,6 +41,7 @@ def job(config: DictConfig) -> float | None:
     from src.trial.description import describe, identified
     from src.trial.first_word import say
     from src.trial.knobs import check_knobs
+    from src.trial.offline import told_of_run
     from src.trial.place import begun, given_to_parts, name_directory, occupied
 
     name_directory()
@@ -75,7 +76,10 @@ def job(config: DictConfig) -> float | None:
 
     def alone() -> float | None:
         with occupied(typed_path(config.output_dir), config.trainer):
-            return trial(config.resume is not None)
+            score = trial(config.resume is not None)
+        if not in_sweep and own_rank() == 0 and (told := told_of_run(typed_path(config.output_dir))):
+            print(told)
+        return score
 
     if in_sweep and any(hydra_config.runtime.choices.get(group) for group in ("study", "search")):
         once(config, partial(trial, quiet=True))

@@ -10,6 +10,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from src.trial.command_line import register_resolvers
+from src.trial.offline import told_of_sweep
 
 # A worker process imports this module with the first job it is handed, and composes that job's configuration next.
 register_resolvers()
@@ -31,6 +32,7 @@ class PlainSweeper(BasicSweeper):
         returned = super().sweep(arguments)
         assert isinstance(self.launcher, Surviving)
         assert self.config is not None
+        _tell_offline(self.config)
         tell_failures(self.launcher, Path(self.config.hydra.sweep.dir))
         return returned
 
@@ -44,7 +46,8 @@ class StudySweeper(Sweeper):
     def sweep(self, arguments: list[str]) -> Any:
         from src.sweeps.study_sweep import sweep_study
 
-        return sweep_study(*self.given, arguments)
+        sweep_study(*self.given, arguments)
+        _tell_offline(self.given[2])
 
 
 class SearchSweeper(Sweeper):
@@ -56,7 +59,14 @@ class SearchSweeper(Sweeper):
     def sweep(self, arguments: list[str]) -> Any:
         from src.sweeps.search_sweep import sweep_search
 
-        return sweep_search(*self.given, arguments)
+        sweep_search(*self.given, arguments)
+        _tell_offline(self.given[2])
+
+
+def _tell_offline(config: DictConfig) -> None:
+    """One line where there are runs that W&B does not have yet."""
+    if told := told_of_sweep(Path(config.hydra.sweep.dir)):
+        print(told)
 
 
 for _name, _class in (("study", StudySweeper), ("search", SearchSweeper)):

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scripts.views.subject import IDENTITY, read_identity
+from scripts.views.subject import read_identity
 from src.atomic import write_json
 from src.legible import read_json
+from src.trial.offline import IDENTITY, is_synced, offline_run
 
 # In a run's directory while it is uploaded. W&B marks a run as synced even when its server refused parts of it.
 MARK = "uploading"
@@ -45,7 +46,7 @@ class OfflineRun:
     @property
     def uploaded(self) -> bool:
         """Whether the whole of it is at W&B."""
-        return any(self.directory.glob("*.wandb.synced")) and not (self.directory / MARK).exists()
+        return is_synced(self.directory) and not (self.directory / MARK).exists()
 
     @property
     def known(self) -> bool:
@@ -69,7 +70,7 @@ class OfflineRun:
 
     def finish(self) -> bool:
         """Says that it was uploaded, if W&B says so."""
-        if not any(self.directory.glob("*.wandb.synced")):
+        if not is_synced(self.directory):
             return False
         (self.directory / MARK).unlink(missing_ok=True)
         return True
@@ -113,8 +114,5 @@ def _was_begun(directory: Path) -> bool:
 
 def _latest(trial: Path) -> OfflineRun | None:
     """The trial's latest run if it is offline."""
-    found = [path for path in trial.glob("wandb/*run-*") if any(path.glob("*.wandb"))]
-    if not found:
-        return None
-    latest = max(found, key=lambda path: path.name.removeprefix("offline-"))
-    return OfflineRun(latest) if latest.name.startswith("offline-") else None
+    found = offline_run(trial)
+    return None if found is None else OfflineRun(found)

@@ -15,9 +15,7 @@ from src.studies.report.evidence import MOST_COLOURS, Evidence
 from src.studies.report.figures.style import colour_of, scale_of
 from src.studies.report.record import Record
 from src.studies.report.study_directory import is_study_directory, read_study_directory
-
-# What a run left beside its result, so that it is found again at W&B.
-IDENTITY = "wandb.json"
+from src.trial.offline import IDENTITY
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,11 @@ from src.callbacks.history import read_history
 from src.legible import legible, legible_values, read_object
 from src.paths import typed_path
 from src.studies.factors import is_place
+from src.trial.offline import IDENTITY
 from src.trial.wandb_key import has_key
 
 # What a curve can be drawn over; every row of a run's history has all four.
 UNITS = ("epoch", "updates", "samples", "seconds")
-# Who a run is, kept beside its result: what makes views of many runs reads it.
-IDENTITY = "wandb.json"
 AT_WANDB = ("id", "project", "entity", "group", "name", "job_type", "tags")
 
 
@@ -33,7 +32,7 @@ class WandbLogger(loggers.WandbLogger):
 
     Args:
         directory: of the trial; the run's files go into wandb/ there.
-        project: at W&B.
+        project: at W&B; empty is litmus, as an empty variable of the environment is none.
         entity: the user or team that owns the project; None is the user's own.
         group: the study or sweep that the trial belongs to.
         study: the study's name.
@@ -49,7 +48,7 @@ class WandbLogger(loggers.WandbLogger):
     def __init__(
         self,
         directory: str,
-        project: str = "litmus",
+        project: str | None = "litmus",
         entity: str | None = None,
         group: str | None = None,
         study: str | None = None,
@@ -69,7 +68,12 @@ class WandbLogger(loggers.WandbLogger):
         kept = self._kept()
         self.identity: dict[str, Any] = legible_values(
             {
-                **{"id": secrets.token_hex(4), "project": project, "entity": entity, "group": group and cut(group)},
+                **{
+                    "id": secrets.token_hex(4),
+                    "project": project or "litmus",
+                    "entity": entity or None,
+                    "group": group and cut(group),
+                },
                 **{"study": study, "arm": arm, "seed": seed, "name": cut(name), "job_type": job_type},
                 **{"tags": [cut(tag, 64) for tag in tags if tag], "factors": dict(factors or {})},
                 **(kept if resume else {key: kept[key] for key in ("id", "replaces") if key in kept}),
