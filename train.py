@@ -9,6 +9,7 @@ from omegaconf import DictConfig
 
 from src.trial.command_line import (
     answer,
+    imports,
     register_resolvers,
     resumed_arguments,
     stop_when_told,
@@ -45,11 +46,13 @@ def main(config: DictConfig) -> float | None:
         with begun(config, directory, description, resume=resume, prepared=quiet):
             given = given_to_parts(config, directory)
             if config.get("tuner"):
-                from src.tuner.run import tune
+                with imports():
+                    from src.tuner.run import tune
 
                 return tune(given, directory, description, resume=resume, brief=in_sweep, quiet=quiet)
-            from src.trial.parts import build
-            from src.trial.run import run
+            with imports():
+                from src.trial.parts import build
+                from src.trial.run import run
 
             parts = partial(build, silent(given) if quiet else given)
             return run(parts, directory, description, resume=resume, brief=in_sweep, quiet=quiet)
