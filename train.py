@@ -9,6 +9,7 @@ from omegaconf import DictConfig
 
 from src.trial.command_line import (
     answer,
+    imports,
     register_resolvers,
     resumed_arguments,
     said_at_once,
@@ -64,12 +65,14 @@ def job(config: DictConfig) -> float | None:
                 say(config)
             given = given_to_parts(config, directory)
             if config.get("tuner"):
-                from src.tuner.run import tune
+                with imports():
+                    from src.tuner.run import tune
 
                 return tune(given, directory, description, resume=resume, brief=in_sweep, quiet=quiet)
             # Torch and Lightning take seconds to import; --help, --cfg job and a knob that cannot be answer without.
-            from src.trial.parts import build
-            from src.trial.run import run
+            with imports():
+                from src.trial.parts import build
+                from src.trial.run import run
 
             parts = partial(build, silent(given) if quiet else given)
             return run(parts, directory, description, resume=resume, brief=in_sweep, quiet=quiet)

@@ -54,7 +54,7 @@ def test_without_a_checkpoint_it_starts_again_with_the_same_seed_and_halves_unti
     stale = tmp_path / "retried" / "checkpoints" / "last.ckpt"  # of another run, which must not be gone on from
     stale.parent.mkdir(parents=True)
     stale.write_bytes(b"not this run's")
-    (stale.parents[1] / "trial.json").write_text("{}")
+    (tmp_path / "retried" / "trial.json").write_text("{}")
     run = ("batch_size=512", "model.units=[8]", "epochs=2")
     trial(*run, directory=tmp_path / "plain")
     memory["train"] = 100

@@ -10,7 +10,7 @@ import pytest
 import src.trial.place
 from evaluate import evaluate
 from src.sweeps.lock import claimed, held
-from src.trial.command_line import stop_when_told
+from src.trial.command_line import imports, stop_when_told
 from src.trial.place import ARTEFACTS, SWEEPS, clear, follows, occupied
 from src.trial.resuming import run_named
 
@@ -154,6 +154,22 @@ def test_a_run_that_is_ended_before_it_is_built_leaves_a_result_and_a_command(tr
     command = shlex.split(said.partition("interrupted; ")[2].removesuffix(" goes on\n"))
     assert command[:2] == ["python", "train.py"]
     assert run_named(command[2].removeprefix("resume=")) == tmp_path / "my run"
+
+
+def test_an_import_that_is_interrupted_comes_to_its_end_first():
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    reached = []
+    try:
+        with pytest.raises(KeyboardInterrupt), imports():  # noqa: PT012 - what comes after the signal is the point
+            os.kill(os.getpid(), signal.SIGINT)
+            reached.append("end")
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        with imports():
+            os.kill(os.getpid(), signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert reached == ["end"]
 
 
 def test_a_resumed_run_that_is_refused_leaves_what_it_had_reached(trial, refused, tmp_path):

@@ -6,12 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import psutil
 from filelock import BaseFileLock, FileLock, Timeout
 
-from src.atomic import write_json
 from src.legible import read_object
 
 # A killed process's own children may hold its lock until they notice that it is gone.
@@ -64,7 +62,8 @@ def _noted(lock: BaseFileLock, note: Path) -> Iterator[None]:
     now = datetime.now().isoformat(sep=" ", timespec="seconds")
     try:
         with suppress(OSError):  # a full disk: nobody learns who holds it, and it is held all the same
-            write_json(note, {"pid": os.getpid(), "host": socket.gethostname(), "since": now})
+            # Not worth waiting for the disk: whoever reads a part of it, or nothing, says so.
+            note.write_text(json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": now}))
         yield
     finally:
         with suppress(OSError):
@@ -80,18 +79,14 @@ def _unlockable(directory: Path, problem: OSError) -> ValueError:
     )
 
 
-def _read(note: Path) -> dict[str, Any]:
-    return read_object(note)
-
-
 def _holder(note: Path) -> str:
-    found = _read(note)
+    found = read_object(note)
     if not {"pid", "host", "since"} <= found.keys():
         return "another process that is just starting"
     return f"process {found['pid']} on {found['host']} since {found['since']}"
 
 
 def _holder_is_dead(note: Path) -> bool:
-    found = _read(note)
+    found = read_object(note)
     here = found.get("host") == socket.gethostname() and isinstance(found.get("pid"), int)
     return here and not psutil.pid_exists(found["pid"])

@@ -6,7 +6,9 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -65,7 +67,7 @@ def answer(task: Callable[[], Answer]) -> Answer:
     try:
         return task()
     except KeyboardInterrupt as interruption:
-        print(interruption or "interrupted", file=sys.stderr)
+        print(str(interruption) or "interrupted", file=sys.stderr)
         sys.exit(130)
     except Exception as error:
         if wanted == "1":
@@ -200,3 +202,28 @@ def stop_when_told() -> None:
 
 def _interrupt(number: int, frame: Any) -> None:
     raise KeyboardInterrupt
+
+
+@contextmanager
+def imports() -> Iterator[None]:
+    """Lets imports come to their end when they are interrupted: a library may take the interruption for its own error.
+
+    Raises:
+        KeyboardInterrupt: at the end.
+    """
+    if threading.current_thread() is not threading.main_thread():  # no signal comes here
+        yield
+        return
+    told: list[int] = []
+    # Whoever ignores a signal, or dies of it, goes on doing so.
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: handler for number, handler in handlers.items() if callable(handler)}
+    for number in before:
+        signal.signal(number, lambda number, frame: told.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if told:
+        raise KeyboardInterrupt

@@ -10,7 +10,7 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from src.atomic import replacing, write_json
+from src.atomic import write_json
 from src.sweeps.lock import held
 from src.sweeps.outcome import read_json
 from src.sweeps.overrides import literal
@@ -147,6 +147,6 @@ def keep_configuration(config: DictConfig, directory: Path) -> None:
         return  # a resumed run keeps its own
     hydra: Any = HydraConfig.instance().cfg
     parts = {"config.yaml": config, "hydra.yaml": hydra, "overrides.yaml": hydra.hydra.overrides.task}
+    (directory / ".hydra").mkdir(parents=True, exist_ok=True)
     for name, part in parts.items():
-        with replacing(directory / ".hydra" / name) as path:
-            path.write_text(OmegaConf.to_yaml(part), encoding="utf-8")
+        (directory / ".hydra" / name).write_text(OmegaConf.to_yaml(part), encoding="utf-8")
