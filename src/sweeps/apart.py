@@ -14,6 +14,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from src.trial.command_line import sentence, stop_when_told
+
 # For a job that is interrupted together with its sweep, before it is told so.
 PATIENCE_SECONDS = 5.0
 

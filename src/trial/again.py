@@ -38,7 +38,9 @@ def loaded(directory: Path, finished: Finished) -> tuple[Any, pl.LightningModule
         raise ValueError(f"this split of {data.name} has no test set; its result.json has the validation's metrics")
     was, now = (finished.result.get("data") or {}).get("sha256"), data.describe().get("sha256")
     if was is not None and was != now:
-        raise ValueError(f"expected the {data.name} that the run had, sha256 {was[:16]}…, found other data, {now[:16]}…")
+        raise ValueError(
+            f"expected the {data.name} that the run had, sha256 {was[:16]}…, found other data, {now[:16]}…"
+        )
     return data, model, recorded is not None
 
 

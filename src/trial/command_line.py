@@ -129,7 +129,9 @@ def sweep_arguments(arguments: list[str]) -> list[str]:
     group = asked[0].partition("=")[0]
     others = [one for one in arguments if one.startswith(SWEEPER) and one != f"{SWEEPER}{group}"]
     if others:
-        raise ValueError(f"{others[0]}: a {group} has a sweeper of its own, expected none beside {asked[0]}; leave it out")
+        raise ValueError(
+            f"{others[0]}: a {group} has a sweeper of its own, expected none beside {asked[0]}; leave it out"
+        )
     typed = [f"++{argument}" if argument.startswith("study.") else argument for argument in arguments]
     # A file that names no sweeper would run as one plain trial.
     return [*(argument for argument in typed if not argument.startswith(SWEEPER)), f"{SWEEPER}{group}"]

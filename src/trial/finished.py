@@ -32,7 +32,9 @@ class Finished(NamedTuple):
     @property
     def threads(self) -> int | None:
         """The threads that the numbers were computed with."""
-        threads = (self.result.get("numerics") or {}).get("threads") or (self.result.get("hardware") or {}).get("threads")
+        threads = (self.result.get("numerics") or {}).get("threads") or (self.result.get("hardware") or {}).get(
+            "threads"
+        )
         return threads if isinstance(threads, int) and threads > 0 else None
 
 
@@ -64,7 +66,9 @@ def read_finished(directory: Path, trust: bool = False) -> Finished:
     if not finished.tested:
         raise ValueError(f"{directory}: {_untested(result)}")
     if not (directory / "checkpoints" / "best.ckpt").is_file():
-        raise ValueError(f"{directory}: expected the directory of a finished run with checkpoints/best.ckpt, found none")
+        raise ValueError(
+            f"{directory}: expected the directory of a finished run with checkpoints/best.ckpt, found none"
+        )
     return finished
 
 
@@ -79,7 +83,9 @@ def read_result(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError) as problem:
         raise ValueError(f"{path}: expected the result of a run, found a damaged file: {problem}") from None
     parts = {"metrics": dict, "config": dict, "status": str}
-    wrong = [part for part, kind in parts.items() if not isinstance(result, dict) or not isinstance(result.get(part), kind)]
+    wrong = [
+        part for part, kind in parts.items() if not isinstance(result, dict) or not isinstance(result.get(part), kind)
+    ]
     if wrong:
         raise ValueError(f"{path}: expected the result of a run, found no {wrong[0]} in it; run it again")
     return dict(result)

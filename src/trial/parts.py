@@ -11,6 +11,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from src.trial.allocator import free_earlier_runs, keep_big_buffers
+from src.trial.processes import without_numbers
 
 
 class Parts(NamedTuple):
@@ -61,5 +62,7 @@ def build(config: DictConfig) -> Parts:
     callbacks = [instantiate(callback, _convert_="all") for callback in (config.callbacks or {}).values()]
     callbacks.append(instantiate(config.batching, _convert_="all"))
     loggers = [instantiate(logger, _convert_="all") for logger in (config.logger or {}).values()]
-    trainer = instantiate(config.trainer, callbacks=callbacks, logger=loggers or False, _convert_="all")
+    trainer = instantiate(
+        without_numbers(config.trainer), callbacks=callbacks, logger=loggers or False, _convert_="all"
+    )
     return Parts(data, model, trainer)

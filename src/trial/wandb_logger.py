@@ -77,7 +77,9 @@ class WandbLogger(loggers.WandbLogger):
         if self.mode == "offline":
             os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
             os.environ.setdefault("WANDB_SILENT", "true")
-        super().__init__(self.identity["name"], str(self.directory), project=self.identity["project"], id=self.identity["id"])
+        super().__init__(
+            self.identity["name"], str(self.directory), project=self.identity["project"], id=self.identity["id"]
+        )
         # A run that the server already has goes on there; offline, the whole of it is written again.
         self._resume: Any = "allow" if kept and self.mode == "online" else None
         self._last_epoch = -1.0
