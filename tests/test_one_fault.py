@@ -3,7 +3,6 @@
 import os
 import random
 import signal
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -269,3 +268,8 @@ def test_a_lock_outlives_no_failed_trial(tmp_path, config):
     once(config, trial)
     with lock.held(tmp_path / "run"):
         pass
+
+
+def test_a_run_alone_that_a_part_ends_says_so_in_a_sentence(tmp_path, bad, refused):
+    assert "a part of the run called sys.exit(3)" in refused(f"model._target_={bad}", "+model.way=leave", "epochs=1")
+    assert results(tmp_path)["run"]["status"] == "failed"
