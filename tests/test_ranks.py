@@ -1,4 +1,4 @@
-"""A run of one process is one process, whatever its surroundings say of others; several are followed, and not for ever."""
+"""A run of one process is one, whatever its surroundings say of others; several are followed, and not for ever."""
 
 import itertools
 import os
@@ -109,6 +109,6 @@ def test_nobody_waits_for_ever_for_a_first_process(tmp_path, monkeypatch, compos
     monkeypatch.setattr(once, "PATIENCE_SECONDS", 0.2)
     monkeypatch.setenv("SLURM_PROCID", "1")
     config = compose("trainer.devices=2", f"output_dir={tmp_path}")
-    with pytest.raises(ValueError, match="expected the first of this trial's processes to begin it within 0.2 s"):
+    with pytest.raises(ValueError, match=r"expected the first of this trial's processes to begin it within 0.2 s"):
         once.follow(tmp_path, "asked", lambda resume: None)
     assert follows(config.trainer)

@@ -1,9 +1,9 @@
-"""What a study's file and its command may ask: a study runs as a study, or is refused in one sentence before any trial."""
+"""What a study's file and command may ask: a study runs as a study, or is refused in one sentence before any trial."""
 
 import pytest
 import yaml
 
-from src.sweeps import search_sweep, study_sweep
+from src.sweeps import study_sweep
 from src.trial.command_line import sentence, sweep_arguments
 from tests.sweep_helpers import QUESTION, TINY, results, sweep, write_study
 
