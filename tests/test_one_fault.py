@@ -223,6 +223,8 @@ class Bad(MLP):
             raise SystemExit
         if self.way == "unpicklable":
             raise Unpicklable("a part", 1)
+        if self.way == "illegible":
+            raise RuntimeError("half a pair \\ud800 and\\ntwo lines")
 """
 WAYS = ("none", "leave", "quit", "unpicklable")
 
@@ -248,17 +250,20 @@ def test_a_study_goes_on_after_trials_that_leave_the_program(tmp_path, bad):
 
 
 def test_a_plain_multirun_runs_all_and_names_every_job_that_failed(tmp_path, bad, capsys):
+    ways = (*WAYS, "illegible")
     typed = (f"model._target_={bad}", "epochs=1", "updates_per_epoch=1", "model.units=[4]", "hydra.sweep.dir=many")
-    with pytest.raises(ValueError, match=r"3 of 4 jobs failed; python scripts/compare\.py many shows all") as failed:
-        sweep(tmp_path, f"+model.way={','.join(WAYS)}", *typed)
+    with pytest.raises(ValueError, match=r"4 of 5 jobs failed; python scripts/compare\.py many shows all") as failed:
+        sweep(tmp_path, f"+model.way={','.join(WAYS)},illegible", "seed=1", *typed, "data=social_network_ads")
     assert len(str(failed.value).splitlines()) == 1
     said = capsys.readouterr().out
-    for number, way in enumerate(WAYS[1:], start=1):
-        line = next(line for line in said.splitlines() if line.startswith(str(number)) and f"way={way}" in line)
-        assert f"many/{number}" in line
-    assert {place: result["status"] for place, result in results(tmp_path / "many").items()} == {
-        "0": "completed", "1": "failed", "2": "failed", "3": "failed",
-    }  # fmt: skip
+    assert said.encode()
+    for number, way in enumerate(ways):
+        lines = [line for line in said.splitlines() if line.startswith(f"{number} ") and f"way={way}" in line]
+        assert len(lines) == (way != "none")
+        assert all(f"many/{number}  " in line for line in lines)
+    assert [one["status"] for one in results(tmp_path / "many").values()] == [
+        "completed" if way == "none" else "failed" for way in ways
+    ]
 
 
 def test_a_lock_outlives_no_failed_trial(tmp_path, config):
@@ -268,3 +273,8 @@ def test_a_lock_outlives_no_failed_trial(tmp_path, config):
     once(config, trial)
     with lock.held(tmp_path / "run"):
         pass
+
+
+def test_a_run_alone_that_a_part_ends_says_so_in_a_sentence(tmp_path, bad, refused):
+    assert "a part of the run called sys.exit(3)" in refused(f"model._target_={bad}", "+model.way=leave", "epochs=1")
+    assert results(tmp_path)["run"]["status"] == "failed"

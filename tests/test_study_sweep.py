@@ -258,9 +258,6 @@ def test_mistakes_are_answered_in_one_sentence_before_anything_runs(tmp_path, ar
 def test_a_study_without_m_says_that_it_needs_it():
     with pytest.raises(ValueError, match=r"study=tiny asks for many trials: it needs -m"):
         sweep_arguments(["study=tiny"])
-    typed = ["-m", "study=tiny", "study.seeds=3"]
-    assert sweep_arguments(typed) == ["-m", "study=tiny", "++study.seeds=3", "hydra/sweeper=study"]
-    assert sweep_arguments(["epochs=3"]) == ["epochs=3"]
 
 
 @pytest.mark.parametrize(

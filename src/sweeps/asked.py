@@ -103,7 +103,8 @@ def asked_by(config: DictConfig, arguments: Sequence[str], loader: ConfigLoader)
 
 def _node(config: DictConfig, name: str) -> dict[str, Any]:
     """The `study:` node of the file that was chosen."""
-    found = OmegaConf.to_container(config.study, resolve=True) if config.get("study") is not None else None
+    found = config.get("study")
+    found = OmegaConf.to_container(found, resolve=True) if OmegaConf.is_config(found) else found
     # A file without the first line lands one level too deep.
     if not isinstance(found, dict) or not found or set(found) == {"study"}:
         told = "no such node" if found is None else f"{text(found)[:60]} there"

@@ -1,5 +1,6 @@
 """One process at a time in a directory; the system frees what a dead process held, `kill -9` included."""
 
+import json
 import os
 import socket
 from collections.abc import Iterator

@@ -72,7 +72,9 @@ class Surviving(Launcher):
         return one
 
     def _note(self, number: int, overrides: list[str], error: str) -> None:
-        self.failed[number] = (overrides, self._place(number, overrides), error)
+        # Last words of any kind, in a line that any terminal can show.
+        shown = " ".join(error.encode("utf-8", "backslashreplace").decode().split())
+        self.failed[number] = (overrides, self._place(number, overrides), shown)
 
     def _in_its_place(self, number: int, overrides: list[str]) -> list[str]:
         """Overrides that keep a job's directory where others are numbered anew."""

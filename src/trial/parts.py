@@ -16,6 +16,7 @@ from src.trial.description import resolved
 from src.trial.directed import directed
 from src.trial.making import make
 from src.trial.monitors import refuse_unknown_monitors
+from src.trial.ranks import without_numbers
 
 
 class Parts(NamedTuple):
@@ -68,5 +69,5 @@ def build(config: DictConfig) -> Parts:
     callbacks.append(Course(resolved(config, logger={}), Path(config.output_dir) / ".hydra" / "config.yaml"))
     refuse_unknown_monitors(config, model, callbacks)
     loggers = [make(logger) for logger in (config.logger or {}).values()]
-    trainer = make(config.trainer, callbacks=callbacks, logger=loggers or False)
+    trainer = make(without_numbers(config.trainer), callbacks=callbacks, logger=loggers or False)
     return Parts(data, model, trainer)

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from omegaconf import DictConfig
+
 # By these schedulers and launchers tell a process its place among others.
 RANKS = (
     *("RANK", "LOCAL_RANK", "GROUP_RANK", "NODE_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "TORCHELASTIC_RUN_ID"),
@@ -37,6 +39,20 @@ def follows(trainer: Mapping[str, Any]) -> bool:
     """Whether this process trains together with others, the first of which owns the run's directory."""
     ranks = (os.environ.get(name) or "0" for name in FIRST)
     return several(trainer) and any(rank.isdigit() and int(rank) > 0 for rank in ranks)
+
+
+def without_numbers(trainer: DictConfig) -> DictConfig:
+    """The trainer's configuration with 1 for the one device with some number, where the processor computes."""
+    import torch
+
+    processor = trainer.get("accelerator") == "cpu" or (
+        trainer.get("accelerator") == "auto" and not torch.accelerator.is_available()
+    )
+    if not (processor and one_device(trainer.get("devices"))):
+        return trainer
+    changed = trainer.copy()
+    changed.devices = 1
+    return changed
 
 
 @contextmanager

@@ -44,10 +44,7 @@ def recorded(
         # Lightning answers Ctrl+C with SystemExit. Any other is a part's own, and the end of this run alone.
         if isinstance(interruption, SystemExit) and not isinstance(interruption.__context__, KeyboardInterrupt):
             error = f"SystemExit: {interruption.code}"
-            raise RuntimeError(
-                f"a part of the run ended the program by sys.exit({interruption.code!r}), expected an exception or a "
-                "return: HYDRA_FULL_ERROR=1 shows where"
-            ) from interruption
+            raise RuntimeError(f"a part of the run called sys.exit({interruption.code!r})") from interruption
         status, error = "interrupted", "interrupted"
         told = f"interrupted; {goes_on(directory, description['config'])} goes on"
         raise KeyboardInterrupt(told) from interruption

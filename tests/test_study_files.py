@@ -1,0 +1,141 @@
+"""What a study's file and command may ask: a study runs as a study, or is refused in one sentence before any trial."""
+
+import pytest
+import yaml
+
+from src.sweeps import study_sweep
+from src.trial.command_line import sentence, sweep_arguments
+from tests.sweep_helpers import QUESTION, TINY, results, sweep, write_study
+
+FIRST_LINE = "# @package _global_\n"
+RATE = "lr=tag(log,interval(1e-4,1e-1))"
+
+
+def refusal(folder, *arguments):
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - the sentence is what counts
+        sweep(folder, *arguments)
+    told = sentence(caught.value)
+    assert "\n" not in told
+    assert "HYDRA_FULL_ERROR" not in told, "a mistake is no error of the program"
+    assert not results(folder)
+    return told
+
+
+def asking(**changed):
+    return {key: value for key, value in {**QUESTION, **changed}.items() if value is not None}
+
+
+def between(knob, one, other):
+    claim = {"kind": "compare", "better": {knob: one}, "than": {knob: other}}
+    return asking(factors={knob: [one, other]}, predictions={"p": claim})
+
+
+@pytest.mark.parametrize("sweeper", [{"defaults": [{"override /hydra/sweeper": "study"}]}, {}])
+def test_a_study_is_one_with_and_without_its_sweeper_line(tmp_path, monkeypatch, sweeper):
+    asked = []
+    monkeypatch.setattr(study_sweep, "answer_study", lambda one, *_: asked.append(one.name))
+    path = tmp_path / "study" / "bare.yaml"
+    path.parent.mkdir()
+    path.write_text(FIRST_LINE + yaml.safe_dump({**sweeper, **TINY, "study": QUESTION}))
+    sweep(tmp_path, "study=bare", "study.seeds=3")
+    assert asked == ["bare"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "- question: x\n",
+        "",
+        FIRST_LINE + "epochs: 1\n",
+        FIRST_LINE + "study:\n",
+        FIRST_LINE + "study: [1, 2]\n",
+        FIRST_LINE + "study: a word\n",
+        FIRST_LINE + "study: {}\n",
+        yaml.safe_dump({"study": QUESTION}),
+    ],
+)
+def test_a_file_that_is_no_study_is_refused_by_name(tmp_path, content):
+    path = tmp_path / "study" / "odd.yaml"
+    path.parent.mkdir()
+    path.write_text(content)
+    said = refusal(tmp_path, "study=odd")
+    assert said.startswith("configs/study/odd.yaml must begin with '# @package _global_' and have a study: node")
+
+
+@pytest.mark.parametrize("seeds", [[-1], [2**32], [0, -5], 2**32 + 1, 0, -1, [], [1, 1], [True], [1.5], "3", None])
+def test_seeds_are_those_that_generators_take(tmp_path, seeds):
+    write_study(tmp_path, study=QUESTION | {"seeds": seeds})
+    assert refusal(tmp_path, "study=tiny").startswith("study.seeds must ")
+
+
+@pytest.mark.parametrize(
+    "knob",
+    ["hydra.sweep.dir", "hydra/launcher", "output_dir", "resume", "data_dir", "data.data_dir", "logger", "logger.csv.x",
+     "threads", "fast", "model.recompute", "study.smoke", "search.seed", "+hydra.run.dir"],
+)  # fmt: skip
+def test_what_changes_no_number_is_no_treatment(tmp_path, knob):
+    for node in (
+        between(knob, "a", "b"),
+        asking(fixed={knob: "a"}),
+        asking(nuisance={knob: {"choices": ["a", "b"], "trials": 2}}),
+    ):
+        write_study(tmp_path, study=node)
+        assert f"{knob}, which says where or how trials run and is no treatment" in refusal(tmp_path, "study=tiny")
+
+
+@pytest.mark.parametrize("knob", ["output_dir", "threads", "data_dir", "resume", "model.recompute"])
+def test_nor_is_it_searched(tmp_path, knob):
+    assert f"it varies {knob}, which says where or how" in refusal(tmp_path, "search=random", f"{knob}=1,2")
+
+
+def test_what_computes_is_a_treatment(tmp_path, monkeypatch):
+    monkeypatch.setattr(study_sweep, "answer_study", lambda *_: None)
+    write_study(tmp_path, study=between("trainer.accelerator", "cpu", "auto"))
+    sweep(tmp_path, "study=tiny")
+
+
+@pytest.mark.parametrize("metric", ["nope/loss", "tests/acc", "/loss"])
+def test_a_split_that_no_run_has_is_refused_before_any_trial(tmp_path, metric):
+    write_study(tmp_path, study=asking(quantities={"loss": {"metric": metric, "sesoi": "2%"}}))
+    assert refusal(tmp_path, "study=tiny").startswith(
+        "study.quantities.loss.metric must be a metric of train, val, test"
+    )
+    if metric.endswith("loss"):
+        assert "must be a metric of" in refusal(tmp_path, "search=random", RATE, f"search.metric={metric}")
+
+
+def test_a_metric_that_no_trial_records_costs_one_trial(tmp_path):
+    quantity = {"metric": "val/nope", "sesoi": 0.1, "direction": "down"}
+    write_study(tmp_path, study=asking(quantities={"loss": quantity}), updates_per_epoch=1)
+    with pytest.raises(
+        ValueError, match=r"study.quantities.loss.metric=val/nope is not among what .* recorded: .*val/acc"
+    ):
+        sweep(tmp_path, "study=tiny")
+    assert [one["status"] for one in results(tmp_path / "studies").values()] == ["completed"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["study=a,b"], "study=a,b: expected one study or one search, got several"),
+        (["study=a", "study=b"], "study=a study=b: expected one study or one search"),
+        (["study=a", "search=tpe"], "study=a search=tpe: expected one study or one search"),
+        (["study=a", "hydra/sweeper=basic"], "hydra/sweeper=basic: a study has a sweeper of its own"),
+        (["search=tpe", "hydra/sweeper=study"], "hydra/sweeper=study: a search has a sweeper of its own"),
+    ],
+)
+def test_a_command_asks_one_thing(arguments, said):
+    with pytest.raises(ValueError, match=said):
+        sweep_arguments(["-m", *arguments])
+
+
+def test_a_command_is_read_as_it_was_meant():
+    assert sweep_arguments(["-m", "study=a", "study.seeds=3"]) == [
+        "-m",
+        "study=a",
+        "++study.seeds=3",
+        "hydra/sweeper=study",
+    ]
+    assert sweep_arguments(["-m", "search=tpe", "hydra/sweeper=search"])[-1] == "hydra/sweeper=search"
+    for plain in (["-m", "lr=1,2"], ["epochs=3"], ["study=null"], ["study="], ["-m", "study=null", "lr=1,2"]):
+        assert sweep_arguments(plain) == plain
