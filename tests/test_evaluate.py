@@ -162,7 +162,7 @@ def test_a_file_that_was_cut_anywhere_is_refused(run, name):
 def test_a_whole_run_is_the_same_with_the_threads_it_had(run, capsys, monkeypatch):
     asked = []
     monkeypatch.setattr(torch, "set_num_threads", asked.append)
-    in_result(numerics={"threads": 7})(run)
+    in_result(hardware={"threads": 7}, numerics={"threads": 7})(run)
     evaluate(run)
     assert capsys.readouterr().out.endswith("the same as in result.json, to the last bit\n")
     assert asked == [7]

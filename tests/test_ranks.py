@@ -8,7 +8,7 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from src.sweeps import once
 from src.sweeps.workers import refuse_many_processes
-from src.trial.processes import RANKS, follows, own_environment, several
+from src.trial.ranks import RANKS, follows, own_environment, several
 from tests.sweep_helpers import results, sweep
 
 TINY = ("epochs=1", "updates_per_epoch=1", "model.units=[4]")

@@ -27,9 +27,12 @@ class PlainSweeper(BasicSweeper):
         self.launcher = Surviving(self.launcher, hydra_context, task_function, config)
 
     def sweep(self, arguments: list[str]) -> Any:
+        from src.sweeps.lock import held
         from src.sweeps.plain import Surviving, tell_failures
 
-        returned = super().sweep(arguments)
+        assert self.config is not None
+        with held(Path(self.config.hydra.sweep.dir)):  # of two such commands each would take the other's jobs
+            returned = super().sweep(arguments)
         assert isinstance(self.launcher, Surviving)
         assert self.config is not None
         _tell_offline(self.config)

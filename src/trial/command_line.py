@@ -134,7 +134,7 @@ def sweep_arguments(arguments: list[str]) -> list[str]:
     if not {"-m", "--multirun", "hydra.mode=MULTIRUN", "--cfg", "-c", "--help"} & set(arguments):
         raise ValueError(f"{asked[-1]} asks for many trials: it needs -m, as in python train.py -m {asked[-1]}")
     if len(asked) > 1 or "," in asked[0]:
-        raise ValueError(f"{' '.join(asked)}: expected one study or search, got several; give each its own command")
+        raise ValueError(f"{' '.join(asked)}: expected one study or one search, got several; give each its own command")
     group = asked[0].partition("=")[0]
     others = [one for one in arguments if one.startswith(SWEEPER) and one != f"{SWEEPER}{group}"]
     if others:
