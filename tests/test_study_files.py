@@ -4,6 +4,7 @@ import pytest
 import yaml
 
 from src.sweeps import study_sweep
+from src.sweeps.snapshot import copied
 from src.trial.command_line import sentence, sweep_arguments
 from tests.sweep_helpers import QUESTION, TINY, results, sweep, write_study
 
@@ -139,3 +140,16 @@ def test_a_command_is_read_as_it_was_meant():
     assert sweep_arguments(["-m", "search=tpe", "hydra/sweeper=search"])[-1] == "hydra/sweeper=search"
     for plain in (["-m", "lr=1,2"], ["epochs=3"], ["study=null"], ["study="], ["-m", "study=null", "lr=1,2"]):
         assert sweep_arguments(plain) == plain
+
+
+def test_a_snapshot_of_a_folder_that_holds_sweeps_does_not_grow_with_each_start(tmp_path):
+    write_study(tmp_path)
+    own, other = tmp_path / "studies" / "tiny", tmp_path / "studies" / "other"
+    copied(tmp_path, other / ".configs")
+    for start in range(5):
+        copy = copied(tmp_path, own / ".configs")
+        assert [path.relative_to(copy).as_posix() for path in copy.rglob("*.yaml")] == ["study/tiny.yaml"]
+        (own / "study.yaml").write_text("study: {}")
+        (own / "trials" / ".hydra").mkdir(parents=True, exist_ok=True)
+        (own / "trials" / ".hydra" / "config.yaml").write_text(f"seed: {start}")
+    assert len(list((own / ".configs").iterdir())) == 1

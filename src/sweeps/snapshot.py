@@ -1,6 +1,7 @@
 """A copy of the configuration files as they were when a sweep began: Hydra composes each job only when it starts."""
 
 import hashlib
+import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -31,7 +32,9 @@ def frozen(place: str, directory: Path) -> str:
 
 def copied(folder: Path, directory: Path) -> Path:
     """The folder's copy, named by its content, so that jobs of an earlier start keep theirs."""
-    files = {path.relative_to(folder): path.read_text(encoding="utf-8") for path in yaml_files(folder)}
+    own = directory.parent.resolve()  # the sweep's, which may lie within the folder
+    paths = [path for path in yaml_files(folder) if own not in path.resolve().parents]
+    files = {path.relative_to(folder): path.read_text(encoding="utf-8") for path in paths}
     digest = hashlib.sha256(repr(sorted((str(name), text) for name, text in files.items())).encode()).hexdigest()[:12]
     target = directory / digest
     if not target.is_dir():
@@ -45,8 +48,12 @@ def copied(folder: Path, directory: Path) -> Path:
 
 
 def yaml_files(folder: Path) -> Iterable[Path]:
-    """Every YAML file of a configuration folder, in order."""
-    return sorted(path for path in folder.rglob("*.yaml") if path.is_file())
+    """Every YAML file of a configuration folder, in order; what runs and sweeps keep below a dot is none of it."""
+    found = []
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(place, name) for name in names if name.endswith(".yaml")]
+    return sorted(path for path in found if path.is_file())
 
 
 def without_question(name: Path, text: str) -> str:
