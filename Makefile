@@ -1,10 +1,11 @@
-# make train · make test · make lint · make bench · make board DIR=studies/NAME; each makes .venv first.
+# make train · make test · make test-answers · make test-all · make lint · make bench · make board DIR=studies/NAME;
+# each makes .venv first.
 PYTHON ?= python3
 BIN := .venv/bin
 # The tested versions; `make test CONSTRAINTS=` takes the newest that pyproject.toml admits.
 CONSTRAINTS ?= -c constraints.txt
 
-.PHONY: train test lint bench board clean
+.PHONY: train test test-answers test-all lint bench board clean
 .DELETE_ON_ERROR:
 
 train: .venv/installed
@@ -12,6 +13,18 @@ train: .venv/installed
 
 test: lint
 	$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
+
+# Of the folder answers/, whose tests need no more than that folder changed.
+test-answers: lint
+	$(BIN)/python -m pytest -n auto --dist loadgroup answers/tests $(ARGS)
+
+# Everything, each test once: the project's tests in a copy without answers/, which proves that they need nothing of it.
+test-all: test-answers
+	$(BIN)/python -m pytest -n auto --dist loadgroup tests/test_readme.py tests/test_command_line.py tests/test_architecture.py
+	set -e; tree=$$(mktemp -d); trap 'rm -rf $$tree' EXIT; \
+	git ls-files -z -co --exclude-standard ':!answers' | xargs -0 cp -p --parents -t $$tree; \
+	ln -s $(CURDIR)/.venv $(CURDIR)/data $$tree; git -C $$tree init -q; \
+	$(MAKE) -C $$tree test
 
 lint: .venv/installed
 	$(BIN)/ruff check .

@@ -8,7 +8,9 @@ from tests.conftest import ROOT
 
 FILES = [
     *(ROOT / "train.py", ROOT / "evaluate.py"),
-    *sorted(path for folder in ("src", "scripts", "hydra_plugins") for path in (ROOT / folder).rglob("*.py")),
+    *sorted(
+        path for folder in ("src", "scripts", "hydra_plugins", "answers") for path in (ROOT / folder).rglob("*.py")
+    ),
 ]
 FORBIDDEN = {
     "src/models": ("hydra", "omegaconf", "src.datamodules", "src.callbacks", "src.trial", "src.studies"),
@@ -49,6 +51,8 @@ def test_imports_keep_to_the_rules(path):
         assert not [name for name in _imports(path) if _is(name, "train") or _is(name, "evaluate")]
     if not place.startswith("scripts"):
         assert not [name for name in _imports(path) if _is(name, "scripts")]
+    if not place.startswith("answers"):
+        assert not [name for name in _imports(path) if _is(name, "answers")], f"{place} needs what may be deleted"
 
 
 def test_the_command_line_imports_nothing_heavy_at_its_top():

@@ -271,13 +271,6 @@ def test_the_commands_of_the_page_make_a_callback(compose, command):
     assert isinstance(instantiate(config.batching, _convert_="all"), BatchSizeScheduler)
 
 
-def test_the_pages_counts_are_those_that_its_command_prints():
-    from scripts.draw_batch_schedules import EPOCHS, PLANNED, SAMPLES
-
-    for name, settings in PLANNED.items():
-        assert f"\n{name:28}{BatchSizeScheduler(**settings).total_updates(SAMPLES, EPOCHS):>8,}" in PAGE
-
-
 def test_a_varying_size_is_drawn_under_the_loss(trial, tmp_path, monkeypatch):
     from matplotlib.axes import Axes
 

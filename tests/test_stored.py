@@ -7,7 +7,6 @@ import pytest
 from omegaconf import OmegaConf
 
 from evaluate import evaluate
-from scripts.descent.paths import read_descents
 from src.trial.command_line import resumed_arguments
 from src.trial.stored import is_known, read_stored, strangers
 
@@ -168,7 +167,6 @@ def test_no_door_runs_what_it_does_not_know(trial, tmp_path, monkeypatch):
         directory = tmp_path / place
         for door in (
             lambda: evaluate(directory),  # noqa: B023 - called at once
-            lambda: read_descents([directory]),  # noqa: B023
             lambda: resumed_arguments([f"resume={directory}"]),  # noqa: B023
         ):
             with pytest.raises(ValueError, match=r"tests\.test_stored\.touch.*trust=true"):

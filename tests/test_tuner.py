@@ -13,12 +13,10 @@ from src.callbacks.checkpoint import better
 from src.callbacks.history import read_history
 from src.datamodules.arrays import ArrayDataModule
 from src.studies.report.study_directory import read_study_directory
-from src.sweeps import study_sweep
 from src.tuner import tuner
 from src.tuner.plan import Plan
 from src.tuner.tried import Tried, curve, read_tried, winner
-from tests.conftest import ROOT
-from tests.sweep_helpers import results, sweep, write_study
+from tests.sweep_helpers import sweep, write_study
 
 TINY = ("epochs=2", "updates_per_epoch=4", "model.units=[8]")
 RATE = "tuner.space={lr:{log:[1e-4,1e-1]}}"
@@ -307,15 +305,3 @@ def test_a_study_of_runs_that_tune_themselves_shows_the_expected_best_by_setting
     evidence = read_study_directory(directory)
     assert not evidence.errors
     assert evidence.counter("updates", "tpe") == 12
-
-
-def test_the_shipped_search_study_runs_in_seconds(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(study_sweep, "report", lambda directory, name: None)
-    sweep(tmp_path, "study=search", "study.smoke=true", "study.seeds=1", f"data_dir={ROOT / 'data'}")
-    found = results(tmp_path / "studies" / "search-smoke")
-    assert len(found) == 8
-    assert {result["status"] for result in found.values()} == {"completed"}
-    assert {result["counters"]["settings"] for result in found.values()} == {2}
-    said = capsys.readouterr().out
-    assert "duplicate_arms" not in said
-    assert "missing_cell" not in said

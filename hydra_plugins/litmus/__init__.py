@@ -1,10 +1,15 @@
-"""Registers the sweepers of studies and searches; Hydra looks for plugins in `hydra_plugins` only, at every start."""
+"""Registers the sweepers of studies and searches, and where else configurations lie.
+
+Hydra looks for plugins in `hydra_plugins` only, at every start.
+"""
 
 from pathlib import Path
 from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper, BasicSweeperConf
+from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
+from hydra.plugins.search_path_plugin import SearchPathPlugin
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
@@ -14,6 +19,16 @@ from src.trial.offline import told_of_sweep
 
 # A worker process imports this module with the first job it is handed, and composes that job's configuration next.
 register_resolvers()
+
+ANSWERS = Path(__file__).parents[2] / "answers" / "configs"
+
+
+class AnswersSearchPath(SearchPathPlugin):
+    """The studies and experiments of this project's own answers, as long as that folder is there."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        if ANSWERS.is_dir():
+            search_path.append("answers", f"file://{ANSWERS}")
 
 
 class PlainSweeper(BasicSweeper):

@@ -18,7 +18,10 @@ NOT_IN_HASH_BELOW = {"data": ("data_dir",), "model": ("recompute",), "callbacks"
 # What `numerics` has the effect of: `auto` on a machine without an accelerator is `cpu`.
 TOLD_BY_NUMERICS = {"trainer": ("accelerator", "devices")}
 # Today's path of a class that was moved → the path it had, by which it is hashed: moving code changes no number.
-MOVED: Mapping[str, str] = {}
+MOVED: Mapping[str, str] = {
+    "answers.exhibits.landscape.Landscape": "src.models.landscape.Landscape",
+    "answers.exhibits.gradient_noise.GradientNoise": "src.datamodules.gradient_noise.GradientNoise",
+}
 
 
 def config_hash(config: Mapping[str, Any], numerics: Mapping[str, Any]) -> str:

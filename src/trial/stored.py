@@ -17,7 +17,7 @@ from omegaconf.grammar_parser import parse
 
 ROOT = Path(__file__).parents[2]
 # Classes of these are known; LightningCLI is one that would make others by their names.
-KNOWN = ("src", "torch.nn", "torch.optim", "pytorch_lightning", "torchmetrics")
+KNOWN = ("src", "answers", "torch.nn", "torch.optim", "pytorch_lightning", "torchmetrics")
 UNKNOWN = ("pytorch_lightning.cli",)
 # What is written into .hydra; other files and folders there Hydra would find as parts of the configuration.
 OF_HYDRA = ("config.yaml", "hydra.yaml", "overrides.yaml")

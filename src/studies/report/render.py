@@ -29,18 +29,18 @@ def markdown(document: Document) -> str:
     return _environment().get_template("report.md.j2").render(document=document, symbols=SYMBOLS)
 
 
-def rendered(template: str, **values: Any) -> str:
-    """A template of this package, filled."""
-    return _environment().get_template(template).render(**values)
+def rendered(template: Path, **values: Any) -> str:
+    """A template of one's own, filled; it has what the report's have."""
+    return _environment(template.parent).get_template(template.name).render(**values)
 
 
 @cache
-def _environment() -> Environment:
+def _environment(folder: Path = TEMPLATES) -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
+        loader=FileSystemLoader(folder),
         autoescape=lambda name: bool(name) and "html" in str(name),
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -1,0 +1,1 @@
+"""Publication: a study's directory → its page → one index over all claims → the head of the README."""

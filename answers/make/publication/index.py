@@ -1,0 +1,123 @@
+"""The index of all published studies: every claim with its verdict, what was not run, what cannot be decided."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+
+from answers.make.publication.plans import Plan
+from answers.make.publication.rows import AS_REPORTED, COLUMNS, NOT_RUN, Row
+from answers.make.publication.summary import Summary
+from answers.make.publication.unanswerable import Unanswerable, measured
+from src.studies.report.render import SYMBOLS, rendered
+from src.studies.report.wording import count
+from src.tables import table_text
+
+VERDICTS = ("confirmed", "rejected", "inconclusive", NOT_RUN)
+SIGNS = {**SYMBOLS, NOT_RUN: "·"}
+REGIMES = ("repaired", "as reported")
+
+
+@dataclass(frozen=True)
+class Index:
+    """What answers/studies holds, and what it does not hold; `kept` are the claims without a verdict, kept by hand."""
+
+    summaries: Sequence[Summary]
+    plans: Sequence[Plan] = ()
+    kept: Sequence[Unanswerable] = ()
+    tuning_report: bool = False
+    replication: bool = False
+
+    @cached_property
+    def rows(self) -> list[Row]:
+        """Every prediction, by document, part, study (the repaired regime first)."""
+        judged = [row for summary in self.summaries for row in summary.rows]
+        planned = [row for plan in self.plans for row in plan.rows]
+        return sorted([*judged, *planned], key=order)
+
+    @cached_property
+    def unanswerable(self) -> list[Unanswerable]:
+        """The claims kept by hand that are no prediction's; a part of one may be beyond judging alone."""
+        judged = {(row.document, row.claim.rstrip(".")) for row in self.rows}
+        return [one for one in self.kept if (one.document, one.claim.rstrip(".")) not in judged]
+
+    @cached_property
+    def documents(self) -> list[str]:
+        """The documents whose claims are judged or told to be beyond judging."""
+        named = [*(row.document for row in self.rows), *(entry.document for entry in self.unanswerable)]
+        return sorted(set(named) - {""})
+
+    @property
+    def unfinished(self) -> list[Plan]:
+        """Studies that were not run, or not as far as their file asks."""
+        return [plan for plan in self.plans if not plan.complete]
+
+    def labels(self, name: str) -> list[str]:
+        """What to know of a study's verdicts before believing them."""
+        found = [label for one in self.summaries if one.name == name for label in one.labels]
+        return [*found, *(plan.label for plan in self.plans if plan.name == name and plan.label)]
+
+    def tally(self, regime: str | None = None) -> dict[str, int]:
+        """Predictions by verdict."""
+        own = [row for row in self.rows if regime in (None, row.regime)]
+        return {word: sum(row.verdict == word for row in own) for word in VERDICTS}
+
+    @property
+    def headline(self) -> str:
+        """79 predictions from 5 documents: 30 confirmed, …"""
+        told = ", ".join(f"{amount} {word}" for word, amount in self.tally().items() if amount)
+        return f"{count(len(self.rows), 'prediction')} from {count(len(self.documents), 'document')}: {told}"
+
+
+# The parts of a document that have an order; headings without a number keep the order of the study's file.
+NUMBERED = re.compile(r"(Part|Hypothesis|Q|section) ?\d+\w*")
+
+
+def order(row: Row) -> tuple[object, ...]:
+    """Document, its claims before our controls, part, study, regime; ties keep the order of the study's file."""
+    part = NUMBERED.match(row.part)
+    study = row.study.removesuffix(AS_REPORTED)
+    return row.document, row.control, natural(part[0] if part else ""), study, REGIMES.index(row.regime)
+
+
+def natural(text: str) -> list[tuple[int, str]]:
+    """Part 2 before Part 10, Part 1 before Part 1b."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", text)]
+
+
+def index_markdown(index: Index) -> str:
+    """README.md of answers/studies."""
+    return rendered(
+        Path(__file__).with_name("index.md.j2"),
+        index=index,
+        signs=SIGNS,
+        regimes=REGIMES,
+        verdicts=VERDICTS,
+        published={summary.name for summary in index.summaries},
+        measured=lambda entry: measured(entry, index.summaries),
+        verdict=shown,
+        seeds=seeds,
+    )
+
+
+def shown(row: Row) -> str:
+    """✗ rejected (negligible)."""
+    told = f"{SIGNS[row.verdict]} {row.verdict}"
+    return f"{told} ({row.cause})" if row.cause else told
+
+
+def seeds(row: Row) -> str:
+    """The seeds behind a verdict, and how many would decide what is undecided."""
+    if row.verdict == NOT_RUN:
+        return "—"
+    return f"{row.n}; about {row.seeds_needed:,} would decide" if row.seeds_needed else str(row.n)
+
+
+def index_csv(index: Index) -> str:
+    """verdicts.csv: the index's rows at full precision, with each study's labels."""
+    judged = [asdict(row) | {"labels": "; ".join(index.labels(row.study))} for row in index.rows]
+    columns = [*COLUMNS, "labels"]
+    return table_text(columns, [[cells[name] for name in columns] for cells in judged])

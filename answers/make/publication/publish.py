@@ -1,0 +1,80 @@
+"""A finished study's directory → DOCS/NAME: its page, figures, results, verdicts, question and summary."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+from answers.make.publication.page import page
+from answers.make.publication.paths import without_paths
+from answers.make.publication.small_png import smaller
+from answers.make.publication.summary import FILE, summary_json, summary_of
+from src.legible import read_object
+from src.studies.judgement import verdicts_json
+from src.studies.report.evidence import Evidence
+from src.studies.report.render import markdown
+from src.studies.report.study_directory import read_study_directory
+from src.studies.report.wording import count
+from src.studies.report.write import AUTHOR, author_words, results_csv, write
+
+
+def publish(directory: Path, root: Path) -> Path:
+    """Publishes a study and gives its new directory; whole or not at all, and what its author wrote there stays.
+
+    Raises:
+        FileNotFoundError: when the directory holds no study.
+        ValueError: for a smoke run or a study that lacks trials: a verdict of a part would be made up.
+    """
+    evidence = read_study_directory(directory)
+    refuse_unfinished(directory, evidence)
+    place = root / directory.resolve().name
+    evidence = replace(evidence, words={**evidence.words, **author_words(place)})
+    root.mkdir(parents=True, exist_ok=True)
+    for left in root.glob(f".{place.name}.*"):  # of a publication that was killed
+        shutil.rmtree(left)
+    part, old = (place.with_name(f".{place.name}.{os.getpid()}.{word}") for word in ("part", "old"))
+    try:
+        fill(part, place.name, evidence, (directory / "study.yaml").read_text(encoding="utf-8"))
+        if place.exists():
+            if (place / AUTHOR).is_file():
+                shutil.copyfile(place / AUTHOR, part / AUTHOR)
+            place.replace(old)
+        part.replace(place)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+        if old.exists() and not place.exists():
+            old.replace(place)
+        shutil.rmtree(old, ignore_errors=True)
+    return place
+
+
+def refuse_unfinished(directory: Path, evidence: Evidence) -> None:
+    """Only a study whose every trial ended has verdicts to publish."""
+    if read_object(directory / "command.json").get("smoke"):
+        raise ValueError(f"{directory} is a smoke run, whose numbers say nothing; publish the study itself")
+    missing = evidence.missing
+    if missing:
+        asked = len(evidence.study.arms) * len(evidence.study.seeds)
+        arm, seed = missing[0]
+        raise ValueError(
+            f"{directory} lacks {count(len(missing), 'trial')} of {asked} (the first: {arm} seed {seed}), and a part "
+            f"has no verdict; finish it: {evidence.command}"
+        )
+
+
+def fill(directory: Path, name: str, evidence: Evidence, study: str) -> None:
+    """Writes all files of a published study."""
+    shown = page(evidence, name)
+    for picture in shown.pictures:
+        write(directory / "figures" / f"{picture.name}.png", smaller(picture.png))
+    texts = {
+        "report.md": markdown(shown),
+        "results.csv": results_csv(evidence),
+        "verdicts.json": verdicts_json(evidence.judgement),
+        "study.yaml": study,
+        FILE: summary_json(summary_of(name, evidence, shown)),
+    }
+    for file, text in texts.items():
+        write(directory / file, without_paths(text))

@@ -1,0 +1,98 @@
+"""Publish finished studies: their pages, the index of every claim, the hyperparameter report of document 001.
+
+python answers/make/publish.py studies/NAME …            a finished study's page, figures and tables
+python answers/make/publish.py --index --readme README.md      every claim in one table, its head in the README
+python answers/make/publish.py studies --tuning-report   document 001's hyperparameter report, filled in
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))
+
+from src.trial.command_line import answer  # noqa: E402
+
+PUBLISHED = ROOT / "answers" / "studies"
+
+
+def arguments(given: list[str] | None = None) -> argparse.Namespace:
+    """What was typed."""
+    parser = argparse.ArgumentParser(
+        prog="answers/make/publish.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("studies", type=Path, nargs="*", help="directories of finished studies")
+    into = parser.add_mutually_exclusive_group()
+    into.add_argument("--index", action="store_true", help="write the index of what is published")
+    into.add_argument("--tuning-report", action="store_true", help="write tuning_report.md from a folder of studies")
+    parser.add_argument("--readme", type=Path, help="with --index: fill the block of verdicts in this file")
+    parser.add_argument("-o", "--output", type=Path, default=PUBLISHED, help="where pages go; answers/studies")
+    return parser.parse_args(given)
+
+
+def main(given: list[str] | None = None) -> None:
+    """Does the one thing that the arguments ask for."""
+    asked = arguments(given)
+    if asked.readme and not asked.index:
+        raise ValueError(f"--readme {asked.readme} takes the index's head: add --index")
+    if asked.index:
+        write_index(asked.output, asked.readme)
+        return
+    if not asked.studies:
+        raise ValueError("say what to publish: directories of finished studies, or --index")
+    for path in asked.studies:
+        if not path.exists():
+            raise FileNotFoundError(f"{path}: no such file or directory")
+    if asked.tuning_report:
+        write_tuning_report(asked.studies[0], asked.output)
+    else:
+        publish_studies(asked.studies, asked.output)
+
+
+def publish_studies(directories: list[Path], root: Path) -> None:
+    """The page of each study; those that cannot be published are told at the end."""
+    from answers.make.publication.publish import publish
+
+    refused = []
+    for directory in directories:
+        try:
+            print(publish(directory, root))
+        except (ValueError, FileNotFoundError) as problem:
+            refused.append(str(problem))
+    if refused:
+        raise ValueError("not published: " + " | ".join(refused))
+
+
+def write_index(root: Path, readme: Path | None) -> None:
+    """README.md and verdicts.csv of the published studies, and the README's block."""
+    from answers.make.publication.index import index_csv, index_markdown
+    from answers.make.publication.read import read_index
+    from answers.make.publication.readme import readme_block, with_block
+    from answers.make.publication.replication import PAGE, replication_markdown
+    from answers.make.publication.study_nodes import study_nodes
+    from src.studies.report.write import write
+
+    if not root.is_dir():
+        raise FileNotFoundError(f"{root}: no such directory; publish a study there first")
+    index = read_index(root, study_nodes())
+    texts = {root / "README.md": index_markdown(index), root / "verdicts.csv": index_csv(index)}
+    replication = replication_markdown(root)
+    if replication:
+        texts[root / PAGE] = replication
+    if readme:
+        texts[readme] = with_block(readme.read_text(encoding="utf-8"), readme_block(root, index), readme.name)
+    for path, text in texts.items():
+        write(path, text)
+        print(path)
+
+
+def write_tuning_report(studies: Path, root: Path) -> None:
+    """The hyperparameter report from the directories of its studies."""
+    from answers.make.tuning_report.write import write_tuning_report as write_report_into
+
+    print(write_report_into(studies, root))
+
+
+if __name__ == "__main__":
+    answer(main)

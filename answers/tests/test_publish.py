@@ -1,0 +1,368 @@
+"""Publication: a finished study's page, one index over all claims, the README's head; and no claim is forgotten."""
+
+import io
+import json
+import re
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from answers.make import publish as script
+from answers.make.publication import publish as publishing
+from answers.make.publication.index import Index, index_csv, index_markdown
+from answers.make.publication.paths import portable, without_paths
+from answers.make.publication.plans import read_plan
+from answers.make.publication.publish import publish
+from answers.make.publication.read import read_index
+from answers.make.publication.readme import BEGIN, BLOCK, END, readme_block, with_block
+from answers.make.publication.replication import replication_markdown
+from answers.make.publication.rows import place_of
+from answers.make.publication.small_png import smaller
+from answers.make.publication.study_nodes import study_nodes
+from answers.make.publication.summary import overrides, read_summaries, read_summary
+from answers.make.publication.unanswerable import measured, read_entry, read_unanswerable
+from src.studies.judgement import judge
+from src.studies.report.figures.strips import strips
+from src.studies.report.study_directory import read_study_directory
+from src.studies.results_table import read_results
+from src.studies.study import read_study
+from src.studies.study_file import read_study_file
+from src.trial.command_line import answer
+from tests.conftest import ROOT
+from tests.report_data import NODE, write_study
+
+DOCS = ROOT / "answers" / "studies"
+AGAIN = "run python answers/make/publish.py --index --readme README.md"
+COMMAND = "python train.py -m study=dropout_norm hydra.sweep.dir=/mnt/disk/runs/x data_dir=/usr/share/datasets"
+
+
+def finished(directory, **command):
+    """A study's directory with all of its trials; one of them diverged."""
+    write_study(directory)
+    (directory / "command.json").write_text(json.dumps({"study": "dropout_norm", "command": COMMAND, **command}))
+    return directory
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """A finished study's directory."""
+    return finished(tmp_path_factory.mktemp("studies") / "dropout_norm")
+
+
+@pytest.fixture(scope="module")
+def published(study, tmp_path_factory):
+    """Where it was published."""
+    return publish(study, tmp_path_factory.mktemp("docs") / "studies")
+
+
+@pytest.fixture(scope="module")
+def nodes():
+    """The study files of the project."""
+    return study_nodes()
+
+
+@pytest.fixture(scope="module")
+def index(nodes):
+    """The index of the project."""
+    return read_index(DOCS, nodes)
+
+
+@pytest.fixture
+def cheap(monkeypatch):
+    """Publication without its pictures, which take their time."""
+
+    def fill(directory, name, evidence, study):
+        (directory).mkdir()
+        (directory / "report.md").write_text(f"{name} {evidence.words}")
+
+    monkeypatch.setattr(publishing, "fill", fill)
+
+
+@pytest.fixture
+def refused(capsys):
+    """The one sentence with which answers/make/publish.py refuses these arguments."""
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            answer(lambda: script.main([str(argument) for argument in arguments]))
+        assert ended.value.code == 1
+        said = capsys.readouterr().err.strip()
+        assert len(said.splitlines()) == 1
+        return said
+
+    return run
+
+
+def files(directory):
+    """Every file with its bytes."""
+    return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+
+
+def test_a_published_study_has_its_page_its_tables_and_the_pictures_that_the_page_shows(published):
+    text = (published / "report.md").read_text()
+    shown = set(re.findall(r"\]\((figures/[^)]+)\)", text))
+    found = files(published)
+    tables = {"report.md", "results.csv", "verdicts.json", "study.yaml", "summary.json"}
+    assert set(found) == tables | shown
+    assert {"figures/results-loss.png", "figures/forest-loss.png"} <= shown
+    assert "further figures are drawn by the command above" in text
+    assert sum(map(len, found.values())) < 400_000
+
+
+def test_no_published_file_names_a_place_of_this_machine(published, study):
+    for name, content in files(published).items():
+        if not name.endswith(".png"):
+            for place in (str(study.parent), "/mnt", "/usr"):
+                assert place not in content.decode(), f"{name}: {place}"
+    assert "python train.py -m study=dropout_norm\n" in (published / "report.md").read_text()
+
+
+def test_the_published_table_and_question_give_the_published_verdicts(published):
+    asked = read_study_file(published / "study.yaml")
+    again = judge(asked, read_results(asked, published / "results.csv")).verdicts
+    stored = json.loads((published / "verdicts.json").read_text())
+    assert {name: one.verdict for name, one in again.items()} == {name: stored[name]["verdict"] for name in again}
+    assert {name: one.mean for name, one in again.items()} == {
+        name: pytest.approx(stored[name]["mean"], rel=1e-9) for name in again
+    }
+
+
+def test_publishing_again_changes_nothing_but_for_the_authors_words(study, published, tmp_path):
+    place = tmp_path / "dropout_norm"
+    shutil.copytree(published, place)
+    (place / "author.yaml").write_text("why: Because.\n")
+    (place / "figures" / "of-an-earlier-page.png").touch()
+    assert publish(study, tmp_path) == place
+    before, after = files(published), files(place)
+    assert "Because." in after.pop("report.md").decode()
+    assert after.pop("author.yaml") == b"why: Because.\n"
+    assert after == {name: content for name, content in before.items() if name != "report.md"}
+    assert [path.name for path in tmp_path.iterdir()] == ["dropout_norm"]
+
+
+def test_what_breaks_while_publishing_leaves_what_was_there(study, tmp_path, monkeypatch, cheap):
+    place = publish(study, tmp_path)
+    before = files(place)
+
+    def broken(directory, *_):
+        directory.mkdir()
+        (directory / "report.md").write_text("half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(publishing, "fill", broken)
+    with pytest.raises(OSError, match="disk full"):
+        publish(study, tmp_path)
+    assert files(place) == before
+    assert [path.name for path in tmp_path.iterdir()] == ["dropout_norm"]
+
+
+def test_a_smoke_run_a_part_and_what_is_no_study_are_refused_and_the_others_published(tmp_path, refused, cheap):
+    studies, docs = tmp_path / "studies", tmp_path / "docs"
+    finished(studies / "whole")
+    finished(studies / "smoke", smoke=True)
+    finished(studies / "part")
+    (studies / "part" / "trials" / "dropout=0.1,norm=none" / "seed=3" / "result.json").unlink()
+    (studies / "other").mkdir()
+    said = refused(*sorted(studies.iterdir()), "-o", docs)
+    assert "smoke is a smoke run" in said
+    assert "part lacks 1 trial of 20 (the first: dropout=0.1,norm=none seed 3), and a part has no verdict" in said
+    assert "other: expected a study's directory" in said
+    assert [path.name for path in docs.iterdir()] == ["whole"]
+
+
+def test_the_index_has_every_verdict_of_a_published_study(published):
+    found = read_index(published.parent, {})
+    evidence = read_summary(published)
+    text = index_markdown(found)
+    assert found.headline.startswith("4 predictions from 1 document: ")
+    for row in evidence.rows:
+        assert row.effect
+        assert row.verdict in text
+        assert row.claim in text
+    stored = json.loads((published / "verdicts.json").read_text())
+    assert {row.prediction: (row.verdict, row.mean, row.n) for row in found.rows} == {
+        name: (one["verdict"], one["mean"], one["n"]) for name, one in stored.items() if name != "lint"
+    }
+    assert index_csv(found).count("\n") == len(evidence.rows) + 1
+    assert sum(found.tally().values()) == len(found.rows)
+
+
+def test_an_effect_is_the_change_of_the_metric_with_its_interval(published, study):
+    evidence = read_study_directory(study)
+    row = next(row for row in read_summary(published).rows if row.prediction == "combined_wins")
+    quantity = evidence.study.quantities["loss"]
+    assert row.effect.startswith(f"test loss {quantity.change(row.mean)} [")
+    assert "needed ≥ 2 %" in row.effect
+
+
+def test_what_a_study_file_asks_beyond_what_is_published_is_missing(published):
+    root = published.parent
+    assert read_plan("dropout_norm", NODE, published).complete
+    more = read_plan("dropout_norm", {**NODE, "seeds": 8}, published)
+    assert (more.trials, more.tuning_trials, more.label) == (4 * 3, 0, "5 of 8 seeds")
+    wider = {**NODE, "factors": {"dropout": [0.0, 0.1], "norm": ["none", "instance", "batch"]}, "predictions": {}}
+    plan = read_plan("dropout_norm", wider, published)
+    assert (plan.trials, plan.tuning_trials) == (2 * 5, 2 * 6)
+    assert plan.missing == "10 trials; 12 tuning trials; asked otherwise since: factors, predictions"
+    new = read_plan("other", NODE, root / "other")
+    assert (new.trials, new.tuning_trials, new.command) == (20, 24, "python train.py -m study=other")
+    assert [row.verdict for row in new.rows] == ["not run"] * 4
+    text = index_markdown(Index(read_summaries(root), [more, new]))
+    assert "| other | 20 trials; 24 tuning trials | `python train.py -m study=other` |" in text
+    assert "| 4 | 5 | 20 | 24 | 5 of 8 seeds |" in text
+
+
+def test_a_failed_trial_is_missing_and_a_diverged_one_is_not(published, tmp_path):
+    place = tmp_path / "dropout_norm"
+    place.mkdir()
+    for name in ("study.yaml", "results.csv"):
+        (place / name).write_text((published / name).read_text())
+    assert "FloatingPointError" in (place / "results.csv").read_text()
+    assert read_plan("dropout_norm", NODE, place).trials == 0
+    (place / "results.csv").write_text((place / "results.csv").read_text().replace("FloatingPointError", "OSError"))
+    assert read_plan("dropout_norm", NODE, place).trials == 1
+
+
+def test_a_study_file_that_cannot_be_read_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"^configs/study/odd.yaml: study must have either factors"):
+        read_plan("odd", {"question": "?", "quantities": {"loss": "test/loss"}}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("whole", "own", "place"),
+    [
+        ("004_a.txt, Part 3", "Expected outcomes", ("004_a.txt", "Part 3, Expected outcomes")),
+        ("004_a.txt, Part 2", "Part 2, Results", ("004_a.txt", "Part 2, Results")),
+        ("001_b.txt, Hypothesis 1 and Experiment 1", "Hypothesis 1", ("001_b.txt", "Hypothesis 1")),
+        ("001_b.txt, Hypothesis 3", "002_c.txt, Q4", ("002_c.txt", "Q4")),
+        ("000_d.txt", "control", ("000_d.txt", "control")),
+        ("000_d.txt", "", ("000_d.txt", "")),
+        ("", "", ("", "")),
+    ],
+)
+def test_a_claim_is_placed_in_its_document(whole, own, place):
+    assert place_of(read_study({**NODE, "source": whole}), own) == place
+
+
+def test_few_seeds_and_other_settings_are_labelled(published):
+    summary = read_summary(published)
+    assert summary.labels == []
+    few = replace(summary, seeds=3, failed=1, command=f"{summary.command} epochs=3 study.seeds=3 threads=1")
+    assert few.labels == ["exploratory: 3 seeds", "1 trial failed", "run with epochs=3"]
+    assert overrides("python train.py -m study=a study.nuisance=null hydra/launcher=joblib") == ["study.nuisance=null"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "told"),
+    [
+        ("text", "must be a mapping"),
+        ({"claim": "a", "source": "004_a.txt, 1"}, "lacks the key 'reason'"),
+        ({"claim": "a", "source": "somewhere", "reason": "b"}, "must name a document and its part"),
+        ({"claim": "a", "source": "004_a.txt, 1", "reason": "b", "because": 1}, "unknown key 'because'"),
+        ({"claim": "a", "source": "004_a.txt, 1", "reason": "b", "beside": {"study": "x"}}, "lacks the key 'what'"),
+    ],
+)
+def test_a_damaged_claim_without_a_verdict_is_refused(entry, told):
+    with pytest.raises(ValueError, match=re.escape(told)):
+        read_entry(entry, "entry 1")
+
+
+def test_what_was_measured_instead_stands_beside_a_claim_without_a_verdict(published):
+    node = {
+        "claim": "20,346",
+        "source": "004_a.txt, 1",
+        "reason": "b",
+        "beside": {"study": "dropout_norm", "what": "params"},
+    }
+    entry = read_entry(node, "entry 1")
+    assert measured(entry, []) == "params in dropout_norm: not run yet"
+    assert "dropout=0,norm=none 78,858" in measured(entry, read_summaries(published.parent))
+
+
+@given(st.text(alphabet="/ab1. :=-", max_size=30))
+def test_what_has_no_path_left_is_not_cut_further(text):
+    assert without_paths(without_paths(text)) == without_paths(text)
+
+
+def test_paths_are_cut_and_nothing_else_is():
+    assert without_paths("FileNotFoundError: /home/me/data/x.gz: none") == "FileNotFoundError: …/x.gz: none"
+    for kept in ("train/loss", "https://example.org/a/b", "1/2", "and/or", "figures/a.png", "studies/NAME/trials/ARM"):
+        assert without_paths(kept) == kept
+    assert portable(COMMAND) == "python train.py -m study=dropout_norm"
+    assert (
+        portable("python train.py -m study=x 'study.seeds=[1, 2]'") == "python train.py -m study=x 'study.seeds=[1, 2]'"
+    )
+
+
+def test_a_smaller_picture_is_the_same_picture(published, study):
+    evidence = read_study_directory(study)
+    png = strips(evidence, evidence.leading).png
+    small = smaller(png)
+    assert len(small) < len(png) / 2
+    before, after = (np.asarray(Image.open(io.BytesIO(one)).convert("RGB"), dtype=int) for one in (png, small))
+    assert before.shape == after.shape
+    assert np.abs(before - after).max() < 32
+
+
+def test_the_readme_block_is_put_between_its_markers_or_refused():
+    text = f"before\n{BEGIN}\nold\n{END}\nafter\n"
+    assert with_block(text, "new\n", "README.md") == f"before\n{BEGIN}\nnew\n{END}\nafter\n"
+    assert with_block(with_block(text, "\\1 new\n", "x"), "b\n", "x") == with_block(text, "b\n", "x")
+    with pytest.raises(ValueError, match=r"README.md has no lines"):
+        with_block("nothing", "new", "README.md")
+
+
+def test_a_picture_that_no_study_has_is_refused(published, tmp_path):
+    found = read_index(published.parent, {"later": NODE})
+    (published.parent / "readme.yaml").write_text("pictures: [{study: dropout_norm, figure: results-los}]\n")
+    with pytest.raises(ValueError, match=r"no figure 'results-los'; did you mean 'results-loss'\?"):
+        readme_block(published.parent, found)
+    (published.parent / "readme.yaml").write_text(
+        "pictures: [{study: dropout_norm, figure: results-loss}, {study: later, figure: any}]\n"
+    )
+    block = readme_block(published.parent, found)
+    assert re.findall(r"\]\((\S+\.png)\)", block) == ["answers/studies/dropout_norm/figures/results-loss.png"]
+    (published.parent / "readme.yaml").unlink()
+
+
+def test_mistyped_commands_are_refused(refused, tmp_path):
+    assert "add --index" in refused("--readme", "README.md")
+    assert "say what to publish" in refused()
+    assert "no such directory; publish a study there first" in refused("--index", "-o", tmp_path / "none")
+
+
+# What the repository holds.
+
+
+def test_the_index_and_the_readme_are_those_of_the_published_studies(index):
+    assert (DOCS / "README.md").read_text() == index_markdown(index), AGAIN
+    assert (DOCS / "verdicts.csv").read_text() == index_csv(index), AGAIN
+    assert (DOCS / "replication.md").read_text() == replication_markdown(DOCS), AGAIN
+    assert BLOCK.search((ROOT / "README.md").read_text())[0] == readme_block(DOCS, index), AGAIN
+
+
+CLAIMS = yaml.safe_load((ROOT / "answers" / "tests" / "claims.yaml").read_text())
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim["key"])
+def test_no_claim_of_the_documents_is_forgotten(index, claim):
+    listed = [(row.document, row.claim) for row in index.rows]
+    listed += [(entry.document, entry.claim) for entry in read_unanswerable(DOCS)]
+    own = [text for document, text in listed if document == claim["document"]]
+    assert any(claim["words"].lower() in text.lower() for text in own), (
+        f"{claim['key']} is in no study and has no reason"
+    )
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda path: str(path.relative_to(DOCS)))
+def test_published_pages_link_to_what_is_there_and_name_no_machine(page):
+    text = page.read_text()
+    for target in re.findall(r"\]\(([^)#]+)\)", text):
+        assert target.startswith("http") or (page.parent / target).exists(), target
+    assert without_paths(text) == text

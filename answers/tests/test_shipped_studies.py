@@ -1,0 +1,98 @@
+"""Every study of configs/study runs from its question to its trials in a smoke run, and says what it asks and costs."""
+
+import re
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+from src.datamodules.arrays import Source
+from src.datamodules.fashion_mnist import FashionMNIST
+from src.seeds import derived_seed
+from src.sweeps import smoke, study_sweep
+from tests.conftest import ROOT
+from tests.data_helpers import require_ads
+from tests.sweep_helpers import results, sweep
+
+FILES = sorted((ROOT / "answers" / "configs" / "study").glob("*.yaml"))
+HEADER = ("Asks:", "Expected:", "Cost:", "Command:")
+# Fresh draws of mnist1d take seconds at their size.
+FEW_SAMPLES = ["data.train=300", "data.val=50", "data.test=50"]
+# Two levels of each of two factors say as much about a grid's running as all 36 cells do.
+CORNERS = {
+    "units": ["study.factors.units_1=[16,512]", "study.factors.units_2=[16,512]"],
+    "lr_by_batch": ["study.factors.batch_size=[8,512]", "study.factors.lr=[2.5e-4,4e-3]"],
+}
+
+
+@pytest.fixture
+def few_images(monkeypatch):
+    """Fashion-MNIST with noise for images, 700 of them: a smoke run's trials then cost what they compute."""
+
+    def load(self):
+        generator = torch.Generator().manual_seed(derived_seed("few images"))
+        y = torch.arange(700) % self.classes
+        x = torch.randn(len(y), *self.input_shape, generator=generator)
+        return Source(x, y, torch.arange(len(y)) >= 600, "noise")
+
+    monkeypatch.setattr(FashionMNIST, "load", load)
+
+
+@pytest.fixture
+def unreported(monkeypatch):
+    """The course without the report, whose pictures take seconds and have tests of their own."""
+    monkeypatch.setattr(study_sweep, "report", lambda directory, name: None)
+
+
+def lineage(path):
+    """The file and those that it goes on from."""
+    parents = [
+        entry for entry in OmegaConf.load(path).get("defaults", []) if isinstance(entry, str) and entry != "_self_"
+    ]
+    return [path, *(file for parent in parents for file in lineage(path.with_name(f"{parent}.yaml")))]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_study_runs_in_seconds(tmp_path, monkeypatch, unreported, few_images, capsys, path):
+    said = "".join(file.read_text() for file in lineage(path))
+    # What else a smoke run does, more of the same, is tested with the engine.
+    monkeypatch.setattr(smoke, "SIZES", smoke.SIZES | {"updates_per_epoch": 1})
+    monkeypatch.setattr(smoke, "TUNING_TRIALS", 1)
+    overrides = ["study.seeds=1", *CORNERS.get(path.stem.removesuffix("_as_reported"), [])]
+    if "/data: mnist1d" in said and "draw: fresh" in said:
+        overrides += FEW_SAMPLES
+    if "/data: social_network_ads" in said:
+        overrides.append(f"data_dir={require_ads().parent}")
+    sweep(tmp_path, f"study={path.stem}", "study.smoke=true", "threads=1", *overrides)
+    directory = tmp_path / "studies" / f"{path.stem}-smoke"
+    study = OmegaConf.load(directory / "study.yaml")
+    arms = OmegaConf.load(directory / "arms.json")
+    found = results(directory)
+    seeds = 1 if not study.get("nuisance") else 1 + len(list((directory / "tuning").glob("*/trial=*"))) / len(arms)
+    assert len([place for place in found if place.startswith("trials/")]) == len(arms)
+    assert len(found) >= len(arms) * seeds
+    unfinished = {place: result["error"] for place, result in found.items() if result["status"] != "completed"}
+    # Tuning may try a rate that diverges; what is judged may not fail in a few updates.
+    assert [place for place, error in unfinished.items() if "tuning" not in place or "became" not in error] == []
+    assert OmegaConf.load(directory / "command.json").smoke
+    assert not re.search(r"duplicate_arms|no_sesoi", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_study_says_what_it_asks_what_to_expect_what_it_costs_and_how_to_start_it(path):
+    text = path.read_text()
+    comments = "".join(line for line in text.splitlines(keepends=True) if line.startswith("#"))
+    assert [word for word in HEADER if f"# {word}" not in comments] == []
+    assert "?" not in re.findall(r"# (?:Expected|Cost): (.*)", comments)
+    assert f"# Command: python train.py -m study={path.stem} " in comments
+    assert re.search(r"# Asks: 00\d_[0-9a-f]{16}\.txt", comments)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_every_prediction_quotes_a_claim_and_its_source(path):
+    predictions = {}
+    for file in reversed(lineage(path)):
+        own = OmegaConf.to_container(OmegaConf.load(file)).get("study", {})
+        predictions |= own.get("predictions", {})
+    assert predictions
+    assert [name for name, node in predictions.items() if not (node.get("claim") and node.get("source"))] == []
