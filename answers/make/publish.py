@@ -2,7 +2,7 @@
 
 python answers/make/publish.py studies/NAME …            a finished study's page, figures and tables
 python answers/make/publish.py --index --readme README.md      every claim in one table, its head in the README
-python answers/make/publish.py studies --tuning-report   document 001's hyperparameter report, filled in
+python answers/make/publish.py --tuning-report           document 001's hyperparameter report, from what is published
 """
 
 import argparse
@@ -25,7 +25,7 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("studies", type=Path, nargs="*", help="directories of finished studies")
     into = parser.add_mutually_exclusive_group()
     into.add_argument("--index", action="store_true", help="write the index of what is published")
-    into.add_argument("--tuning-report", action="store_true", help="write tuning_report.md from a folder of studies")
+    into.add_argument("--tuning-report", action="store_true", help="write tuning_report.md from the published studies")
     parser.add_argument("--readme", type=Path, help="with --index: fill the block of verdicts in this file")
     parser.add_argument("-o", "--output", type=Path, default=PUBLISHED, help="where pages go; answers/studies")
     return parser.parse_args(given)
@@ -36,18 +36,17 @@ def main(given: list[str] | None = None) -> None:
     asked = arguments(given)
     if asked.readme and not asked.index:
         raise ValueError(f"--readme {asked.readme} takes the index's head: add --index")
-    if asked.index:
-        write_index(asked.output, asked.readme)
+    if asked.index or asked.tuning_report:
+        if asked.studies:
+            raise ValueError(f"{asked.studies[0]} is not asked for: this page is made from what is published")
+        write_index(asked.output, asked.readme) if asked.index else write_tuning_report(asked.output)
         return
     if not asked.studies:
-        raise ValueError("say what to publish: directories of finished studies, or --index")
+        raise ValueError("say what to publish: directories of finished studies, --index or --tuning-report")
     for path in asked.studies:
         if not path.exists():
             raise FileNotFoundError(f"{path}: no such file or directory")
-    if asked.tuning_report:
-        write_tuning_report(asked.studies[0], asked.output)
-    else:
-        publish_studies(asked.studies, asked.output)
+    publish_studies(asked.studies, asked.output)
 
 
 def publish_studies(directories: list[Path], root: Path) -> None:
@@ -87,11 +86,11 @@ def write_index(root: Path, readme: Path | None) -> None:
         print(path)
 
 
-def write_tuning_report(studies: Path, root: Path) -> None:
-    """The hyperparameter report from the directories of its studies."""
+def write_tuning_report(root: Path) -> None:
+    """The hyperparameter report from the published studies."""
     from answers.make.tuning_report.write import write_tuning_report as write_report_into
 
-    print(write_report_into(studies, root))
+    print(write_report_into(PUBLISHED, root))
 
 
 if __name__ == "__main__":

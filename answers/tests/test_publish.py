@@ -1,5 +1,6 @@
 """Publication: a finished study's page, one index over all claims, the README's head; and no claim is forgotten."""
 
+import csv
 import io
 import json
 import re
@@ -26,6 +27,7 @@ from answers.make.publication.rows import place_of
 from answers.make.publication.small_png import smaller
 from answers.make.publication.study_nodes import study_nodes
 from answers.make.publication.summary import overrides, read_summaries, read_summary
+from answers.make.publication.tables import curves_csv, read_runs
 from answers.make.publication.unanswerable import measured, read_entry, read_unanswerable
 from src.studies.judgement import judge
 from src.studies.report.figures.strips import strips
@@ -108,11 +110,36 @@ def test_a_published_study_has_its_page_its_tables_and_the_pictures_that_the_pag
     text = (published / "report.md").read_text()
     shown = set(re.findall(r"\]\((figures/[^)]+)\)", text))
     found = files(published)
-    tables = {"report.md", "results.csv", "verdicts.json", "study.yaml", "summary.json"}
+    tables = {"report.md", "results.csv", "trials.csv", "curves.csv", "verdicts.json", "study.yaml", "summary.json"}
     assert set(found) == tables | shown
     assert {"figures/results-loss.png", "figures/forest-loss.png"} <= shown
     assert "further figures are drawn by the command above" in text
     assert sum(map(len, found.values())) < 400_000
+
+
+def test_its_two_tables_give_back_what_the_runs_that_ended_recorded(published, study):
+    records = {key: one for key, one in read_study_directory(study).records.items() if one.done}
+    runs = {(run.arm, run.seed): run for run in read_runs(published)}
+    assert list(runs) == list(records)
+    for key, record in records.items():
+        metrics = record.content["metrics"]
+        assert {name: runs[key].summary[name] for name in metrics} == pytest.approx(metrics, rel=1e-5)
+        for name in ("epoch", "updates", "train/loss", "val/loss"):
+            assert runs[key].history[name] == pytest.approx(record.history[name], rel=1e-4)
+
+
+@pytest.mark.parametrize(("runs", "epochs"), [(2, 7), (2, 5000), (400, 90)])
+def test_curves_of_many_long_runs_are_thinned_out_evenly_and_stay_small(study, runs, epochs):
+    curve = np.linspace(2, 1 / 3, epochs)
+    history = {"epoch": np.arange(epochs), "updates": 844 * np.arange(1, epochs + 1), "val/loss": curve}
+    evidence = read_study_directory(study)
+    record = replace(next(one for one in evidence.records.values() if one.done), history=history)
+    text = curves_csv(replace(evidence, records={("dropout=0,norm=none", seed): record for seed in range(runs)}))
+    shown = [int(line[2]) for line in csv.reader(text.splitlines()[1:]) if line[1] == "0"]
+    assert len(text) <= 150_000
+    assert (shown[0], shown[-1]) == (0, epochs - 1)
+    assert len(shown) == min(epochs, 100) or runs == 400
+    assert max(np.diff(shown)) - min(np.diff(shown)) <= 1
 
 
 def test_no_published_file_names_a_place_of_this_machine(published, study):

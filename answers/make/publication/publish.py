@@ -11,6 +11,7 @@ from answers.make.publication.page import page
 from answers.make.publication.paths import without_paths
 from answers.make.publication.small_png import smaller
 from answers.make.publication.summary import FILE, summary_json, summary_of
+from answers.make.publication.tables import CURVES, TRIALS, curves_csv, trials_csv
 from src.legible import read_object
 from src.studies.judgement import verdicts_json
 from src.studies.report.evidence import Evidence
@@ -72,6 +73,8 @@ def fill(directory: Path, name: str, evidence: Evidence, study: str) -> None:
     texts = {
         "report.md": markdown(shown),
         "results.csv": results_csv(evidence),
+        TRIALS: trials_csv(evidence),
+        CURVES: curves_csv(evidence),
         "verdicts.json": verdicts_json(evidence.judgement),
         "study.yaml": study,
         FILE: summary_json(summary_of(name, evidence, shown)),

@@ -1,86 +1,161 @@
-"""Writing the hyperparameter report: the page, its four figures, the table of all trials."""
+"""Writing the hyperparameter report from what is published: the page, its four figures, the table of all trials."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from answers.make.publication.paths import without_paths
 from answers.make.publication.small_png import smaller
-from answers.make.tuning_report.answer import not_run
-from answers.make.tuning_report.experiment import REGIMES, Experiment
-from answers.make.tuning_report.experiments import STUDIES, Experiments, command, read_experiments
-from answers.make.tuning_report.figures import figures
-from answers.make.tuning_report.hypotheses import hypotheses
-from answers.make.tuning_report.placeholders import PLACEHOLDERS
-from answers.make.tuning_report.trials_table import trials, trials_csv
-from src.studies.report.blocks import Picture
-from src.studies.report.render import rendered
-from src.studies.report.wording import plain
-from src.studies.report.write import author_words, write
+from answers.make.publication.tables import table_text
+from answers.make.tuning_report import queries
+from answers.make.tuning_report.experiment import (
+    REGIMES,
+    THRESHOLD,
+    Experiment,
+    UnpublishedError,
+    read_experiment,
+    share,
+)
+from answers.make.tuning_report.figures import figures, row
+from src.studies.notation import listing, text
+from src.studies.report.render import escaped, rendered
+from src.studies.report.wording import count, plain, plus_minus
+from src.studies.report.write import author_words, cell, write
 
+STUDIES = ("epochs", "units", "batch_size", "depth", "lr", "optimizer", "lr_by_batch", "units_by_depth")
+# Studies of other documents that have something to say where the report asks for suggestions.
+BESIDE = ("lr_decay", "search", "cnn_norm", "cnn_ultimate")
 PAGE, FOLDER = "tuning_report.md", "tuning_report"
-ALL = [name + suffix for name in STUDIES for suffix in REGIMES]
-FIGURES = {
-    "units_heatmap": "hidden units",
-    "learning_rate_scatter": "learning rates of all experiments",
-    "configuration_summary": "all tested values",
-    "depth_distribution": "depths",
-}
+MISSING = "not published:"
+KINDS = ("heatmap", "lines")
+Say = Callable[..., str]
 
 
-def write_tuning_report(studies: Path, root: Path) -> Path:
-    """Writes root/tuning_report.md and root/tuning_report/ from the studies' directories; gives the page.
+@dataclass(frozen=True)
+class Report:
+    """What the template asks: sentences about one study or several, each a line of a list; and the author's slots."""
+
+    published: Path
+    root: Path
+    found: Mapping[str, Experiment]
+    words: Mapping[str, str]
+
+    @property
+    def all(self) -> list[Experiment]:
+        """Every published study of document 001."""
+        return [self.found[name + regime] for name in STUDIES for regime in REGIMES if name + regime in self.found]
+
+    @property
+    def full(self) -> list[Experiment]:
+        """Those of full passes, if there are any."""
+        return [e for e in self.all if e.regime == REGIMES[""]] or self.all
+
+    def each(self, name: str, caller: Say) -> str:
+        """What is said of a study in either regime."""
+        return self.lines({name + regime: f"{words}: " for regime, words in REGIMES.items()}, caller)
+
+    def first(self, name: str, caller: Say) -> str:
+        """What is said of a study, of full passes if they are published."""
+        return self.lines({next((own for r in REGIMES if (own := name + r) in self.found), name): ""}, caller)
+
+    def every(self, names: Iterable[str], caller: Say) -> str:
+        """What is said of each of these studies."""
+        return self.lines({name: f"{name}: " for name in names}, caller)
+
+    def lines(self, heads: Mapping[str, str], say: Say) -> str:
+        """A list of what is said of studies, after their heads; what is not known is told at the end."""
+        found: list[str] = []
+        lacking: dict[str, list[str]] = {}
+        for name, head in heads.items():
+            try:
+                if name not in self.found:
+                    raise UnpublishedError(name)
+                told = say(self.found[name]).strip()
+                found += [head + told] if told else []
+            except UnpublishedError as lack:
+                lacking.setdefault(lack.what, []).append(name)
+        for what, names in lacking.items():
+            found.append(f"Of {listing(names, 20)}, {UnpublishedError(names[0] if len(names) == 1 else 'NAME', what)}")
+        return "".join(f"  - {escaped(line)}\n" for line in found)
+
+    def links(self, name: str) -> list[tuple[str, str]]:
+        """The heatmaps and lines on a study's page: (words, path from the report)."""
+        places = {words: self.published / (name + regime) / "figures" for regime, words in REGIMES.items()}
+        found = [(words, sorted(place.glob(f"{kind}-*.png"))) for words, place in places.items() for kind in KINDS]
+        return [(f"{words}, {path.stem}", self.to(path)) for words, paths in found for path in paths]
+
+    def to(self, path: str | Path) -> str:
+        """The way from the report to what is published."""
+        return Path(os.path.relpath(self.published / path, self.root)).as_posix()
+
+    def slot(self, name: str, question: str, caller: Say) -> str:
+        """A question that no data answer: the evidence, then the author's words if there are any."""
+        head = f"**Author's interpretation: no data answer this.** {question}"
+        left = f'*Left open by the author; a line "{name}: …" in author.yaml beside this report fills it.*'
+        facts = [line.strip() for line in caller().splitlines() if line.strip()]
+        told = [head, "", *facts, "", escaped(self.words[name]) if name in self.words else left]
+        return "\n" + "".join(f"  > {line}".rstrip() + "\n" for line in told)
+
+
+def over(things: Iterable[Any], caller: Say) -> str:
+    """The same of several things in one sentence."""
+    told = (caller(*one) if isinstance(one, tuple) else caller(one) for one in things)
+    return "; ".join(" ".join(one.split()) for one in told)
+
+
+def groups(e: Experiment, caller: Say) -> str:
+    """The same sentence for the arms that spent as much as the baseline, by what they spent."""
+    found = {counter: e.sharing(counter) for counter in ("samples", "updates")}
+    return " ".join(f"With as many {name} for all, {caller(arms).strip()}." for name, arms in found.items() if arms)
+
+
+def write_tuning_report(published: Path, root: Path) -> Path:
+    """Writes root/tuning_report.md and root/tuning_report/ from the published studies; gives the page.
 
     Raises:
-        FileNotFoundError: when there is no directory of studies.
-        ValueError: when none of the report's studies is finished.
+        ValueError: when none of the report's studies is published, or when the page there answers more.
     """
-    experiments = read_experiments(studies, root, author_words(root))
-    if not experiments.all:
-        raise ValueError(f"{studies} holds no finished study of the report; begin with {command(STUDIES[0])}")
-    rows = trials(experiments)
-    drawn = figures(experiments, rows)
+    names = [*(name + regime for name in STUDIES for regime in REGIMES), *BESIDE]
+    found = {name: read_experiment(published / name) for name in names if (published / name / "study.yaml").is_file()}
+    report = Report(published, root, found, author_words(root))
+    if not report.all:
+        raise ValueError(f"{published} holds no study of the report; begin with python train.py -m study={STUDIES[0]}")
+    rows = [row(e, trial) for e in report.all for trial in e.results.trials]
+    drawn = figures(found, rows)
+    page = rendered(
+        Path(__file__).with_name("tuning_report.md.j2"),
+        **{name: getattr(report, name) for name in ("each", "first", "every", "slot", "links", "to", "all", "full")},
+        **{"ask": queries, "over": over, "groups": groups, "pairwise": pairwise, "text": text, "found": found},
+        **{"number": plain, "share": share, "plus_minus": plus_minus, "REGIMES": REGIMES, "THRESHOLD": THRESHOLD},
+        surprises=[*queries.surprises(report.all), "", "", ""],
+        trials=len(rows),
+        drawn=drawn,
+        place=place,
+    )
+    refuse_fewer_answers(root / PAGE, page)
     for name, picture in drawn.items():
         write(root / place(name), smaller(picture.png))
-    write(root / FOLDER / "experiment_summary.csv", without_paths(trials_csv(rows)))
-    write(root / PAGE, without_paths(page(experiments, drawn, len(rows))))
+    cells = [[cell(one) if isinstance(one, float) else one for one in own.values()] for own in rows]
+    write(root / FOLDER / "experiment_summary.csv", without_paths(table_text(list(rows[0]), cells)))
+    write(root / PAGE, without_paths(page))
     return root / PAGE
 
 
-def page(experiments: Experiments, drawn: Mapping[str, Picture], trials: int) -> str:
-    """The text of the report; `drawn` are its figures by name."""
-    return rendered(
-        Path(__file__).with_name("tuning_report.md.j2"),
-        answers={number: answer(experiments) for number, answer in PLACEHOLDERS.items()},
-        figures=[figure(name, title, drawn.get(name)) for name, title in FIGURES.items()],
-        experiments=experiments,
-        missing=[name for name in ALL if experiments.get(name) is None],
-        hypotheses=hypotheses(experiments),
-        design=[design(e) for e in experiments.all],
-        command=command,
-        trials=trials,
-    )
-
-
-def figure(name: str, title: str, picture: Picture | None) -> dict[str, str]:
-    """What the page shows of a figure."""
-    if picture is None:
-        return {"title": title, "path": "", "alt": "", "caption": f"Not drawn: {not_run('units')}"}
-    return {"title": title, "path": place(name), "alt": picture.alt, "caption": picture.caption}
+def refuse_fewer_answers(path: Path, page: str) -> None:
+    """A page that was made while more was published stays."""
+    lost = page.count(MISSING) - path.read_text(encoding="utf-8").count(MISSING) if path.is_file() else 0
+    if lost > 0:
+        raise ValueError(
+            f"{path} was made when more was known, and answers {count(lost, 'sentence')} more than what is published "
+            "can; publish the studies once they ran again, or write the page elsewhere with -o DIRECTORY"
+        )
 
 
 def place(name: str) -> str:
     """Where a figure lies, from the page."""
     return f"{FOLDER}/visualizations/{name}.png"
-
-
-def design(e: Experiment) -> list[str]:
-    """A study's row: arms, seeds, trials, updates and parameters."""
-    study = e.evidence.study
-    spans = [[e.cost(name, arm) for arm in e.arms] for name in ("updates", "params")]
-    sizes = [plain(min(own)) if min(own) == max(own) else f"{plain(min(own))} to {plain(max(own))}" for own in spans]
-    counts = [len(study.seeds), len(e.evidence.records), len(e.evidence.tuning)]
-    lost = len(e.every) - len(e.arms)
-    arms = f"{len(e.every)}, {lost} of them without a run that ended" if lost else str(len(e.every))
-    return [e.name, arms, *(f"{number:,}" for number in counts), *sizes]
