@@ -40,6 +40,7 @@ def copied(folder: Path, directory: Path) -> Path:
     if not target.is_dir():
         part = target.with_name(f"{digest}.part")
         shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)  # a folder of the search path may hold no configuration
         for name, text in files.items():
             (part / name).parent.mkdir(parents=True, exist_ok=True)
             (part / name).write_text(without_question(name, text), encoding="utf-8")
