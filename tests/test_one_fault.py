@@ -11,11 +11,12 @@ from hydra.core.plugins import Plugins
 from omegaconf import OmegaConf, open_dict
 
 from src.atomic import write_json
+from src.legible import read_object
 from src.sweeps import launching, lock
 from src.sweeps.apart import ended, run_apart
 from src.sweeps.launching import Job, Launching
 from src.sweeps.once import attempts, once
-from src.sweeps.outcome import outcome_of, read_json
+from src.sweeps.outcome import outcome_of
 from tests.sweep_helpers import QUESTION, results, sweep, write_study
 
 HASH = "asked"
@@ -68,7 +69,7 @@ class Machine:
     def _begin(self, place):
         self.began.append(str(place))
         begun = self.directory / place / "trial.json"
-        write_json(begun, {"asked_hash": HASH, "attempts": 1 + attempts(read_json(begun))})
+        write_json(begun, {"asked_hash": HASH, "attempts": 1 + attempts(read_object(begun))})
 
     def _end(self, place):
         write_json(self.directory / place / "result.json", {"status": "completed", "asked_hash": HASH})
@@ -182,11 +183,11 @@ def config(compose, tmp_path):
 def test_a_trial_that_leaves_its_program_is_a_failed_trial(tmp_path, config, error):
 
     def trial(resume):
-        assert attempts(read_json(tmp_path / "run" / "trial.json")) == 1
+        assert attempts(read_object(tmp_path / "run" / "trial.json")) == 1
         raise error
 
     once(config, trial)
-    begun = read_json(tmp_path / "run" / "trial.json")
+    begun = read_object(tmp_path / "run" / "trial.json")
     assert attempts(begun) == 0, "a process that goes on has not died of it"
     assert outcome_of(tmp_path / "run", begun["asked_hash"]).state == "failed"
 
@@ -198,7 +199,7 @@ def test_ctrl_c_ends_the_sweep_and_is_no_attempt(tmp_path, config):
 
     with pytest.raises(KeyboardInterrupt):
         once(config, trial)
-    assert attempts(read_json(tmp_path / "run" / "trial.json")) == 0
+    assert attempts(read_object(tmp_path / "run" / "trial.json")) == 0
 
 
 BAD = """

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from src.sweeps.outcome import read_json
+from src.legible import read_object
 from src.trial.identity import HASHES
 
 PARTS = ("trials", "tuning")
@@ -18,7 +18,7 @@ def refuse_earlier(directory: Path, note: str) -> None:
     Raises:
         ValueError: naming the way out.
     """
-    stored = read_json(directory / note)
+    stored = read_object(directory / note)
     begun = stored or any((directory / part).is_dir() for part in PARTS)
     if begun and stored.get("hashes") != HASHES:
         raise ValueError(

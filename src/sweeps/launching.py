@@ -11,12 +11,13 @@ from hydra.core.plugins import Plugins
 from hydra.types import TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
+from src.legible import read_object
 from src.sweeps.apart import run_apart
 from src.sweeps.composition import Composition, hold
 from src.sweeps.data import prepare_data
 from src.sweeps.metrics import refuse_unrecorded
 from src.sweeps.once import attempts, fail
-from src.sweeps.outcome import Outcome, outcome_of, read_json
+from src.sweeps.outcome import Outcome, outcome_of
 from src.sweeps.overrides import override
 from src.sweeps.workers import at_once, cores, kind_of
 from src.trial.command_line import sentence
@@ -94,7 +95,7 @@ class Launching:
 
     def _run_batch(self, batch: Sequence[Job]) -> None:
         """Runs jobs side by side; those of which one may have ended a process run once more, each alone."""
-        suspects = [job for job in batch if attempts(read_json(self.directory / job.place / "trial.json")) > 1]
+        suspects = [job for job in batch if attempts(read_object(self.directory / job.place / "trial.json")) > 1]
         left = [job for job in batch if job not in suspects]
         while left:
             problem = self._launch(left)

@@ -10,8 +10,9 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from src.atomic import write_json
+from src.legible import read_object
 from src.sweeps.lock import claimed
-from src.sweeps.outcome import outcome_of, read_json
+from src.sweeps.outcome import outcome_of
 from src.trial.command_line import sentence
 from src.trial.description import resolved
 from src.trial.going_on import CannotGoOnError
@@ -36,7 +37,7 @@ def once(config: DictConfig, trial: Callable[[bool], float | None]) -> None:
     with claimed(directory):
         if outcome_of(directory, asked).final:
             return
-        begun, known = directory / "trial.json", read_json(directory / "trial.json")
+        begun, known = directory / "trial.json", read_object(directory / "trial.json")
         resume = known.get("asked_hash") == asked
         if not resume:
             clear(directory)
@@ -75,7 +76,7 @@ def follow(directory: Path, asked: str, trial: Callable[[bool], float | None]) -
         ValueError: if it does not begin in time.
     """
     start = time.monotonic()
-    while read_json(directory / "trial.json").get("asked_hash") != asked:
+    while read_object(directory / "trial.json").get("asked_hash") != asked:
         if time.monotonic() - start > PATIENCE_SECONDS:
             raise ValueError(
                 f"{directory}: expected the first of this trial's processes to begin it within {PATIENCE_SECONDS:g} s, "

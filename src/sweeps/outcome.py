@@ -32,16 +32,11 @@ class Outcome:
 
 def outcome_of(directory: Path, asked: str) -> Outcome:
     """The outcome of a trial that was asked for by this hash; one of another counts as waiting."""
-    result = read_json(directory / "result.json")
+    result = read_object(directory / "result.json")
     if result.get("asked_hash") != asked:
-        begun = not result and read_json(directory / "trial.json").get("asked_hash") == asked
+        begun = not result and read_object(directory / "trial.json").get("asked_hash") == asked
         return Outcome("running" if begun else "waiting")
     status, error = str(result.get("status")), " ".join(str(result.get("error") or "").split())
     if status == "failed" and error.startswith("FloatingPointError"):
         status = "diverged"
     return Outcome(status, error, result)
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """The file's object; empty where there is none that can be read."""
-    return read_object(path)

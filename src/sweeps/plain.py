@@ -11,8 +11,8 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
+from src.legible import read_object
 from src.sweeps.apart import run_apart
-from src.sweeps.outcome import read_json
 from src.sweeps.overrides import override
 from src.trial.command_line import sentence
 
@@ -88,7 +88,7 @@ class Surviving(Launcher):
             place = self._place(number, overrides)
             result = place / "result.json"
             if result.is_file() and result.stat().st_mtime >= start:
-                found = read_json(result)
+                found = read_object(result)
                 if found.get("status") != "completed":
                     self._note(number, overrides, str(found.get("error")))
             elif (place / "trial.json").is_file() and (place / "trial.json").stat().st_mtime >= start:

@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from src.atomic import write_json
+from src.legible import read_object
 from src.studies.quantity import direction_of
 from src.studies.schema import one_of
 from src.sweeps.arms import hash_with, typed_values
@@ -20,7 +21,6 @@ from src.sweeps.generation import refuse_earlier
 from src.sweeps.launching import Job, Launching, keep_place
 from src.sweeps.lock import held
 from src.sweeps.metrics import KNOWN, refuse_unknown_split
-from src.sweeps.outcome import read_json
 from src.sweeps.overrides import parsed, without
 from src.sweeps.pruner import COMPARING, pruning
 from src.sweeps.watched import watched
@@ -157,7 +157,7 @@ def keep_question(wanted: Wanted, base: DictConfig, directory: Path) -> None:
         "asked_hash": hash_of(base),
         "hashes": HASHES,
     }
-    stored = read_json(directory / "search.json")
+    stored = read_object(directory / "search.json")
     for part in question:
         if stored and stored.get(part) != question[part]:
             raise ValueError(

@@ -11,8 +11,8 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from src.atomic import write_json
+from src.legible import read_object
 from src.sweeps.lock import held
-from src.sweeps.outcome import read_json
 from src.sweeps.overrides import literal
 from src.trial.description import identified
 from src.trial.ranks import follows
@@ -95,7 +95,7 @@ def begun(
         yield
         return
     if not prepared:
-        earlier = read_json(directory / "trial.json") if resume else {}
+        earlier = read_object(directory / "trial.json") if resume else {}
         if not resume:
             clear(directory)
         own = {"asked_hash": description["asked_hash"], "pid": os.getpid()}
@@ -138,7 +138,7 @@ def clear(directory: Path) -> None:
 
 def is_of_a_run(directory: Path) -> bool:
     """Whether a run has been in the directory."""
-    return any((directory / mark).is_file() for mark in MARKS) or "status" in read_json(directory / "result.json")
+    return any((directory / mark).is_file() for mark in MARKS) or "status" in read_object(directory / "result.json")
 
 
 def keep_configuration(config: DictConfig, directory: Path) -> None:
