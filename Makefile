@@ -18,12 +18,16 @@ test: lint
 test-answers: lint
 	$(BIN)/python -m pytest -n auto --dist loadgroup answers/tests tests/test_readme.py tests/test_architecture.py $(ARGS)
 
-# Everything: the project's own tests run in a copy without answers/, which proves that they need nothing of it.
+# Everything: the project's own tests run in a copy without answers/, which proves that they need nothing of it. The copy
+# has an environment of its own that adds the packages of this one, but not this project.
+SITE := -c 'import sysconfig; print(sysconfig.get_path("purelib"))'
 test-all: test-answers
 	set -e; tree=$$(mktemp -d); trap 'rm -rf $$tree' EXIT; \
 	git ls-files -z -co --exclude-standard ':!answers' | xargs -0 cp -p --parents -t $$tree; \
-	ln -s $(CURDIR)/.venv $(CURDIR)/data $$tree; git -C $$tree init -q; \
-	$(MAKE) -C $$tree test
+	ln -s $(CURDIR)/data $$tree; git -C $$tree init -q; \
+	$(BIN)/python -m venv --without-pip $$tree/.venv; \
+	printf '%s\n' $$tree $$($(CURDIR)/$(BIN)/python $(SITE)) > $$($$tree/.venv/bin/python $(SITE))/project.pth; \
+	cd $$tree; .venv/bin/python -m pytest -n auto --dist loadgroup $(ARGS)
 
 lint: .venv/installed
 	$(BIN)/ruff check .
@@ -39,7 +43,7 @@ board: .venv/installed
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0])'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -e '.[dev]'
 	touch $@
 
 clean:

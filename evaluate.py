@@ -5,7 +5,7 @@ import csv
 from pathlib import Path
 from typing import Any
 
-from src.trial.command_line import answer
+from litmus.trial.command_line import answer
 
 
 def evaluate(directory: Path, trust: bool = False) -> None:
@@ -18,8 +18,8 @@ def evaluate(directory: Path, trust: bool = False) -> None:
     Raises:
         ValueError: if the directory holds no finished run, or one whose test comes out otherwise here.
     """
-    from src.sweeps.lock import held
-    from src.trial.finished import read_finished
+    from litmus.sweeps.lock import held
+    from litmus.trial.finished import read_finished
 
     # Twice: nothing is written where no finished run is, and what is held was not changed in between.
     read_finished(directory, trust)
@@ -30,9 +30,9 @@ def evaluate(directory: Path, trust: bool = False) -> None:
 def _evaluate(directory: Path, finished: Any) -> None:
     from rich.console import Console
 
-    from src.quiet import silence_lightning
-    from src.trial.again import compared, loaded, tested
-    from src.trial.run import test_table
+    from litmus.quiet import silence_lightning
+    from litmus.trial.again import compared, loaded, tested
+    from litmus.trial.run import test_table
 
     silence_lightning()
     data, model, verified = loaded(directory, finished)
@@ -49,7 +49,7 @@ def _evaluate(directory: Path, finished: Any) -> None:
 
 def write_predictions(path: Path, probabilities: Any, labels: Any) -> None:
     """A row per test sample: label, prediction and the probabilities of all classes, (samples, classes)."""
-    from src.atomic import replacing
+    from litmus.atomic import replacing
 
     with replacing(path) as part, part.open("w", newline="") as file:
         writer = csv.writer(file)
@@ -60,7 +60,7 @@ def write_predictions(path: Path, probabilities: Any, labels: Any) -> None:
 
 def main() -> None:
     """Reads the directory from the command line."""
-    from src.trial.resuming import trusted
+    from litmus.trial.resuming import trusted
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("directory", type=Path, help="of a finished run")

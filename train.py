@@ -7,7 +7,7 @@ from typing import Any
 import hydra
 from omegaconf import DictConfig
 
-from src.trial.command_line import (
+from litmus.trial.command_line import (
     answer,
     imports,
     register_resolvers,
@@ -16,8 +16,8 @@ from src.trial.command_line import (
     stop_when_told,
     sweep_arguments,
 )
-from src.trial.home import readable_arguments
-from src.trial.processes import keep_together, own_rank
+from litmus.trial.home import readable_arguments
+from litmus.trial.processes import keep_together, own_rank
 
 register_resolvers()
 
@@ -25,7 +25,7 @@ register_resolvers()
 @hydra.main(version_base="1.3", config_path="configs", config_name="train")
 def main(config: DictConfig) -> float | None:
     """Runs the trial that `config` describes, in its run directory; the best monitored metric, for sweepers."""
-    from src.trial.ranks import own_environment
+    from litmus.trial.ranks import own_environment
 
     with own_environment(config.trainer):
         return job(config)
@@ -36,14 +36,14 @@ def job(config: DictConfig) -> float | None:
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
-    from src.paths import typed_path
-    from src.sweeps.once import fail, once, silent
-    from src.sweeps.workers import refuse_many_processes
-    from src.trial.description import describe, identified
-    from src.trial.first_word import say
-    from src.trial.knobs import check_knobs
-    from src.trial.offline import told_of_run
-    from src.trial.place import begun, given_to_parts, name_directory, occupied
+    from litmus.paths import typed_path
+    from litmus.sweeps.once import fail, once, silent
+    from litmus.sweeps.workers import refuse_many_processes
+    from litmus.trial.description import describe, identified
+    from litmus.trial.first_word import say
+    from litmus.trial.knobs import check_knobs
+    from litmus.trial.offline import told_of_run
+    from litmus.trial.place import begun, given_to_parts, name_directory, occupied
 
     name_directory()
     hydra_config = HydraConfig.get()
@@ -66,13 +66,13 @@ def job(config: DictConfig) -> float | None:
             given = given_to_parts(config, directory)
             if config.get("tuner"):
                 with imports():
-                    from src.tuner.run import tune
+                    from litmus.tuner.run import tune
 
                 return tune(given, directory, description, resume=resume, brief=in_sweep, quiet=quiet)
             # Torch and Lightning take seconds to import; --help, --cfg job and a knob that cannot be answer without.
             with imports():
-                from src.trial.parts import build
-                from src.trial.run import run
+                from litmus.trial.parts import build
+                from litmus.trial.run import run
 
             parts = partial(build, silent(given) if quiet else given)
             return run(parts, directory, description, resume=resume, brief=in_sweep, quiet=quiet)

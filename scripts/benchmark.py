@@ -18,17 +18,16 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import torch
 from rich.console import Console
 from rich.table import Table
 
+from litmus.atomic import write_json
+from litmus.quiet import silence_lightning
+from litmus.trial.environment import processor, versions
 from scripts.speed.extras import NAMES
 from scripts.speed.workloads import OURS, WORKLOADS, Target, Workload
-from src.atomic import write_json
-from src.quiet import silence_lightning
-from src.trial.environment import processor, versions
 
 COLUMNS = ("workload", "ours", "against", "ratio", "reach", "stretch", "met")
 

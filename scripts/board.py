@@ -6,15 +6,12 @@ python scripts/board.py DIR --files           writes DIR/board and leaves openin
 """
 
 import argparse
-import sys
 import threading
 from contextlib import redirect_stderr, suppress
 from io import StringIO
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from src.trial.command_line import answer
+from litmus.trial.command_line import answer
 
 
 def arguments(given: list[str] | None = None) -> argparse.Namespace:
@@ -34,7 +31,7 @@ def main(given: list[str] | None = None) -> None:
     asked = arguments(given)
     if not asked.directory:
         raise ValueError("say whose board: make board DIR=studies/NAME, or another directory that holds runs")
-    from src.events.board import write_board
+    from litmus.events.board import write_board
 
     board = write_board(Path(asked.directory))
     print(f"{board.runs} {'run' if board.runs == 1 else 'runs'} in {board.folder}", flush=True)

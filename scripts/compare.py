@@ -7,13 +7,10 @@ A DIR is a run, a multirun, a search, a study's directory, or a folder of any of
 """
 
 import argparse
-import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from src.legible import legible
-from src.trial.command_line import answer
+from litmus.legible import legible
+from litmus.trial.command_line import answer
 
 
 def arguments(given: list[str] | None = None) -> argparse.Namespace:
@@ -40,15 +37,15 @@ def main(given: list[str] | None = None) -> None:
     for option in ("metric", "by"):
         if not asked.terminal and getattr(asked, option):
             raise ValueError(f"--{option} is for --terminal; the page lets you choose")
-    from src.comparison.comparison import compare
+    from litmus.compare.comparison import compare
 
     comparison = compare(asked.directories)
     if asked.terminal:
-        from src.comparison.terminal import print_comparison
+        from litmus.compare.terminal import print_comparison
 
         print_comparison(comparison, asked.metric, asked.by or "epoch", asked.runs)
         return
-    from src.comparison.rendering import write_page
+    from litmus.compare.rendering import write_page
 
     output = asked.output or asked.directories[0] / "compare.html"
     write_page(comparison, output, ["python", "scripts/compare.py", *map(str, asked.directories)])

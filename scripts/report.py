@@ -6,13 +6,10 @@ python scripts/report.py multirun/DATE/TIME                           any plain 
 """
 
 import argparse
-import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from src.legible import legible
-from src.trial.command_line import answer
+from litmus.legible import legible
+from litmus.trial.command_line import answer
 
 
 def arguments(given: list[str] | None = None) -> argparse.Namespace:
@@ -42,7 +39,7 @@ def main(given: list[str] | None = None) -> None:
 
 def judge_tables(study: Path, tables: list[Path], output: Path | None) -> None:
     """A study file and its tables of trials."""
-    from src.studies.report.results_files import read_tables
+    from litmus.report.results_files import read_tables
 
     if not tables:
         raise ValueError(f"{study} needs a table of trials: scripts/report.py {study} RESULTS.csv -o DIR")
@@ -53,7 +50,7 @@ def judge_tables(study: Path, tables: list[Path], output: Path | None) -> None:
 
 def report_directory(directory: Path, output: Path) -> None:
     """A study's directory, or else a multirun's."""
-    from src.studies.report.study_directory import is_study_directory, read_study_directory
+    from litmus.report.study_directory import is_study_directory, read_study_directory
 
     if is_study_directory(directory):
         finish(read_study_directory(directory), output)
@@ -62,8 +59,8 @@ def report_directory(directory: Path, output: Path) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from src.studies.report import multirun
-    from src.studies.report.write import write_document
+    from litmus.report import multirun
+    from litmus.report.write import write_document
 
     found = multirun.read_multirun(directory)
     write_document(multirun.document(found), output)
@@ -87,9 +84,9 @@ def finish(evidence: object, output: Path) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    from src.studies.report.evidence import Evidence
-    from src.studies.report.terminal import print_verdicts
-    from src.studies.report.write import write_report
+    from litmus.report.evidence import Evidence
+    from litmus.report.terminal import print_verdicts
+    from litmus.report.write import write_report
 
     assert isinstance(evidence, Evidence)
     write_report(evidence, output)

@@ -11,10 +11,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from src.trial.command_line import answer
-from src.words import count
+from litmus.trial.command_line import answer
+from litmus.words import count
 
 
 def arguments(given: list[str] | None = None) -> argparse.Namespace:

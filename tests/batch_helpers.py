@@ -5,9 +5,9 @@ import torch
 from pytorch_lightning.callbacks import Checkpoint, ModelCheckpoint
 from torch.utils.data import DataLoader, TensorDataset
 
+from litmus.training.array_data_module import ArrayDataModule, Source
+from litmus.trial.epoch_seed import EpochSeed
 from src.callbacks.batch_size import BatchSizeScheduler
-from src.callbacks.epoch_seed import EpochSeed
-from src.datamodules.arrays import ArrayDataModule, Source
 from src.models.mlp import MLP
 
 

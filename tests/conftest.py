@@ -7,14 +7,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from src.quiet import WARNINGS
+from litmus.project import ROOT, put_on_path
+from litmus.quiet import WARNINGS
 
 # Before anything computes: the suite runs beside itself, and threads that wait for each other help nobody.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("WANDB_MODE", "offline")
 torch.set_num_threads(1)
 
-ROOT = Path(__file__).parent.parent
+put_on_path()
 os.environ.setdefault("DATA_DIR", str(ROOT / "data"))
 
 
@@ -31,7 +32,7 @@ def compose():
     from hydra import initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
 
-    from src.trial.command_line import register_resolvers
+    from litmus.trial.command_line import register_resolvers
 
     register_resolvers()
 

@@ -6,9 +6,9 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Checkpoint
 
-from src.callbacks.epoch_seed import EpochSeed
-from src.datamodules.arrays import ArrayDataModule, Source
-from src.seeds import derived_seed
+from litmus.seeds import derived_seed
+from litmus.training.array_data_module import ArrayDataModule, Source
+from litmus.trial.epoch_seed import EpochSeed
 
 
 class Blobs(ArrayDataModule):

@@ -50,7 +50,7 @@ def sweep(folder, *arguments):
     from hydra.core.global_hydra import GlobalHydra
 
     import train
-    from src.trial.command_line import register_resolvers, sweep_arguments
+    from litmus.trial.command_line import register_resolvers, sweep_arguments
 
     register_resolvers()
     GlobalHydra.instance().clear()

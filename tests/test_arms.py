@@ -8,19 +8,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from litmus.claims.factors import is_factor
+from litmus.compare.comparison import compare
+from litmus.compare.payload import payload
+from litmus.compare.terminal import arms_table
+from litmus.records.arms import group
+from litmus.records.gathering import counted_of
+from litmus.records.record import Record
+from litmus.report.multirun import document, notes, read_multirun, rows
+from litmus.report.results_files import read_tables
+from litmus.report.study_directory import read_study_directory
+from litmus.report.write import results_csv
+from litmus.trial.description import NOT_IN_HASH
 from scripts.views.subject import read_subject
-from src.comparison.comparison import compare
-from src.comparison.payload import payload
-from src.comparison.terminal import arms_table
-from src.studies.factors import is_factor
-from src.studies.report.arms import group
-from src.studies.report.gathering import counted_of
-from src.studies.report.multirun import document, notes, read_multirun, rows
-from src.studies.report.record import Record
-from src.studies.report.results_files import read_tables
-from src.studies.report.study_directory import read_study_directory
-from src.studies.report.write import results_csv
-from src.trial.description import NOT_IN_HASH
 from tests.report_data import write_study, write_trial
 
 CODE, OTHER = "1a2b3c4d5e6f7081", "99aabbccddeeff00"

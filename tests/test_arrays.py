@@ -8,9 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.datamodules.loader import ArrayLoader
-from src.datamodules.order import Position, generator, pass_order, pieces
-from src.datamodules.splits import stratified_folds, stratified_split
+from litmus.training.loader import ArrayLoader
+from litmus.training.order import Position, generator, pass_order, pieces
+from litmus.training.splits import stratified_folds, stratified_split
 from tests.small_data import Blobs
 
 

@@ -7,8 +7,8 @@ import pytorch_lightning as pl
 import torch
 from torch.optim import SGD
 
+from litmus.trial.history import History, read_history
 from src.callbacks.batch_size import BatchSizeScheduler
-from src.callbacks.history import History, read_history
 from src.callbacks.loader_updates import Rows, exact_parts
 from tests.batch_helpers import Ordinary, Tiny, fit, net, ramp
 

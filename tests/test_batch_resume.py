@@ -9,10 +9,10 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from torch.optim import SGD, Adam
 from torch.optim.lr_scheduler import CosineAnnealingLR, ReduceLROnPlateau
 
+from litmus.training.schedule import Schedule
 from src.callbacks.batch_size import BatchSizeScheduler
 from src.callbacks.grow_on_plateau import GrowOnPlateau
 from src.callbacks.noise_scale import GrowWithNoise
-from src.models.schedule import Schedule
 from tests.batch_helpers import Ordinary, Tiny, assert_same, fit, net, ramp, state
 from tests.conftest import ROOT
 

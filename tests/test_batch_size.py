@@ -10,10 +10,10 @@ from hydra.utils import instantiate
 from torch.optim import SGD
 from torch.optim.lr_scheduler import CosineAnnealingLR, OneCycleLR, SequentialLR, StepLR
 
+from litmus.training.schedule import Schedule
+from litmus.trial.history import History, read_history
 from src.callbacks.batch_size import BatchSizeScheduler
 from src.callbacks.grow_on_plateau import GrowOnPlateau
-from src.callbacks.history import History, read_history
-from src.models.schedule import Schedule
 from tests.batch_helpers import Ordinary, Tiny, assert_same, fit, net, ramp, state
 from tests.conftest import ROOT
 

@@ -17,10 +17,10 @@ from tensorboard.plugins.base_plugin import TBContext
 from tensorboard.plugins.hparams import api_pb2, get_experiment, list_session_groups
 from tensorboard.plugins.hparams.backend_context import Context
 
+from litmus.events.board import write_board
+from litmus.trial.command_line import answer
+from litmus.trial.history import read_history
 from scripts import board as script
-from src.callbacks.history import read_history
-from src.events.board import write_board
-from src.trial.command_line import answer
 from tests.conftest import ROOT
 from tests.report_data import write_study, write_trial
 from tests.sweep_helpers import sweep
@@ -217,7 +217,7 @@ def test_optuna_dashboard_reads_a_searchs_journal(tmp_path):
     from optuna_dashboard import wsgi
     from werkzeug.test import Client
 
-    from src.sweeps.optimization import journal
+    from litmus.sweeps.optimization import journal
 
     tiny = ("epochs=1", "updates_per_epoch=2", "model.units=[4]", "threads=1")
     sweep(tmp_path, "search=tpe", "lr=tag(log,interval(1e-4,1e-1))", *tiny, "search.trials=2", "hydra.sweep.dir=it")

@@ -87,7 +87,7 @@ def test_a_misspelt_override_is_answered_in_one_sentence_without_torch(typed, sa
 )
 def test_a_value_that_cannot_be_is_answered_in_one_sentence(compose, refused, typed, said):
     if typed[0].startswith("model.depth"):
-        from src.trial.command_line import answer
+        from litmus.trial.command_line import answer
 
         with pytest.raises(SystemExit):
             answer(lambda: compose(*typed))
@@ -96,7 +96,7 @@ def test_a_value_that_cannot_be_is_answered_in_one_sentence(compose, refused, ty
 
 
 def test_an_unexpected_error_names_its_type_and_where_to_look(capsys, monkeypatch):
-    from src.trial.command_line import answer
+    from litmus.trial.command_line import answer
 
     monkeypatch.setenv("LITMUS_FULL_ERROR", "0")
     with pytest.raises(SystemExit):
@@ -130,7 +130,7 @@ def test_a_sweep_goes_on_after_a_failed_job_and_names_it(tmp_path):
 
 def test_the_first_word_comes_before_torch(tmp_path):
     program = (
-        "import sys, runpy, src.trial.first_word as first\n"
+        "import sys, runpy, litmus.trial.first_word as first\n"
         "def end(config): print(first.first_word(config), 'torch' in sys.modules); sys.exit(7)\n"
         f"first.say = end; sys.argv[1:] = ['epochs=1', 'hydra.run.dir={tmp_path}']\n"
         "runpy.run_path('train.py', run_name='__main__')\n"

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from litmus.compare.comparison import compare
+from litmus.compare.payload import MOST_POINTS, as_script, payload
+from litmus.compare.terminal import print_comparison
+from litmus.records.directories import find
+from litmus.records.gathering import Arm
+from litmus.trial.command_line import answer
 from scripts import compare as script
-from src.comparison.comparison import compare
-from src.comparison.payload import MOST_POINTS, as_script, payload
-from src.comparison.terminal import print_comparison
-from src.studies.report.directories import find
-from src.studies.report.gathering import Arm
-from src.trial.command_line import answer
 from tests.compare_data import DAMAGE, write_damaged, write_job, write_many
 from tests.conftest import ROOT
 from tests.report_data import write_study
@@ -93,11 +93,11 @@ def test_every_directory_is_found_once_also_by_a_link_or_in_a_loop(tmp_path):
 
 
 def test_the_colour_of_an_arm_is_that_of_the_report(study):
-    from src.studies.report.figures.style import colour_of
-    from src.studies.report.study_directory import read_study_directory
+    from litmus.report.figures.style import colour_of
+    from litmus.report.study_directory import read_study_directory
 
     shown = read_study_directory(study).shown
-    css = (ROOT / "src/studies/report/templates/report.css").read_text()
+    css = (ROOT / "litmus/report/templates/report.css").read_text()
     for arm in payload(compare([study]))["arms"]:
         assert f"{arm['colour']}: {colour_of(arm['name'], shown)}" in css
 

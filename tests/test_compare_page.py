@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from src.comparison.comparison import compare
-from src.comparison.rendering import write_page
-from src.studies.report.figures.curves import Band
-from src.studies.runs import Run
+from litmus.claims.runs import Run
+from litmus.compare.comparison import compare
+from litmus.compare.rendering import write_page
+from litmus.report.figures.curves import Band
 from tests.browser import EXECUTABLE, NAMES, Browser
 from tests.compare_data import DAMAGE, write_damaged, write_job, write_many
 from tests.report_data import write_study

@@ -6,9 +6,9 @@ import pytest
 import pytorch_lightning as pl
 from hydra.core.hydra_config import HydraConfig
 
-from src.callbacks.history import read_history
+from litmus.trial.history import read_history
+from litmus.trial.parts import build
 from src.models.layers import NORMS
-from src.trial.parts import build
 from tests.conftest import ROOT
 from tests.data_helpers import require_ads, require_fashion_mnist
 

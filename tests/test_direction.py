@@ -5,12 +5,12 @@ import torch
 from pytorch_lightning import Callback
 from pytorch_lightning.callbacks import EarlyStopping
 
-from src.callbacks.checkpoint import BestAndLast
+from litmus.direction import mode_of
+from litmus.training.schedule import Schedule
+from litmus.trial.checkpoint import BestAndLast
+from litmus.trial.history import read_history
+from litmus.trial.parts import build
 from src.callbacks.grow_on_plateau import GrowOnPlateau
-from src.callbacks.history import read_history
-from src.direction import mode_of
-from src.models.schedule import Schedule
-from src.trial.parts import build
 
 TINY = ("model.units=[4]", "threads=1", "output_dir=nowhere")
 

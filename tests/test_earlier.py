@@ -7,8 +7,8 @@ import shutil
 import pytest
 
 from evaluate import evaluate
-from src.comparison.comparison import compare
-from src.studies.report.study_directory import read_study_directory
+from litmus.compare.comparison import compare
+from litmus.report.study_directory import read_study_directory
 from tests.conftest import ROOT
 from tests.sweep_helpers import sweep
 

@@ -8,8 +8,8 @@ import torch
 from omegaconf import OmegaConf
 
 from evaluate import evaluate
-from src.trial.again import compared
-from src.trial.finished import read_finished
+from litmus.trial.again import compared
+from litmus.trial.finished import read_finished
 from tests.data_helpers import require_ads
 
 TINY = ("epochs=2", "updates_per_epoch=3", "model.units=[6]")

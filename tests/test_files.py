@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from src.atomic import ABANDONED_SECONDS, replacing
-from src.datamodules.files import ensure, exactly, read
+from litmus.atomic import ABANDONED_SECONDS, replacing
+from litmus.files import ensure, exactly, read
 from tests.data_helpers import serving
 
 CONTENT = random.Random(0).randbytes(400_000)
@@ -21,7 +21,7 @@ CHECK = exactly(len(CONTENT), hashlib.sha256(CONTENT).hexdigest())
 FETCH = """
 import hashlib, sys
 from pathlib import Path
-from src.datamodules.files import ensure, exactly
+from litmus.files import ensure, exactly
 size, sha256, target, mirror = sys.argv[1:]
 ensure(Path(target), exactly(int(size), sha256), mirrors=[mirror], timeout=10)
 """

@@ -8,14 +8,14 @@ import torch
 from pytorch_lightning import Callback
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
-from src.callbacks.history import read_history
+from litmus.sweeps.composition import as_job
+from litmus.sweeps.once import once
+from litmus.trial.course import Course, reads_length
+from litmus.trial.description import resolved
+from litmus.trial.going_on import CannotGoOnError, refuse_other_numerics
+from litmus.trial.history import read_history
+from litmus.trial.identity import asked_hash
 from src.models.mlp import MLP
-from src.sweeps.composition import as_job
-from src.sweeps.once import once
-from src.trial.course import Course, reads_length
-from src.trial.description import resolved
-from src.trial.going_on import CannotGoOnError, refuse_other_numerics
-from src.trial.identity import asked_hash
 
 TINY = ("model.units=[4]", "data.val_fraction=0.9", "batch_size=64", "norm=batch", "dropout=0.1", "lr=0.01")
 HERE = "tests.test_going_on"
@@ -183,9 +183,9 @@ def test_a_checkpoint_of_an_earlier_version_goes_on_at_its_own_length_only(trial
 def test_lightnings_own_planners_are_known_and_what_only_shows_the_length_is_not(compose):
     from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint, RichProgressBar, StochasticWeightAveraging
 
-    from src.callbacks.checkpoint import BestAndLast
-    from src.callbacks.history import History
-    from src.callbacks.progress import TimeLeft
+    from litmus.trial.checkpoint import BestAndLast
+    from litmus.trial.history import History
+    from litmus.trial.progress import TimeLeft
 
     harmless = [
         EarlyStopping("val/loss"),

@@ -16,9 +16,9 @@ from pytorch_lightning.callbacks import (
 from torch.optim import SGD
 from torch.optim.lr_scheduler import CosineAnnealingLR, ReduceLROnPlateau, StepLR
 
+from litmus.training.overridden import between_updates
+from litmus.training.schedule import Schedule
 from src.models.mlp import MLP
-from src.models.overridden import between_updates
-from src.models.schedule import Schedule
 from tests.small_data import Blobs, optimizer_of, quiet_trainer, seeded
 from tests.strangers import (
     CALLBACK_HOOKS,

@@ -11,12 +11,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.sweeps.composition import as_job, hash_of, resolved, settings_of
-from src.trial import identity
-from src.trial.code import fingerprint, sources
-from src.trial.description import settled
-from src.trial.identity import arm_hash, asked_hash, config_hash
-from src.trial.numerics import numerics
+from litmus.sweeps.composition import as_job, hash_of, resolved, settings_of
+from litmus.trial import identity
+from litmus.trial.code import fingerprint, sources
+from litmus.trial.description import settled
+from litmus.trial.identity import arm_hash, asked_hash, config_hash
+from litmus.trial.numerics import numerics
 from tests.conftest import ROOT
 
 HERE = {"device": "cpu", "processes": 1, "threads": 1, "dtype": "float32", "matmul": "ieee", "convolution": "ieee"}
@@ -143,7 +143,7 @@ def test_a_class_that_moves_keeps_its_hash(compose, monkeypatch):
     before = config_hash(config, HERE)
     moved = json.loads(json.dumps(config).replace("src.models.mlp.MLP", "elsewhere.nets.MLP"))
     assert config_hash(moved, HERE) != before
-    monkeypatch.setattr(identity, "MOVED", {"elsewhere.nets.MLP": "src.models.mlp.MLP"})
+    monkeypatch.setattr(identity, "MOVED", {**identity.MOVED, "elsewhere.nets.MLP": "src.models.mlp.MLP"})
     assert config_hash(moved, HERE) == before
 
 
@@ -228,7 +228,7 @@ def project(tmp_path):
     def after(name=None, old="", new="", config=NET):
         if name is not None:
             (tmp_path / name).write_text((tmp_path / name).read_text().replace(old, new, 1))
-        from src.trial import code
+        from litmus.trial import code
 
         code._read.cache_clear()
         code._modules.cache_clear()
@@ -263,7 +263,7 @@ def test_another_net_has_another_fingerprint_and_an_unknown_name_none_of_its_own
 def test_the_fingerprint_is_the_same_in_another_process_and_needs_no_torch(compose):
     config = resolved(_composed(compose))
     program = (
-        "import json, sys; from src.trial.code import fingerprint; print(fingerprint(json.loads(sys.argv[1])));"
+        "import json, sys; from litmus.trial.code import fingerprint; print(fingerprint(json.loads(sys.argv[1])));"
         "assert not {'torch', 'hydra', 'omegaconf'} & sys.modules.keys()"
     )
     told = subprocess.run(

@@ -12,11 +12,11 @@ import torch
 from omegaconf import OmegaConf
 from torch.optim.lr_scheduler import LRScheduler
 
-from src.stand_in import TOTAL
-from src.trial.kinds import admits
-from src.trial.knobs import check_knobs, check_part
-from src.trial.making import make
-from src.trial.signatures import MISSING, _source, _spec, signature_of
+from litmus.training.stand_in import TOTAL
+from litmus.trial.kinds import admits
+from litmus.trial.knobs import check_knobs, check_part
+from litmus.trial.making import make
+from litmus.trial.signatures import MISSING, _source, _spec, signature_of
 from tests.conftest import ROOT
 
 # Each of them, given to each knob below it, is refused: with the knob's name and the value in the sentence.

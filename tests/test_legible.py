@@ -10,14 +10,14 @@ import pytest
 import yaml
 from rich.console import Console
 
+from litmus.compare.comparison import compare
+from litmus.compare.terminal import print_comparison
+from litmus.legible import ILLEGIBLE, MARK, legible, legible_values, read_json, read_object, read_text, read_yaml
+from litmus.report.study_directory import read_study_directory
+from litmus.report.terminal import print_verdicts
+from litmus.trial.command_line import answer, sentence
 from scripts import compare as compare_script
 from scripts import report as report_script
-from src.comparison.comparison import compare
-from src.comparison.terminal import print_comparison
-from src.legible import ILLEGIBLE, MARK, legible, legible_values, read_json, read_object, read_text, read_yaml
-from src.studies.report.study_directory import read_study_directory
-from src.studies.report.terminal import print_verdicts
-from src.trial.command_line import answer, sentence
 from tests.conftest import ROOT
 from tests.report_data import NODE, write_study, write_trial
 
@@ -78,11 +78,11 @@ def test_what_is_no_json_is_a_value_error(tmp_path, content):
 
 def test_files_of_others_are_read_in_one_place():
     """Elsewhere only: a server's answer, own configurations and copies, and whether something is JSON at all."""
-    known = {"src/legible.py", "scripts/views/server.py", "src/trial/stored.py"}
-    known |= {"src/sweeps/data.py", "src/trial/course.py"}
-    known |= {"src/datamodules/unfit.py", "src/sweeps/optimization.py"}
+    known = {"litmus/legible.py", "scripts/views/server.py", "litmus/trial/stored.py"}
+    known |= {"litmus/sweeps/data.py", "litmus/trial/course.py"}
+    known |= {"litmus/training/unfit.py", "litmus/sweeps/optimization.py"}
     found = set()
-    for folder in ("src", "scripts"):
+    for folder in ("src", "litmus", "scripts"):
         for path in (ROOT / folder).rglob("*.py"):
             text = path.read_text()
             if any(call in text for call in ("json.load", "yaml.load(", "yaml.safe_load(")):

@@ -6,10 +6,10 @@ from collections import defaultdict
 
 import pytest
 
-from src.studies.judgement import judge
-from src.studies.lint import DESIGN_RULES, RESULTS_RULES, lint_design, lint_results
-from src.studies.results import Results, Trial
-from src.studies.study import read_study
+from litmus.claims.judgement import judge
+from litmus.claims.lint import DESIGN_RULES, RESULTS_RULES, lint_design, lint_results
+from litmus.claims.results import Results, Trial
+from litmus.claims.study import read_study
 
 SOUND = {
     "question": "Is batch norm better than none?",

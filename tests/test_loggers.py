@@ -9,7 +9,7 @@ def test_tensorboard_has_every_metric_by_updates(trial, tmp_path):
     trial("logger=[csv,tensorboard]", "epochs=3", "model.units=[8]", "batch_size=100")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    from src.callbacks.history import read_history
+    from litmus.trial.history import read_history
 
     events = EventAccumulator(str(tmp_path / "run" / "tensorboard"))
     events.Reload()
@@ -47,7 +47,7 @@ def test_wandb_runs_offline_without_a_prompt_and_one_per_job(trial, tmp_path, mo
     [(None, False, False), ("0" * 40, False, True), (None, True, True)],
 )
 def test_a_key_is_found_where_wandb_puts_it(tmp_path, monkeypatch, key, login, found):
-    from src.trial.wandb_logger import has_key
+    from litmus.trial.wandb_logger import has_key
 
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
     if key:

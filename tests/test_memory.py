@@ -6,10 +6,10 @@ import weakref
 import pytest
 import torch
 
+import litmus.trial.run
+import litmus.tuner.setting
 import src.models.mlp
-import src.trial.run
-import src.tuner.setting
-from src.callbacks.history import read_history
+from litmus.trial.history import read_history
 
 
 @pytest.fixture
@@ -88,14 +88,14 @@ def test_what_smaller_parts_cannot_mend_ends_the_run(refused, memory, overrides,
 
 def test_a_run_frees_the_data_of_earlier_ones(trial, tmp_path, monkeypatch):
     made, alive = [], []
-    fit = src.trial.run.fit
+    fit = litmus.trial.run.fit
 
     def tracked(build, parts, *others):
         alive.append([reference() for reference in made])
         made.append(weakref.ref(parts.data))
         return fit(build, parts, *others)
 
-    monkeypatch.setattr(src.trial.run, "fit", tracked)
+    monkeypatch.setattr(litmus.trial.run, "fit", tracked)
     gc.disable()
     try:
         for number in range(3):
@@ -107,14 +107,14 @@ def test_a_run_frees_the_data_of_earlier_ones(trial, tmp_path, monkeypatch):
 
 def test_a_run_that_tunes_itself_frees_each_setting_before_the_next(trial, monkeypatch):
     made, alive = [], []
-    fit = src.tuner.setting.fit
+    fit = litmus.tuner.setting.fit
 
     def tracked(build, parts, *others):
         alive.append([reference() for reference in made])
         made.append(weakref.ref(parts.data))
         return fit(build, parts, *others)
 
-    monkeypatch.setattr(src.tuner.setting, "fit", tracked)
+    monkeypatch.setattr(litmus.tuner.setting, "fit", tracked)
     gc.disable()
     try:
         trial("epochs=1", "model.units=[8]", "tuner=random", "tuner.trials=3", "tuner.space={lr: {log: [1e-4, 1e-2]}}")

@@ -7,7 +7,7 @@ import pytest
 import torch
 from pytorch_lightning.callbacks import LambdaCallback
 
-from src.callbacks.movement import Movement
+from litmus.trial.movement import Movement
 from src.models.mlp import MLP
 from tests.small_data import optimizer_of, quiet_trainer, seeded
 from tests.strangers import small_blobs

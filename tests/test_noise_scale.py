@@ -130,7 +130,7 @@ def test_the_scale_is_their_ratio_where_there_is_one():
 
 
 def test_the_record_has_the_noise_scale(trial, tmp_path):
-    from src.callbacks.history import read_history
+    from litmus.trial.history import read_history
 
     trial("batching=noise_scale", "model.units=[8]", "epochs=3", "batching.multiple_of=16")
     rows = read_history(tmp_path / "run" / "metrics.csv")

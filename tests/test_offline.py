@@ -4,7 +4,7 @@ import shlex
 
 import pytest
 
-from src.trial.offline import offline_run, told_of_run, told_of_sweep
+from litmus.trial.offline import offline_run, told_of_run, told_of_sweep
 from tests.sweep_helpers import sweep
 from tests.wandb_server import offline
 

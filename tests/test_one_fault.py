@@ -10,13 +10,13 @@ import pytest
 from hydra.core.plugins import Plugins
 from omegaconf import OmegaConf, open_dict
 
-from src.atomic import write_json
-from src.legible import read_object
-from src.sweeps import launching, lock
-from src.sweeps.apart import ended, run_apart
-from src.sweeps.launching import Job, Launching
-from src.sweeps.once import attempts, once
-from src.sweeps.outcome import outcome_of
+from litmus.atomic import write_json
+from litmus.legible import read_object
+from litmus.sweeps import launching, lock
+from litmus.sweeps.apart import ended, run_apart
+from litmus.sweeps.launching import Job, Launching
+from litmus.sweeps.once import attempts, once
+from litmus.sweeps.outcome import outcome_of
 from tests.sweep_helpers import QUESTION, results, sweep, write_study
 
 HASH = "asked"

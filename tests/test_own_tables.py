@@ -10,8 +10,8 @@ import random
 import pytest
 import torch
 
+from litmus.training.unfit import UnfitError, refuse_foreign
 from src.datamodules.social_network_ads import FILE, SocialNetworkAds
-from src.datamodules.unfit import UnfitError, refuse_foreign
 from src.datamodules.written_numbers import COMMA, POINT, fitting, number
 
 DRAW = random.Random(0)

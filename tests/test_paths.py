@@ -12,11 +12,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from src.paths import typed_path
-from src.sweeps.overrides import override
-from src.trial.command_line import resumed_arguments
-from src.trial.home import readable_arguments
-from src.trial.resuming import goes_on, run_named
+from litmus.paths import typed_path
+from litmus.sweeps.overrides import override
+from litmus.trial.command_line import resumed_arguments
+from litmus.trial.home import readable_arguments
+from litmus.trial.resuming import goes_on, run_named
 from tests.conftest import ROOT
 
 SIGNS = "\\'\"${}[](),=:~#%&;|<>*? \n\téß.-_/x1"
@@ -95,9 +95,9 @@ def test_what_lightning_puts_between_quotes_is_quoted_as_hydra_reads_it():
 def test_relative_paths_begin_where_the_command_was_typed(compose, monkeypatch, tmp_path):
     from hydra.core.hydra_config import HydraConfig
 
-    from src.callbacks.checkpoint import BestAndLast
-    from src.callbacks.history import History
-    from src.callbacks.pruning import Pruning
+    from litmus.trial.checkpoint import BestAndLast
+    from litmus.trial.history import History
+    from litmus.trial.pruning import Pruning
     from src.callbacks.trajectory import RecordWeights
     from src.datamodules.mnist1d import MNIST1D
 

@@ -7,12 +7,12 @@ import signal
 
 import pytest
 
-import src.trial.place
+import litmus.trial.place
 from evaluate import evaluate
-from src.sweeps.lock import claimed, held
-from src.trial.command_line import imports, stop_when_told
-from src.trial.place import ARTEFACTS, SWEEPS, clear, follows, occupied
-from src.trial.resuming import run_named
+from litmus.sweeps.lock import claimed, held
+from litmus.trial.command_line import imports, stop_when_told
+from litmus.trial.place import ARTEFACTS, SWEEPS, clear, follows, occupied
+from litmus.trial.resuming import run_named
 
 EVERYTHING = ("callbacks=[default,trajectory]", "logger=[tensorboard,wandb]")
 TINY = ("epochs=2", "updates_per_epoch=2", "model.units=[4]")
@@ -82,7 +82,7 @@ def test_a_directory_of_many_runs_is_not_taken_for_one(refused, tmp_path, name):
 
 
 def test_what_another_process_holds_is_not_written_and_can_be_read(trial, refused, tmp_path):
-    from src.comparison.comparison import compare
+    from litmus.compare.comparison import compare
 
     directory = tmp_path / "run"
     trial(*TINY)
@@ -140,7 +140,7 @@ def test_a_run_that_is_ended_before_it_is_built_leaves_a_result_and_a_command(tr
     def ended(config, directory):
         os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr(src.trial.place, "given_to_parts", ended)
+    monkeypatch.setattr(litmus.trial.place, "given_to_parts", ended)
     before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
         stop_when_told()

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.studies.contrast import Contrast
-from src.studies.judgement import judge, judge_predictions
-from src.studies.prediction import registry
-from src.studies.results import Results, Trial
-from src.studies.results_table import results_from_rows
-from src.studies.statistics import power
-from src.studies.study import read_study
+from litmus.claims.contrast import Contrast
+from litmus.claims.judgement import judge, judge_predictions
+from litmus.claims.prediction import registry
+from litmus.claims.results import Results, Trial
+from litmus.claims.results_table import results_from_rows
+from litmus.claims.statistics import power
+from litmus.claims.study import read_study
 
 SIMULATIONS = 20_000
 LIMIT = 0.025 + 4 * math.sqrt(0.025 * 0.975 / SIMULATIONS)  # four standard errors of the simulation

@@ -9,15 +9,15 @@ import time
 import psutil
 import pytest
 
-from src.trial import processes
-from src.trial.processes import FIRST, forget, heard, keep_together, listen, one_story, tell
+from litmus.trial import processes
+from litmus.trial.processes import FIRST, forget, heard, keep_together, listen, one_story, tell
 from tests.conftest import ROOT
 
 ECHO = RuntimeError("[gloo/transport/tcp/pair.cc:537] Read error: Connection reset by peer")
 # The second process is started as Lightning starts it: with the first's environment and a rank of its own.
 PAIR = """
 import os, subprocess, sys, time
-from src.trial.processes import keep_together
+from litmus.trial.processes import keep_together
 keep_together()
 if os.environ.get("LOCAL_RANK", "0") == "0":
     child = subprocess.Popen([sys.executable, "-c", sys.argv[1], *sys.argv[1:]], env={**os.environ, "LOCAL_RANK": "1"})

@@ -8,7 +8,7 @@ import sys
 import pytest
 import torch
 
-from src.callbacks.history import read_history
+from litmus.trial.history import read_history
 from tests.conftest import ROOT
 
 # Processes find each other by a free port, which two such tests at once could both find.

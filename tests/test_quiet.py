@@ -3,7 +3,7 @@
 import pytest
 import pytorch_lightning as pl
 
-from src.quiet import MESSAGES, WARNINGS
+from litmus.quiet import MESSAGES, WARNINGS
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import os
 import pytest
 from pytorch_lightning.utilities import rank_zero_only
 
-from src.sweeps import once
-from src.sweeps.workers import refuse_many_processes
-from src.trial.ranks import RANKS, follows, own_environment, several
+from litmus.sweeps import once
+from litmus.sweeps.workers import refuse_many_processes
+from litmus.trial.ranks import RANKS, follows, own_environment, several
 from tests.sweep_helpers import results, sweep
 
 TINY = ("epochs=1", "updates_per_epoch=1", "model.units=[4]")

@@ -5,7 +5,7 @@ import shlex
 
 import pytest
 
-from src.trial.command_line import sweep_arguments
+from litmus.trial.command_line import sweep_arguments
 from tests.compare_data import write_many
 from tests.conftest import ROOT
 from tests.data_helpers import require_ads, require_fashion_mnist

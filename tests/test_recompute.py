@@ -5,12 +5,12 @@ import itertools
 import pytest
 import torch
 
+from litmus.training.recompute import alike
+from litmus.trial.command_line import resumed_arguments
+from litmus.trial.identity import asked_hash
 from src.models.cnn import CNN
 from src.models.layers import NORMS
 from src.models.mlp import MLP
-from src.models.recompute import alike
-from src.trial.command_line import resumed_arguments
-from src.trial.identity import asked_hash
 from tests.small_data import optimizer_of
 
 NETS = {

@@ -5,11 +5,11 @@ import math
 import numpy as np
 import pytest
 
-from src.studies.measure import measure
-from src.studies.quantity import read_quantity
-from src.studies.reductions import roughness
-from src.studies.runs import Run, results_from_runs
-from src.studies.study import read_study
+from litmus.claims.measure import measure
+from litmus.claims.quantity import read_quantity
+from litmus.claims.reductions import roughness
+from litmus.claims.runs import Run, results_from_runs
+from litmus.claims.study import read_study
 
 HISTORY = {
     "epoch": np.arange(1, 6),

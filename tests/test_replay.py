@@ -7,9 +7,9 @@ import json
 
 import pytest
 
-from src.studies.judgement import judge, verdicts_json
-from src.studies.results_table import results_from_rows
-from src.studies.study import read_study
+from litmus.claims.judgement import judge, verdicts_json
+from litmus.claims.results_table import results_from_rows
+from litmus.claims.study import read_study
 
 SOURCE = "004_0f2da5427b3cc5b5.txt"
 LOSS = {"loss": {"metric": "test/loss", "scale": "log", "sesoi": "2%"}}

@@ -13,23 +13,23 @@ import numpy as np
 import pytest
 import yaml
 
+from litmus.claims.judgement import judge
+from litmus.claims.results_table import results_from_rows
+from litmus.claims.runs import Run
+from litmus.claims.study import read_study
+from litmus.records.record import read_record
+from litmus.report.evidence import evidence_of
+from litmus.report.figures.curves import Band, limits
+from litmus.report.figures.pareto import frontier
+from litmus.report.figures.picture import inline
+from litmus.report.multirun import failures, read_multirun, rows
+from litmus.report.render import escaped, html
+from litmus.report.results_files import read_tables
+from litmus.report.sections import recommendations
+from litmus.report.study_directory import read_study_directory
+from litmus.report.write import author_words, write_document, write_report
+from litmus.trial.command_line import answer
 from scripts import report as script
-from src.studies.judgement import judge
-from src.studies.report.evidence import evidence_of
-from src.studies.report.figures.curves import Band, limits
-from src.studies.report.figures.pareto import frontier
-from src.studies.report.figures.picture import inline
-from src.studies.report.multirun import failures, read_multirun, rows
-from src.studies.report.record import read_record
-from src.studies.report.render import escaped, html
-from src.studies.report.results_files import read_tables
-from src.studies.report.sections import recommendations
-from src.studies.report.study_directory import read_study_directory
-from src.studies.report.write import author_words, write_document, write_report
-from src.studies.results_table import results_from_rows
-from src.studies.runs import Run
-from src.studies.study import read_study
-from src.trial.command_line import answer
 from tests.report_data import MEANS, NODE, many_arms, write_study, write_trial
 from tests.test_replay import PARTS
 
@@ -284,7 +284,7 @@ def test_what_a_study_directory_cannot_vouch_for_is_left_out_and_told(tmp_path):
 
 
 def test_names_that_file_systems_refuse_are_found_again(tmp_path):
-    from src.studies.places import file_safe
+    from litmus.claims.places import file_safe
 
     arms = {"a/b: c": {"x": 1}, "plain": {"x": 2}}
     quantities = {"loss": {"metric": "test/loss", "sesoi": 0.01}}
@@ -477,7 +477,7 @@ def test_mistakes_are_answered_in_one_sentence(tmp_path, refused):
 
 
 def test_the_script_starts_without_torch():
-    code = "import sys, scripts.report as r, src.studies.report.study_directory, src.studies.report.multirun\n"
+    code = "import sys, scripts.report as r, litmus.report.study_directory, litmus.report.multirun\n"
     code += "found = {'torch', 'hydra', 'pytorch_lightning', 'matplotlib', 'jinja2'} & set(sys.modules)\n"
     code += "assert not found, found"
     root = Path(__file__).parents[1]

@@ -10,13 +10,13 @@ import subprocess
 import numpy as np
 import pytest
 
-from src.studies.report.evidence import evidence_of
-from src.studies.report.multirun import document as multirun_document
-from src.studies.report.multirun import read_multirun
-from src.studies.report.study_directory import read_study_directory
-from src.studies.report.write import write_document, write_report
-from src.studies.results_table import results_from_rows
-from src.studies.study import read_study
+from litmus.claims.results_table import results_from_rows
+from litmus.claims.study import read_study
+from litmus.report.evidence import evidence_of
+from litmus.report.multirun import document as multirun_document
+from litmus.report.multirun import read_multirun
+from litmus.report.study_directory import read_study_directory
+from litmus.report.write import write_document, write_report
 from tests.report_data import many_arms, write_study, write_trial
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")

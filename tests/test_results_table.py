@@ -5,9 +5,9 @@ import math
 
 import pytest
 
-from src.studies.judgement import judge, verdicts_json
-from src.studies.results_table import read_results
-from src.studies.study import read_study
+from litmus.claims.judgement import judge, verdicts_json
+from litmus.claims.results_table import read_results
+from litmus.claims.study import read_study
 
 
 @pytest.fixture

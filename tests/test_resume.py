@@ -14,10 +14,10 @@ import torch
 from pytorch_lightning.callbacks import BackboneFinetuning, EarlyStopping, EMAWeightAveraging
 from torch.optim.lr_scheduler import CosineAnnealingLR, ReduceLROnPlateau
 
-from src.callbacks.checkpoint import BestAndLast
-from src.callbacks.history import History, read_history
-from src.models.schedule import Schedule
-from src.trial.command_line import resumed_arguments
+from litmus.training.schedule import Schedule
+from litmus.trial.checkpoint import BestAndLast
+from litmus.trial.command_line import resumed_arguments
+from litmus.trial.history import History, read_history
 from tests.conftest import ROOT
 from tests.small_data import Blobs, optimizer_of, quiet_trainer, seeded
 from tests.strangers import WithBackbone

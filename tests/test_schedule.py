@@ -8,7 +8,7 @@ import torch
 from torch.optim import SGD
 from torch.optim.lr_scheduler import CosineAnnealingLR, ExponentialLR, LambdaLR, OneCycleLR, ReduceLROnPlateau, StepLR
 
-from src.models.schedule import Schedule
+from litmus.training.schedule import Schedule
 
 RATE = 0.4
 

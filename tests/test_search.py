@@ -7,13 +7,13 @@ import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from src.callbacks.pruning import PRUNERS
-from src.sweeps.optimization import SAMPLERS, Optimization, grid_of, journal
-from src.sweeps.outcome import Outcome
-from src.sweeps.overrides import parsed
-from src.sweeps.pruner import pruning
-from src.sweeps.space import search_space
-from src.trial.command_line import sentence
+from litmus.sweeps.optimization import SAMPLERS, Optimization, grid_of, journal
+from litmus.sweeps.outcome import Outcome
+from litmus.sweeps.overrides import parsed
+from litmus.sweeps.pruner import pruning
+from litmus.sweeps.space import search_space
+from litmus.trial.command_line import sentence
+from litmus.trial.pruning import PRUNERS
 from tests.sweep_helpers import results, sweep
 
 TINY = ("epochs=1", "model.units=[4]", "threads=1")

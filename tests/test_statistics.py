@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from src.studies.statistics import (
+from litmus.claims.statistics import (
     bonferroni,
     holm,
     intersection_union,

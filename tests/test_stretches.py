@@ -7,9 +7,9 @@ import pytorch_lightning as pl
 import torch
 from torch.optim.lr_scheduler import CosineAnnealingLR, ReduceLROnPlateau
 
+from litmus.training.schedule import Schedule
 from src.models.cnn import CNN
 from src.models.mlp import MLP
-from src.models.schedule import Schedule
 from tests.small_data import Blobs, optimizer_of, quiet_trainer, seeded
 
 
@@ -76,7 +76,7 @@ def test_both_paths_give_bit_identical_weights_metrics_and_counts(net, optimizer
 
 def test_a_stretch_is_the_plain_loop_of_pytorch():
     """The reference: batches by index in the order of (seed, pass), nothing else."""
-    from src.datamodules.order import pass_order
+    from litmus.training.order import pass_order
 
     _, shape, classes = NETS["mlp"]
     plain_mlp = partial(MLP, units=(8, 8))
@@ -125,7 +125,7 @@ def test_clipping_does_what_torch_does():
     quiet_trainer(epochs=1, gradient_clip_val=0.01).fit(model, datamodule=data)
     reference = seeded(MLP, (6,), 3, units=(4,))
     optimizer = OPTIMIZERS["sgd"](reference.parameters())
-    from src.datamodules.order import pass_order
+    from litmus.training.order import pass_order
 
     x, y = data.splits["train"]
     rows = pass_order(len(y), 0, 0)

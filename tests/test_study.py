@@ -4,9 +4,9 @@ import math
 
 import pytest
 
-from src.studies.nuisance import read_nuisance
-from src.studies.study import read_study
-from src.studies.study_file import read_study_file
+from litmus.claims.nuisance import read_nuisance
+from litmus.claims.study import read_study
+from litmus.claims.study_file import read_study_file
 
 DROPOUT_NORM = """
 # @package _global_

@@ -3,9 +3,9 @@
 import pytest
 import yaml
 
-from src.sweeps import study_sweep
-from src.sweeps.snapshot import copied
-from src.trial.command_line import sentence, sweep_arguments
+from litmus.sweeps import study_sweep
+from litmus.sweeps.snapshot import copied
+from litmus.trial.command_line import sentence, sweep_arguments
 from tests.sweep_helpers import QUESTION, TINY, results, sweep, write_study
 
 FIRST_LINE = "# @package _global_\n"

@@ -9,16 +9,16 @@ import time
 import pytest
 import torch
 
-from src.callbacks.history import read_history
-from src.studies.places import file_safe
-from src.studies.study_file import read_study_file
-from src.sweeps import study_sweep
-from src.sweeps.lock import held
-from src.sweeps.outcome import outcome_of
-from src.sweeps.overrides import override, parsed
-from src.sweeps.smoke import smoke_overrides
-from src.sweeps.workers import at_once, refuse_many_processes
-from src.trial.command_line import sentence, sweep_arguments
+from litmus.claims.places import file_safe
+from litmus.claims.study_file import read_study_file
+from litmus.sweeps import study_sweep
+from litmus.sweeps.lock import held
+from litmus.sweeps.outcome import outcome_of
+from litmus.sweeps.overrides import override, parsed
+from litmus.sweeps.smoke import smoke_overrides
+from litmus.sweeps.workers import at_once, refuse_many_processes
+from litmus.trial.command_line import sentence, sweep_arguments
+from litmus.trial.history import read_history
 from tests.sweep_helpers import QUESTION, command, environment, results, sweep, write_study
 
 ONE_ARM = {key: value for key, value in QUESTION.items() if key not in ("factors", "predictions")} | {
@@ -278,7 +278,7 @@ def test_places_of_arms_are_their_names_where_a_file_system_takes_them():
 
 
 def test_how_many_trials_a_launcher_runs_at_once(monkeypatch):
-    monkeypatch.setattr("src.sweeps.workers.cores", lambda: 8)
+    monkeypatch.setattr("litmus.sweeps.workers.cores", lambda: 8)
     joblib = {"_target_": "hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher"}
     assert [at_once({**joblib, "n_jobs": jobs}) for jobs in (-1, 2, 3)] == [8, 2, 3]
     assert at_once({"_target_": "hydra._internal.core_plugins.basic_launcher.BasicLauncher"}) == 1

@@ -8,16 +8,16 @@ import random
 
 import pytest
 
-from src.callbacks.history import read_history
-from src.legible import legible
-from src.studies.report.evidence import evidence_of
-from src.studies.report.record import read_curves
-from src.studies.report.write import results_csv
-from src.studies.results_table import read_results, results_from_rows
-from src.studies.runs import Run
-from src.studies.study import read_study
-from src.tables import read_mappings, shielded, table_text, unshielded, write_mappings
-from src.tuner.tried import Tried, read_tried, write_tried
+from litmus.claims.results_table import read_results, results_from_rows
+from litmus.claims.runs import Run
+from litmus.claims.study import read_study
+from litmus.legible import legible
+from litmus.records.record import read_curves
+from litmus.report.evidence import evidence_of
+from litmus.report.write import results_csv
+from litmus.tables import read_mappings, shielded, table_text, unshielded, write_mappings
+from litmus.trial.history import read_history
+from litmus.tuner.tried import Tried, read_tried, write_tried
 from tests.conftest import ROOT
 
 SIGNS = "=+-@\t\n'\"＝＋－＠"
@@ -152,13 +152,12 @@ def test_a_metrics_name_is_read_back_by_both_readers(tmp_path):
 
 def test_tables_are_written_in_one_place():
     """The learning curve is written by the line, and the predictions hold numbers alone."""
-    known = {"src/tables.py", "src/callbacks/history.py", "evaluate.py"}
+    known = {"litmus/tables.py", "litmus/trial/history.py", "evaluate.py"}
     found = set()
     for path in [
         ROOT / "train.py",
         ROOT / "evaluate.py",
-        *(ROOT / "src").rglob("*.py"),
-        *(ROOT / "scripts").rglob("*.py"),
+        *(path for folder in ("src", "litmus", "scripts") for path in (ROOT / folder).rglob("*.py")),
     ]:
         names = {node.attr for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)}
         if names & {"DictWriter"} or ("csv.writer(" in path.read_text()):
@@ -168,5 +167,5 @@ def test_tables_are_written_in_one_place():
 
 def test_the_page_of_a_comparison_exports_no_table():
     """It would have to shield its cells as well."""
-    for path in (ROOT / "src" / "comparison" / "page").iterdir():
+    for path in (ROOT / "litmus" / "compare" / "page").iterdir():
         assert "text/csv" not in path.read_text(encoding="utf-8"), path

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from src.callbacks.checkpoint import BestAndLast
+from litmus.trial.checkpoint import BestAndLast
 from src.callbacks.trajectory import RecordWeights, Trajectory, flat, kept, read_trajectory
 from src.models.mlp import MLP
 from tests.small_data import Blobs, optimizer_of, quiet_trainer, seeded

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from src.callbacks.history import read_history
+from litmus.trial.history import read_history
 from tests.data_helpers import require_ads
 
 TINY = ("model.units=[16]", "epochs=3")
@@ -158,6 +158,6 @@ def test_a_run_without_a_test_set_reports_its_validation(trial, capsys):
 
 
 def test_directories_differ_for_runs_of_the_same_second():
-    from src.trial.command_line import _run_directory
+    from litmus.trial.command_line import _run_directory
 
     assert len({_run_directory("runs") for _ in range(200)}) == 200

@@ -9,13 +9,13 @@ import pytest
 from hydra.core.hydra_config import HydraConfig
 from pytorch_lightning.loggers import Logger
 
-from src.callbacks.checkpoint import better
-from src.callbacks.history import read_history
-from src.datamodules.arrays import ArrayDataModule
-from src.studies.report.study_directory import read_study_directory
-from src.tuner import tuner
-from src.tuner.plan import Plan
-from src.tuner.tried import Tried, curve, read_tried, winner
+from litmus.report.study_directory import read_study_directory
+from litmus.training.array_data_module import ArrayDataModule
+from litmus.trial.checkpoint import better
+from litmus.trial.history import read_history
+from litmus.tuner import tuner
+from litmus.tuner.plan import Plan
+from litmus.tuner.tried import Tried, curve, read_tried, winner
 from tests.sweep_helpers import sweep, write_study
 
 TINY = ("epochs=2", "updates_per_epoch=4", "model.units=[8]")

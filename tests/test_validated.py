@@ -9,12 +9,12 @@ import torch
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch.utils.data import DataLoader, TensorDataset
 
+from litmus.training.schedule import Schedule
+from litmus.trial.checkpoint import BestAndLast
+from litmus.trial.history import History, read_history
 from src.callbacks.batch_size import BatchSizeScheduler
-from src.callbacks.checkpoint import BestAndLast
 from src.callbacks.grow_on_plateau import GrowOnPlateau
-from src.callbacks.history import History, read_history
 from src.models.mlp import MLP
-from src.models.schedule import Schedule
 from tests.small_data import optimizer_of, quiet_trainer, seeded
 from tests.strangers import small_blobs
 
@@ -192,7 +192,7 @@ def test_a_pruner_hears_of_validated_epochs_alone(tmp_path):
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
 
-    from src.callbacks.pruning import Pruning
+    from litmus.trial.pruning import Pruning
 
     path = str(tmp_path / "journal.log")
     study = optuna.create_study(study_name="s", storage=JournalStorage(JournalFileBackend(path)))

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from src.callbacks.history import read_history
-from src.studies.report.multirun import read_multirun
-from src.sweeps import study_sweep
+from litmus.report.multirun import read_multirun
+from litmus.sweeps import study_sweep
+from litmus.trial.history import read_history
 from tests.sweep_helpers import QUESTION, results, sweep, write_study
 from tests.wandb_server import KEY, offline, serving
 
@@ -37,7 +37,7 @@ def server(monkeypatch):
 
 
 def logger(directory, **named):
-    from src.trial.wandb_logger import WandbLogger
+    from litmus.trial.wandb_logger import WandbLogger
 
     return WandbLogger(str(directory), **named)
 

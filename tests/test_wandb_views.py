@@ -8,14 +8,14 @@ import time
 import pytest
 import yaml
 
+from litmus.report.figures.style import MUTED, SERIES
+from litmus.trial.command_line import answer
 from scripts import wandb_views
 from scripts.views import server as views_server
 from scripts.views.offline import MARK, offline_runs, replaced_runs
 from scripts.views.specification import as_table, as_yaml, specify
 from scripts.views.subject import read_subject
 from scripts.views.sync import upload
-from src.studies.report.figures.style import MUTED, SERIES
-from src.trial.command_line import answer
 from tests.conftest import ROOT
 from tests.report_data import MEANS, NODE, write_study, write_trial
 from tests.wandb_server import KEY, offline, serving
@@ -39,8 +39,8 @@ def log(directory, arm, seed):
     """A real offline run of a trial."""
     import wandb
 
-    from src.callbacks.history import read_history
-    from src.trial.wandb_logger import WandbLogger
+    from litmus.trial.history import read_history
+    from litmus.trial.wandb_logger import WandbLogger
 
     own = {key: value for key, value in SELF.items() if key != "entity"}
     logger = WandbLogger(str(directory), arm=arm, seed=seed, factors=dict(NODE["factors"]), **own)

@@ -4,8 +4,7 @@ import math
 
 import pytest
 
-from src.studies.report.wording import aligned, between, duration, plain, plus_minus, probability
-from src.words import count
+from litmus.words import aligned, between, count, duration, plain, plus_minus, probability
 
 
 @pytest.mark.parametrize(

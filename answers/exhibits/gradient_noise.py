@@ -5,8 +5,8 @@ import hashlib
 import torch
 from torch import Tensor
 
-from src.datamodules.arrays import ArrayDataModule, Source
-from src.datamodules.order import generator
+from litmus.training.array_data_module import ArrayDataModule, Source
+from litmus.training.order import generator
 
 EVALUATED = 8  # rows of zeros to validate and to test with, enough for as many processes
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from answers.exhibits.landscape_functions import chosen, frame
-from src.models.classifier import Classifier
+from litmus.training.classifier import Classifier
 
 
 class Landscape(Classifier):

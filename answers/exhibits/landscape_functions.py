@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Generator, Tensor
 
-from src.seeds import derived_seed
+from litmus.seeds import derived_seed
 
 
 class Function(NamedTuple):

@@ -14,12 +14,10 @@ import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT))
-
-from src.callbacks.history import read_history  # noqa: E402
-from src.legible import read_json  # noqa: E402
-from src.trial.command_line import answer  # noqa: E402
+from litmus.legible import read_json
+from litmus.project import ROOT
+from litmus.trial.command_line import answer
+from litmus.trial.history import read_history
 
 SEEDS = {"ads_notes": 5, "ads_notes_large_batch": 10}
 KNOBS = ("threads=1", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
@@ -100,9 +98,9 @@ def draw(runs: list[Run], target: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    from src.atomic import replacing
-    from src.studies.report.figures.style import INK, SETTINGS
-    from src.trial.curves import COLOURS
+    from litmus.atomic import replacing
+    from litmus.report.figures.style import INK, SETTINGS
+    from litmus.trial.curves import COLOURS
 
     sizes = sorted({run.batch_size for run in runs}, key=lambda size: (isinstance(size, str), size))
     with rc_context(SETTINGS):

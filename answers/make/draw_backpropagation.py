@@ -8,23 +8,20 @@ Every number is computed: each path's product, their sum, autograd's derivative,
 
 import argparse
 import os
-import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT))
+import torch
 
-import torch  # noqa: E402
-
-from answers.make.backpropagation.chain_rule import ChainRule, along, paths  # noqa: E402
-from answers.make.backpropagation.counts import WIDTHS, count_by_depth  # noqa: E402
-from answers.make.backpropagation.graph import Graph, network  # noqa: E402
-from answers.make.backpropagation.kept import kept_for_backward  # noqa: E402
-from answers.make.backpropagation.picture import picture  # noqa: E402
-from src.atomic import replacing  # noqa: E402
-from src.datamodules.social_network_ads import SocialNetworkAds  # noqa: E402
-from src.models.mlp import MLP  # noqa: E402
-from src.trial.command_line import answer  # noqa: E402
+from answers.make.backpropagation.chain_rule import ChainRule, along, paths
+from answers.make.backpropagation.counts import WIDTHS, count_by_depth
+from answers.make.backpropagation.graph import Graph, network
+from answers.make.backpropagation.kept import kept_for_backward
+from answers.make.backpropagation.picture import picture
+from litmus.atomic import replacing
+from litmus.project import ROOT
+from litmus.trial.command_line import answer
+from src.datamodules.social_network_ads import SocialNetworkAds
+from src.models.mlp import MLP
 
 COLUMNS = ("hidden layers", "width", "paths from a weight", "without storing", "storing", "stored")
 

@@ -9,15 +9,13 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT))
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: E402
-from matplotlib.figure import Figure  # noqa: E402
-
-from src.callbacks.batch_schedules import learning_rate_scale  # noqa: E402
-from src.callbacks.batch_size import BatchSizeScheduler  # noqa: E402
-from src.callbacks.history import read_history  # noqa: E402
+from litmus.project import ROOT
+from litmus.trial.history import read_history
+from src.callbacks.batch_schedules import learning_rate_scale
+from src.callbacks.batch_size import BatchSizeScheduler
 
 SAMPLES, EPOCHS = 4000, 100
 # As they are typed; the control is drawn for doubling.

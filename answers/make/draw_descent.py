@@ -13,11 +13,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT))
-
-from src.trial.command_line import answer  # noqa: E402
-from src.trial.resuming import trusted  # noqa: E402
+from litmus.project import ROOT
+from litmus.trial.command_line import answer
+from litmus.trial.resuming import trusted
 
 PUBLISHED = (
     *("data=social_network_ads", "data.split=tail", "model=mlp", "model.units=[10,10]"),

@@ -6,7 +6,6 @@ Arms have the colours of the report. A new report removes the figures with its o
 """
 
 import argparse
-import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,15 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-sys.path.insert(0, str(Path(__file__).parents[2]))
-
-from src.studies.quantity import Quantity
-from src.studies.report.blocks import Picture
-from src.studies.report.evidence import Evidence
-from src.studies.report.figures.picture import picture
-from src.studies.report.figures.style import INK, MUTED, PAPER, colour_of, short
-from src.studies.report.record import Record
-from src.trial.command_line import answer
+from litmus.claims.quantity import Quantity
+from litmus.records.record import Record
+from litmus.report.blocks import Picture
+from litmus.report.evidence import Evidence
+from litmus.report.figures.picture import picture
+from litmus.report.figures.style import INK, MUTED, PAPER, colour_of, short
+from litmus.trial.command_line import answer
 
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95, 1.05, 1.5, 2, 3, 5, 8, 13)
 Path2D = NDArray[np.float64]
@@ -35,8 +32,8 @@ def main(given: list[str] | None = None) -> None:
     parser.add_argument("directory", type=Path, help="a study's")
     directory = parser.parse_args(given).directory
 
-    from src.studies.report.study_directory import read_study_directory
-    from src.studies.report.write import write
+    from litmus.report.study_directory import read_study_directory
+    from litmus.report.write import write
 
     for made in pictures(read_study_directory(directory), directory):
         for ending, content in (("svg", made.svg), ("png", made.png)):

@@ -4,22 +4,18 @@ python answers/make/measure_recompute.py     a minute on one thread: the tables 
 """
 
 import argparse
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT))
+import torch
 
-import torch  # noqa: E402
-
-from answers.make.recompute.measuring import Update, peak_bytes, seconds, stored_bytes, update_of  # noqa: E402
-from answers.make.recompute.picture import draw  # noqa: E402
-from src.models.cnn import CNN  # noqa: E402
-from src.models.mlp import MLP  # noqa: E402
-from src.trial.allocator import keep_big_buffers  # noqa: E402
+from answers.make.recompute.measuring import Update, peak_bytes, seconds, stored_bytes, update_of
+from answers.make.recompute.picture import draw
+from litmus.project import ROOT
+from litmus.trial.allocator import keep_big_buffers
+from src.models.cnn import CNN
+from src.models.mlp import MLP
 
 MIB = 2**20
 DEPTHS = (2, 4, 8, 16, 32)

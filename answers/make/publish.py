@@ -6,13 +6,10 @@ python answers/make/publish.py --tuning-report           document 001's hyperpar
 """
 
 import argparse
-import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT))
-
-from src.trial.command_line import answer  # noqa: E402
+from litmus.project import ROOT
+from litmus.trial.command_line import answer
 
 PUBLISHED = ROOT / "answers" / "studies"
 
@@ -70,7 +67,7 @@ def write_index(root: Path, readme: Path | None) -> None:
     from answers.make.publication.readme import readme_block, with_block
     from answers.make.publication.replication import PAGE, replication_markdown
     from answers.make.publication.study_nodes import study_nodes
-    from src.studies.report.write import write
+    from litmus.report.write import write
 
     if not root.is_dir():
         raise FileNotFoundError(f"{root}: no such directory; publish a study there first")

@@ -4,9 +4,9 @@ import pytest
 import pytorch_lightning as pl
 from hydra.core.hydra_config import HydraConfig
 
-from src.trial.description import resolved
-from src.trial.identity import asked_hash, config_hash
-from src.trial.parts import build
+from litmus.trial.description import resolved
+from litmus.trial.identity import asked_hash, config_hash
+from litmus.trial.parts import build
 from tests.conftest import ROOT
 
 CONFIGS = ROOT / "answers" / "configs"

@@ -12,10 +12,10 @@ from answers.exhibits.gradient_noise import GradientNoise
 from answers.exhibits.landscape import Landscape
 from answers.exhibits.landscape_functions import FUNCTIONS, frame
 from answers.make import draw_landscapes as script
-from src.callbacks.history import read_history
+from litmus.sweeps import study_sweep
+from litmus.trial.command_line import answer
+from litmus.trial.history import read_history
 from src.callbacks.trajectory import read_trajectory
-from src.sweeps import study_sweep
-from src.trial.command_line import answer
 from tests.data_helpers import require_ads
 from tests.sweep_helpers import results, sweep
 

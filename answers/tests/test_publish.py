@@ -29,13 +29,13 @@ from answers.make.publication.study_nodes import study_nodes
 from answers.make.publication.summary import overrides, read_summaries, read_summary
 from answers.make.publication.tables import curves_csv, read_runs
 from answers.make.publication.unanswerable import measured, read_entry, read_unanswerable
-from src.studies.judgement import judge
-from src.studies.report.figures.strips import strips
-from src.studies.report.study_directory import read_study_directory
-from src.studies.results_table import read_results
-from src.studies.study import read_study
-from src.studies.study_file import read_study_file
-from src.trial.command_line import answer
+from litmus.claims.judgement import judge
+from litmus.claims.results_table import read_results
+from litmus.claims.study import read_study
+from litmus.claims.study_file import read_study_file
+from litmus.report.figures.strips import strips
+from litmus.report.study_directory import read_study_directory
+from litmus.trial.command_line import answer
 from tests.conftest import ROOT
 from tests.report_data import NODE, write_study
 

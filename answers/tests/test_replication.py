@@ -7,7 +7,7 @@ import yaml
 
 from answers.make.publication.publish import publish
 from answers.make.publication.replication import read_reported, replica, replication_markdown
-from src.studies.quantity import read_quantity
+from litmus.claims.quantity import read_quantity
 from tests.report_data import write_study
 
 LOSS = read_quantity("loss", {"metric": "test/loss", "scale": "log", "sesoi": "2%"})

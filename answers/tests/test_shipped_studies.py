@@ -6,10 +6,10 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from src.datamodules.arrays import Source
+from litmus.seeds import derived_seed
+from litmus.sweeps import smoke, study_sweep
+from litmus.training.array_data_module import Source
 from src.datamodules.fashion_mnist import FashionMNIST
-from src.seeds import derived_seed
-from src.sweeps import smoke, study_sweep
 from tests.conftest import ROOT
 from tests.data_helpers import require_ads
 from tests.sweep_helpers import results, sweep

@@ -6,7 +6,7 @@ import numpy as np
 import yaml
 
 from answers.make.publication.tables import table_text
-from src.studies.arms import grid
+from litmus.claims.arms import grid
 
 WIDTHS = (16, 32, 64, 128)
 RATES = (2.5e-4, 5e-4, 1e-3, 2e-3, 4e-3)

@@ -14,13 +14,14 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from src.trial.command_line import register_resolvers
-from src.trial.offline import told_of_sweep
+from litmus.project import ROOT
+from litmus.trial.command_line import register_resolvers
+from litmus.trial.offline import told_of_sweep
 
 # A worker process imports this module with the first job it is handed, and composes that job's configuration next.
 register_resolvers()
 
-ANSWERS = Path(__file__).parents[2] / "answers" / "configs"
+ANSWERS = ROOT / "answers" / "configs"
 
 
 class AnswersSearchPath(SearchPathPlugin):
@@ -35,15 +36,15 @@ class PlainSweeper(BasicSweeper):
     """`-m` alone: all combinations, of which one that fails keeps no other from running."""
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        from src.sweeps.plain import Surviving
+        from litmus.sweeps.plain import Surviving
 
         super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
         assert self.launcher is not None
         self.launcher = Surviving(self.launcher, hydra_context, task_function, config)
 
     def sweep(self, arguments: list[str]) -> Any:
-        from src.sweeps.lock import held
-        from src.sweeps.plain import Surviving, tell_failures
+        from litmus.sweeps.lock import held
+        from litmus.sweeps.plain import Surviving, tell_failures
 
         assert self.config is not None
         with held(Path(self.config.hydra.sweep.dir)):  # of two such commands each would take the other's jobs
@@ -62,7 +63,7 @@ class StudySweeper(Sweeper):
         self.given = (hydra_context, task_function, config)
 
     def sweep(self, arguments: list[str]) -> Any:
-        from src.sweeps.study_sweep import sweep_study
+        from litmus.sweeps.study_sweep import sweep_study
 
         sweep_study(*self.given, arguments)
         _tell_offline(self.given[2])
@@ -75,7 +76,7 @@ class SearchSweeper(Sweeper):
         self.given = (hydra_context, task_function, config)
 
     def sweep(self, arguments: list[str]) -> Any:
-        from src.sweeps.search_sweep import sweep_search
+        from litmus.sweeps.search_sweep import sweep_search
 
         sweep_search(*self.given, arguments)
         _tell_offline(self.given[2])

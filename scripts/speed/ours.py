@@ -9,11 +9,10 @@ import pytorch_lightning as pl
 import torch
 from hydra import compose, initialize_config_dir
 
-from src.trial.command_line import register_resolvers
-from src.trial.parts import Parts
-from src.trial.parts import build as build_parts
-
-ROOT = Path(__file__).parents[2]
+from litmus.project import ROOT
+from litmus.trial.command_line import register_resolvers
+from litmus.trial.parts import Parts
+from litmus.trial.parts import build as build_parts
 
 
 class Stopwatch(pl.Callback):

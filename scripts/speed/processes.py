@@ -8,8 +8,8 @@ from pathlib import Path
 
 import psutil
 
-from scripts.speed.ours import ROOT
-from src.legible import read_json
+from litmus.legible import read_json
+from litmus.project import ROOT
 
 # One thread for every library, also where `threads=1` comes too late: this is what all sides get.
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "DATA_DIR": os.environ.get("DATA_DIR", str(ROOT / "data"))}

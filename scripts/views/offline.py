@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from litmus.atomic import write_json
+from litmus.legible import read_json
+from litmus.trial.offline import IDENTITY, is_synced, offline_run
 from scripts.views.subject import read_identity
-from src.atomic import write_json
-from src.legible import read_json
-from src.trial.offline import IDENTITY, is_synced, offline_run
 
 # In a run's directory while it is uploaded. W&B marks a run as synced even when its server refused parts of it.
 MARK = "uploading"

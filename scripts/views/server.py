@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from typing import Any
 
+from litmus.trial.wandb_key import find_key, server
 from scripts.views.specification import Specification
-from src.trial.wandb_key import find_key, server
 
 TIMEOUT_SECONDS = 20
 # W&B's own clients try for many minutes; who waits at a terminal wants to know sooner.

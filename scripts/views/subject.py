@@ -5,17 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from litmus.claims.notation import number, shortened
+from litmus.claims.quantity import direction_of
+from litmus.legible import read_json, read_object
+from litmus.records.record import Record
+from litmus.report import multirun
+from litmus.report.evidence import MOST_COLOURS, Evidence
+from litmus.report.figures.style import colour_of, scale_of
+from litmus.report.study_directory import is_study_directory, read_study_directory
+from litmus.trial.offline import IDENTITY
 from scripts.views import text
 from scripts.views.panels import Axis
-from src.legible import read_json, read_object
-from src.studies.notation import number, shortened
-from src.studies.quantity import direction_of
-from src.studies.report import multirun
-from src.studies.report.evidence import MOST_COLOURS, Evidence
-from src.studies.report.figures.style import colour_of, scale_of
-from src.studies.report.record import Record
-from src.studies.report.study_directory import is_study_directory, read_study_directory
-from src.trial.offline import IDENTITY
 
 
 @dataclass(frozen=True)

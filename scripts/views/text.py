@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from src.studies.report import multirun
-from src.studies.report.evidence import Evidence
-from src.studies.report.record import Record
-from src.studies.report.render import SYMBOLS, escaped
+from litmus.records.record import Record
+from litmus.report import multirun
+from litmus.report.evidence import Evidence
+from litmus.report.render import SYMBOLS, escaped
 
 MOST_TRIALS = 10
 

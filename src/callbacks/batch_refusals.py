@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import GradientAccumulationScheduler
-from torch import nn
 
 from src.callbacks.loader_updates import Rows
 
@@ -51,11 +50,6 @@ def refuse_limits_of_parts(trainer: pl.Trainer) -> None:
             f"trainer.limit_train_batches={trainer.limit_train_batches} counts the parts of updates, and may cut one "
             "in two; use updates_per_epoch, which counts updates"
         )
-
-
-def has_batch_norm(pl_module: pl.LightningModule) -> bool:
-    """Whether a layer normalizes over the batch."""
-    return any(isinstance(layer, nn.modules.batchnorm._BatchNorm) and layer.affine for layer in pl_module.modules())
 
 
 def refuse_batch_of_one(rows: Rows, sizes: list[int], parts: Callable[[int], int]) -> None:

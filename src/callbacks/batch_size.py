@@ -10,8 +10,8 @@ import torch
 from pytorch_lightning.utilities.combined_loader import CombinedLoader
 from torch.optim import Optimizer
 
+from litmus.training.plan import has_batch_norm
 from src.callbacks.batch_refusals import (
-    has_batch_norm,
     refuse_accumulation,
     refuse_batch_of_one,
     refuse_counts_of_batches,
@@ -52,6 +52,8 @@ class BatchSizeScheduler(pl.Callback):
 
     # Its batch hooks act on ordinary DataLoaders only, which have no stretches.
     ticks_per_stretch = True
+    sets_batch_sizes = True
+    plans_are_compared = True
     # Parts of each update, whatever memory allows; the largest size where there is no plan.
     fewest_parts = 1
     stop = 0
@@ -110,6 +112,10 @@ class BatchSizeScheduler(pl.Callback):
 
     def restore_measured(self, state: dict[str, Any]) -> None:
         """Takes back what `measured` gave; an empty state is a fresh start."""
+
+    def recorded_metrics(self) -> set[str]:
+        """What it adds to the metrics of an epoch."""
+        return {"lr_scale"} if self.lr != "none" else set()
 
     def total_updates(self, samples: int, epochs: int) -> int:
         """The updates of a whole run on so many samples: the length for schedulers stepped by update."""

@@ -5,9 +5,9 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
+from litmus.direction import mode_of
 from src.callbacks.batch_schedules import admitted, check_count
 from src.callbacks.batch_size import BatchSizeScheduler
-from src.direction import mode_of
 
 
 def waited(score: float, best: float | None, epochs: int, mode: str) -> tuple[float, int]:
@@ -57,6 +57,8 @@ class GrowOnPlateau(BatchSizeScheduler):
         self.epochs = 0
         self.monitor, self.patience, self.factor = monitor, patience, factor
         self.mode = mode_of(monitor, mode, "batching.mode")
+
+    recorded_metrics = BatchSizeScheduler.recorded_metrics
 
     def sizes(self, epochs: int, start: int, rows: int | None) -> list[int] | None:
         if self.stop < start:

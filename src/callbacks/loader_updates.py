@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from torch.optim import Optimizer
 
-from src.batches import samples_in
+from litmus.training.batches import samples_in
 
 
 class Rows(NamedTuple):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from src.batches import samples_in
+from litmus.training.batches import samples_in
 from src.callbacks.batch_schedules import check_count
 from src.callbacks.batch_size import BatchSizeScheduler
 
@@ -162,6 +162,9 @@ class GrowWithNoise(BatchSizeScheduler):
         target = noise_scale(self.noise)
         trainer.callback_metrics["noise_scale"] = torch.tensor(target, dtype=torch.float64)
         return grown(self.size, target, self.stop)
+
+    def recorded_metrics(self) -> set[str]:
+        return super().recorded_metrics() | {"noise_scale"}
 
     def measured(self) -> dict[str, Any]:
         return {"noise": list(self.noise)}

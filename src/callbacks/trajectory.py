@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from src.atomic import replacing
-from src.paths import typed_path
-from src.words import count
+from litmus.atomic import replacing
+from litmus.paths import typed_path
+from litmus.words import count
 
 INTERVALS = ("epoch", "update")
 
@@ -101,6 +101,10 @@ class RecordWeights(pl.Callback):
         self.every, self.interval = every, interval
         self._rows: list[tuple[int, int, NDArray[np.float32]]] = []
         self._written = 0
+
+    def recorded_metrics(self) -> set[str]:
+        """What it adds to the metrics of an epoch: nothing."""
+        return set()
 
     @property
     def ticks_per_stretch(self) -> bool:

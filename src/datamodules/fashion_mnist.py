@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from src.datamodules.arrays import ArrayDataModule, Source
-from src.datamodules.files import broken_links, exactly, fetch, present, read
-from src.datamodules.unfit import UnfitError
+from litmus.files import broken_links, exactly, fetch, present, read
+from litmus.training.array_data_module import ArrayDataModule, Source
+from litmus.training.unfit import UnfitError
 
 # Bytes and sha256 of the decompressed files: copies differ in how they were compressed.
 FILES = {

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from src.atomic import replacing
-from src.datamodules.arrays import ArrayDataModule, Source
+from litmus.atomic import replacing
+from litmus.training.array_data_module import ArrayDataModule, Source
 
 # With these the package's generator gives the frozen file its authors published.
 PUBLISHED_SEED, PUBLISHED_TRAIN, PUBLISHED_TEST = 42, 4_000, 1_000

@@ -8,11 +8,11 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from src.datamodules.arrays import ArrayDataModule, Source
-from src.datamodules.files import ensure, read, read_one
+from litmus.files import ensure, read, read_one
+from litmus.training.array_data_module import ArrayDataModule, Source
+from litmus.training.unfit import UnfitError
 from src.datamodules.purchases import COLUMNS, Bounds, Purchases, read_purchases
 from src.datamodules.text_table import place, shortened
-from src.datamodules.unfit import UnfitError
 
 FILE = "Social_Network_Ads.csv"
 INPUTS = ("Age", "EstimatedSalary")

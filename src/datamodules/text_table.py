@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from src.datamodules.unfit import UnfitError, refuse_foreign
+from litmus.training.unfit import UnfitError, refuse_foreign
 
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
 # The longer marks first: that of UTF-32 begins with that of UTF-16.

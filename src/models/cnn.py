@@ -6,7 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from src.models.classifier import Classifier
+from litmus.training.classifier import Classifier
+from litmus.training.recompute import sequential
 from src.models.layers import (
     Activation,
     Initialization,
@@ -16,7 +17,6 @@ from src.models.layers import (
     initialize,
     norm_layer,
 )
-from src.models.recompute import sequential
 
 _CONVOLUTION = {1: nn.Conv1d, 2: nn.Conv2d}
 _POOL = {1: nn.MaxPool1d, 2: nn.MaxPool2d}

@@ -6,7 +6,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from src.models.classifier import Classifier
+from litmus.training.classifier import Classifier
+from litmus.training.recompute import sequential
 from src.models.layers import (
     Activation,
     Initialization,
@@ -16,7 +17,6 @@ from src.models.layers import (
     initialize,
     norm_layer,
 )
-from src.models.recompute import sequential
 
 
 class MLP(Classifier):

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from answers.make.backpropagation.chain_rule import ChainRule, along
 from answers.make.backpropagation.counts import Count
 from answers.make.backpropagation.graph import LOSS, Edge, Graph
-from src.studies.report.figures.style import INK, MUTED, SERIES, SETTINGS
+from litmus.report.figures.style import INK, MUTED, SERIES, SETTINGS
 
 PLACES = {
     **{"x_1": (0.0, 1.0), "x_2": (0.0, -1.0), "o1_1": (1.6, 1.0), "o1_2": (1.6, -1.0)},

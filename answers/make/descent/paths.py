@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from omegaconf import OmegaConf
 
 from answers.make.descent.surface import Score, score
-from src.callbacks.history import read_history
+from litmus.claims.factors import is_factor
+from litmus.trial.description import flat
+from litmus.trial.history import read_history
+from litmus.trial.stored import read_stored
 from src.callbacks.trajectory import read_trajectory
-from src.studies.factors import is_factor
-from src.trial.description import flat
-from src.trial.stored import read_stored
 
 Curve = NDArray[np.float64]
 

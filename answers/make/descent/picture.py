@@ -14,8 +14,8 @@ from PIL import Image
 from answers.make.descent.paths import Descent
 from answers.make.descent.plane import Plane, grid_around, random_walks_held
 from answers.make.descent.surface import score
-from src.atomic import replacing
-from src.studies.report.figures.style import INK, MUTED, SERIES, SETTINGS, tick
+from litmus.atomic import replacing
+from litmus.report.figures.style import INK, MUTED, SERIES, SETTINGS, tick
 
 CLOCKS = ("updates", "epochs")
 PANELS = {

@@ -12,9 +12,9 @@ from answers.make.publication.plans import Plan
 from answers.make.publication.rows import AS_REPORTED, COLUMNS, NOT_RUN, Row
 from answers.make.publication.summary import Summary
 from answers.make.publication.unanswerable import Unanswerable, measured
-from src.studies.report.render import SYMBOLS, rendered
-from src.studies.report.wording import count
-from src.tables import table_text
+from litmus.report.render import SYMBOLS, rendered
+from litmus.tables import table_text
+from litmus.words import count
 
 VERDICTS = ("confirmed", "rejected", "inconclusive", NOT_RUN)
 SIGNS = {**SYMBOLS, NOT_RUN: "·"}

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from src.legible import read_yaml
+from litmus.legible import read_yaml
 
 Entry = TypeVar("Entry")
 

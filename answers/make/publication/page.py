@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from answers.make.publication.paths import portable
-from src.studies.report.blocks import Block, Document, Gallery, Section, Table, Text
-from src.studies.report.document import document
-from src.studies.report.evidence import Evidence
+from litmus.report.blocks import Block, Document, Gallery, Section, Table, Text
+from litmus.report.document import document
+from litmus.report.evidence import Evidence
 
 # Pictures kept of each kind, by the first word of their name; kinds that are not named here stay.
 MOST = {"forest": 3, "bounds": 1, "heatmap": 2, "lines": 1, "cost": 1, "sensitivity": 1, "isolation": 2}

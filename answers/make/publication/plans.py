@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from answers.make.publication.rows import Row, planned_rows
-from src.legible import read_yaml
-from src.studies.notation import listing, text
-from src.studies.report.wording import count
-from src.studies.study import Study, read_study
-from src.studies.study_file import HOW_TO_RUN, read_study_file
-from src.tables import read_mappings
+from litmus.claims.notation import listing, text
+from litmus.claims.study import Study, read_study
+from litmus.claims.study_file import HOW_TO_RUN, read_study_file
+from litmus.legible import read_yaml
+from litmus.tables import read_mappings
+from litmus.words import count
 
 # Parts of a question whose change asks for no other trials: more seeds are counted as trials.
 UNCOUNTED = ("seeds", *HOW_TO_RUN)

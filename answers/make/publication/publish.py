@@ -12,13 +12,13 @@ from answers.make.publication.paths import without_paths
 from answers.make.publication.small_png import smaller
 from answers.make.publication.summary import FILE, summary_json, summary_of
 from answers.make.publication.tables import CURVES, TRIALS, curves_csv, trials_csv
-from src.legible import read_object
-from src.studies.judgement import verdicts_json
-from src.studies.report.evidence import Evidence
-from src.studies.report.render import markdown
-from src.studies.report.study_directory import read_study_directory
-from src.studies.report.wording import count
-from src.studies.report.write import AUTHOR, author_words, results_csv, write
+from litmus.claims.judgement import verdicts_json
+from litmus.legible import read_object
+from litmus.report.evidence import Evidence
+from litmus.report.render import markdown
+from litmus.report.study_directory import read_study_directory
+from litmus.report.write import AUTHOR, author_words, results_csv, write
+from litmus.words import count
 
 
 def publish(directory: Path, root: Path) -> Path:

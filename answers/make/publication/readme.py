@@ -10,9 +10,9 @@ from typing import Any
 
 from answers.make.publication.index import Index, shown
 from answers.make.publication.rows import NOT_RUN, Row
-from src.legible import read_yaml
-from src.studies.report.render import rendered
-from src.studies.schema import keys, mapping, way_out, words
+from litmus.claims.schema import keys, mapping, way_out, words
+from litmus.legible import read_yaml
+from litmus.report.render import rendered
 
 FILE = "readme.yaml"
 BEGIN, END = "<!-- verdicts:begin -->", "<!-- verdicts:end -->"

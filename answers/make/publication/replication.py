@@ -10,16 +10,16 @@ from typing import Any
 
 from answers.make.publication.kept import read_kept
 from answers.make.publication.rows import DOCUMENT
-from src.studies.contrast import FEWEST_SEEDS
-from src.studies.notation import number
-from src.studies.quantity import Quantity
-from src.studies.report.render import rendered
-from src.studies.report.wording import between, plain, plus_minus
-from src.studies.results import COUNTERS
-from src.studies.results_table import read_results
-from src.studies.schema import keys, mapping, way_out, words
-from src.studies.statistics import prediction_interval, summarize
-from src.studies.study_file import read_study_file
+from litmus.claims.contrast import FEWEST_SEEDS
+from litmus.claims.notation import number
+from litmus.claims.quantity import Quantity
+from litmus.claims.results import COUNTERS
+from litmus.claims.results_table import read_results
+from litmus.claims.schema import keys, mapping, way_out, words
+from litmus.claims.statistics import prediction_interval, summarize
+from litmus.claims.study_file import read_study_file
+from litmus.report.render import rendered
+from litmus.words import between, plain, plus_minus
 
 FILE = "reported.yaml"
 PAGE = "replication.md"

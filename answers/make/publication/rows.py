@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, fields, replace
 
-from src.studies.contrast import UndecidableError
-from src.studies.judgement import Judgement
-from src.studies.leaf import Gain, Inside
-from src.studies.report.evidence import Evidence
-from src.studies.report.wording import changed
-from src.studies.sentence import cause, needed, value
-from src.studies.study import Study
-from src.studies.verdict import Verdict
+from litmus.claims.contrast import UndecidableError
+from litmus.claims.judgement import Judgement
+from litmus.claims.leaf import Gain, Inside
+from litmus.claims.sentence import cause, changed, needed, value
+from litmus.claims.study import Study
+from litmus.claims.verdict import Verdict
+from litmus.report.evidence import Evidence
 
 AS_REPORTED = "_as_reported"
 CONTROL = "control"

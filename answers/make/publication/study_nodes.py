@@ -13,7 +13,7 @@ def study_nodes(studies: Path = STUDIES) -> dict[str, dict[str, Any]]:
     from hydra.core.global_hydra import GlobalHydra
     from omegaconf import OmegaConf
 
-    from src.trial.command_line import register_resolvers
+    from litmus.trial.command_line import register_resolvers
 
     register_resolvers()
     GlobalHydra.instance().clear()

@@ -13,12 +13,12 @@ from typing import Any
 
 from answers.make.publication.paths import portable
 from answers.make.publication.rows import Row, judged_rows
-from src.legible import read_json
-from src.studies.notation import listing
-from src.studies.report.blocks import Document
-from src.studies.report.evidence import Evidence
-from src.studies.report.wording import count
-from src.studies.results import COUNTERS
+from litmus.claims.notation import listing
+from litmus.claims.results import COUNTERS
+from litmus.legible import read_json
+from litmus.report.blocks import Document
+from litmus.report.evidence import Evidence
+from litmus.words import count
 
 FILE = "summary.json"
 # As many seeds as the smallest default of the rules for studies: with fewer, a study explores.

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from src.studies.notation import number
-from src.studies.reductions import History
-from src.studies.report.evidence import Evidence
-from src.studies.results import COUNTERS
-from src.studies.runs import Run
-from src.tables import read_mappings, table_text
+from litmus.claims.notation import number
+from litmus.claims.reductions import History
+from litmus.claims.results import COUNTERS
+from litmus.claims.runs import Run
+from litmus.report.evidence import Evidence
+from litmus.tables import read_mappings, table_text
 
 TRIALS, CURVES = "trials.csv", "curves.csv"
 SHOWN = ("train/loss", "train/acc", "val/loss", "val/acc")

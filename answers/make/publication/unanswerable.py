@@ -11,8 +11,8 @@ from typing import Any
 from answers.make.publication.kept import read_kept
 from answers.make.publication.rows import DOCUMENT
 from answers.make.publication.summary import Summary
-from src.studies.report.wording import plain
-from src.studies.schema import keys, mapping, words
+from litmus.claims.schema import keys, mapping, words
+from litmus.words import plain
 
 FILE = "unanswerable.yaml"
 

@@ -13,7 +13,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 
-from src.models.classifier import Classifier
+from litmus.training.classifier import Classifier
 
 CLASSES = 10
 

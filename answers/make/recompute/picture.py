@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from src.atomic import replacing
+from litmus.atomic import replacing
 
 MIB = 2**20
 STORED, TWICE = "#0072b2", "#d55e00"

@@ -14,19 +14,20 @@ from numpy.typing import NDArray
 
 from answers.make.publication.rows import AS_REPORTED
 from answers.make.publication.tables import SHOWN, read_runs
-from src.studies.arms import describe
-from src.studies.judgement import judge
-from src.studies.measure import measure
-from src.studies.notation import listing, number, text
-from src.studies.quantity import Quantity, read_quantity
-from src.studies.report.evidence import Evidence
-from src.studies.report.tied import tied_with_best
-from src.studies.report.wording import changed, plus_minus
-from src.studies.results import COUNTERS, Results
-from src.studies.results_table import read_results
-from src.studies.runs import Run
-from src.studies.statistics import Summary
-from src.studies.study_file import read_study_file
+from litmus.claims.arms import describe
+from litmus.claims.judgement import judge
+from litmus.claims.measure import measure
+from litmus.claims.notation import listing, number, text
+from litmus.claims.quantity import Quantity, read_quantity
+from litmus.claims.results import COUNTERS, Results
+from litmus.claims.results_table import read_results
+from litmus.claims.runs import Run
+from litmus.claims.sentence import changed
+from litmus.claims.statistics import Summary
+from litmus.claims.study_file import read_study_file
+from litmus.report.evidence import Evidence
+from litmus.report.tied import tied_with_best
+from litmus.words import plus_minus
 
 REGIMES = {"": "Full passes", AS_REPORTED: "Epochs of 100 updates"}
 # What every study of the document holds but for what it varies.

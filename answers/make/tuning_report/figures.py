@@ -9,14 +9,14 @@ from typing import Any
 
 from answers.make.publication.rows import AS_REPORTED
 from answers.make.tuning_report.experiment import METRICS, Experiment
-from src.studies.notation import number
-from src.studies.report.blocks import Picture
-from src.studies.report.figures.grids import heatmap
-from src.studies.report.figures.picture import legend, picture
-from src.studies.report.figures.style import SERIES
-from src.studies.report.sections.interactions import cells, levels_of
-from src.studies.report.wording import count, plain
-from src.studies.results import COUNTERS, Trial
+from litmus.claims.notation import number
+from litmus.claims.results import COUNTERS, Trial
+from litmus.report.blocks import Picture
+from litmus.report.figures.grids import heatmap
+from litmus.report.figures.picture import legend, picture
+from litmus.report.figures.style import SERIES
+from litmus.report.sections.interactions import cells, levels_of
+from litmus.words import count, plain
 
 Rows = Sequence[Mapping[str, Any]]
 MARKERS = "osD^vP*X"

@@ -16,12 +16,13 @@ from scipy.stats import spearmanr
 
 from answers.make.publication.rows import AS_REPORTED
 from answers.make.tuning_report.experiment import Experiment, UnpublishedError, points
-from src.studies.notation import listing, number, text
-from src.studies.reductions import ROUGHNESS_EPOCHS
-from src.studies.report.sections.surprises import disagreeing
-from src.studies.report.wording import changed, plain
-from src.studies.statistics import Summary, summarize
-from src.studies.verdict import Verdict
+from litmus.claims.notation import listing, number, text
+from litmus.claims.reductions import ROUGHNESS_EPOCHS
+from litmus.claims.sentence import changed
+from litmus.claims.statistics import Summary, summarize
+from litmus.claims.verdict import Verdict
+from litmus.report.sections.surprises import disagreeing
+from litmus.words import plain
 
 # Validation accuracy so near its best counts as there.
 HALF_A_POINT = 0.005

@@ -22,10 +22,10 @@ from answers.make.tuning_report.experiment import (
     share,
 )
 from answers.make.tuning_report.figures import figures, row
-from src.studies.notation import listing, text
-from src.studies.report.render import escaped, rendered
-from src.studies.report.wording import count, plain, plus_minus
-from src.studies.report.write import author_words, cell, write
+from litmus.claims.notation import listing, text
+from litmus.report.render import escaped, rendered
+from litmus.report.write import author_words, cell, write
+from litmus.words import count, plain, plus_minus
 
 STUDIES = ("epochs", "units", "batch_size", "depth", "lr", "optimizer", "lr_by_batch", "units_by_depth")
 # Studies of other documents that have something to say where the report asks for suggestions.

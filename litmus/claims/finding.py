@@ -1,0 +1,58 @@
+"""A lint finding: one sentence about what weakens a study."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from litmus.claims.study import Study
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`level` is error (caps verdicts at inconclusive) or warning; `predictions` names those concerned, None all."""
+
+    code: str
+    level: str
+    message: str
+    predictions: tuple[str, ...] | None = None
+
+    def concerns(self, prediction: str) -> bool:
+        """Whether the finding is about this prediction."""
+        return self.predictions is None or prediction in self.predictions
+
+
+def error(code: str, message: str, predictions: Iterable[str] | None = None) -> Finding:
+    """A finding that caps verdicts."""
+    return Finding(code, "error", message, None if predictions is None else tuple(predictions))
+
+
+def warning(code: str, message: str, predictions: Iterable[str] | None = None) -> Finding:
+    """A finding that is printed only."""
+    return Finding(code, "warning", message, None if predictions is None else tuple(predictions))
+
+
+def using(study: Study, arms: Iterable[str], least: int = 1) -> list[str]:
+    """The predictions that use at least so many of these arms."""
+    wanted = set(arms)
+    return [
+        name
+        for name, prediction in study.predictions.items()
+        if len(wanted & set(prediction.named_arms(study))) >= least
+    ]
+
+
+def about(study: Study, quantity: str, names: Iterable[str] | None = None) -> list[str]:
+    """Those of the named predictions (by default all) that judge a quantity, and the conjunctions they are part of."""
+    found = [
+        name for name in (study.predictions if names is None else names) if study.predictions[name].quantity == quantity
+    ]
+    for name in found:  # grows while it is read: conjunctions may be part of others
+        found += [
+            other
+            for other, prediction in study.predictions.items()
+            if other not in found and name in (getattr(prediction, "of", None) or ())
+        ]
+    return found

@@ -1,0 +1,51 @@
+"""What to know before believing a study: small rules on its design and on its results, in one list."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from litmus.claims.finding import Finding
+from litmus.claims.lint import alike, budgets, cells, fairness, samples, splits, trials
+from litmus.claims.results import Results
+from litmus.claims.study import Study
+
+DESIGN_RULES = (
+    cells.duplicate_arms,
+    cells.missing_cells,
+    cells.missing_off_level,
+    cells.few_levels,
+    fairness.unnamed_differences,
+    fairness.one_learning_rate,
+    budgets.planned_budgets,
+    budgets.short_curves,
+    budgets.planned_sizes,
+    splits.selection_split,
+    splits.statistics_split,
+    samples.few_seeds,
+    samples.no_sesoi,
+    samples.planned_resolution,
+)
+RESULTS_RULES = (
+    trials.missing_trials,
+    trials.not_finite,
+    trials.not_positive,
+    trials.no_spread,
+    alike.mixed_code,
+    alike.mixed_numerics,
+    budgets.unequal_budgets,
+    budgets.unequal_sizes,
+    samples.few_results,
+    samples.measured_resolution,
+)
+
+
+def lint_design(study: Study, configs: Mapping[str, Mapping[str, Any]] | None = None) -> list[Finding]:
+    """Findings before any compute, from the study and each arm's resolved flat settings (by default its overrides)."""
+    resolved = configs or {arm: {**study.fixed, **overrides} for arm, overrides in study.arms.items()}
+    return [finding for rule in DESIGN_RULES for finding in rule(study, resolved)]
+
+
+def lint_results(study: Study, results: Results) -> list[Finding]:
+    """Findings on what was measured."""
+    return [finding for rule in RESULTS_RULES for finding in rule(study, results)]

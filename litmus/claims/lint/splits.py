@@ -1,0 +1,43 @@
+"""Rules on which data decides what: selection, verdict, and fitted statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from litmus.claims.finding import Finding, error, warning
+from litmus.claims.notation import listing, text
+from litmus.claims.study import Study
+
+Configs = Mapping[str, Mapping[str, Any]]
+# Settings that say on which rows means, SDs or vocabularies are fitted.
+FITTED_ON = {"statistics", "statistics_split", "fit_on", "fitted_on", "normalize_on", "standardize_on"}
+
+
+def selection_split(study: Study, configs: Configs) -> Iterator[Finding]:
+    """Choosing an epoch (or a tuned setting) on the split that then gives the verdict flatters the winner."""
+    for name, quantity in study.quantities.items():
+        split = quantity.metric.split("/")[0]
+        using = [key for key, prediction in study.predictions.items() if prediction.quantity == name]
+        if quantity.at == "best":
+            chosen = split
+        elif quantity.at == "best_val":
+            chosen = quantity.select.split("/")[0]
+        else:
+            # Nuisance settings are tuned on validation.
+            chosen = "val" if study.nuisance else ""
+        if "/" not in quantity.metric or chosen != split:
+            continue
+        message = f"The quantity {name} is chosen and judged on the same split, {split}: judge test/… at: best_val."
+        # A validation claim may be what is studied; the test set has no such excuse.
+        yield (error if split == "test" else warning)("selection_split", message, using)
+
+
+def statistics_split(study: Study, configs: Configs) -> Iterator[Finding]:
+    """Statistics fitted on more than the training rows let the other splits leak in."""
+    for key in sorted({key for config in configs.values() for key in config}):
+        if key.split(".")[-1] not in FITTED_ON:
+            continue
+        bad = sorted({text(c[key]) for c in configs.values() if key in c} - {"train", "none", "null", "false"})
+        if bad:
+            yield error("statistics_split", f"Statistics are fitted outside the train split: {key} is {listing(bad)}.")

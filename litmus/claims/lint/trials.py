@@ -1,0 +1,105 @@
+"""Rules on the trials themselves: missing, not finite, not positive, without spread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from litmus.claims.contrast import UndecidableError
+from litmus.claims.finding import Finding, about, error, using, warning
+from litmus.claims.measured import Measured
+from litmus.claims.notation import listing
+from litmus.claims.quantity import Quantity
+from litmus.claims.results import Results
+from litmus.claims.study import Study
+from litmus.words import count
+
+
+def missing_trials(study: Study, results: Results) -> Iterator[Finding]:
+    """Arms without any value, and seeds that some arms lack."""
+    for name in study.quantities:
+        predicted = about(study, name)
+        have = {arm: set(results.values(name, arm)) for arm in study.arms}
+        seeds = sorted(set().union(*have.values()))
+        if not seeds:
+            yield error("no_trials", f"No trial has a value of {name}.", predicted)
+            continue
+        empty = [arm for arm, own in have.items() if not own]
+        if empty:
+            affected = about(study, name, using(study, empty))
+            yield error("no_trials", f"No trial of {listing(empty)} has a value of {name}.", affected)
+        partial = {arm: [seed for seed in seeds if seed not in own] for arm, own in have.items() if own}
+        lacking = [f"{arm} lacks {listing(gone, 5)}" for arm, gone in partial.items() if gone]
+        if lacking:
+            message = f"Seeds of {name} are missing, and their pairs are left out: {listing(lacking, 4)}."
+            yield warning("missing_seeds", message, predicted)
+        if len(seeds) < len(study.seeds):
+            message = f"The study asks for {count(len(study.seeds), 'seed')}, the results hold {len(seeds)} of {name}."
+            yield warning("missing_seeds", message, predicted)
+
+
+def not_finite(study: Study, results: Results) -> Iterator[Finding]:
+    """Runs that diverged or never got there: means over the others flatter their arm."""
+    for name, quantity in study.quantities.items():
+        found = {}
+        for arm in study.arms:
+            every, good = results.values(name, arm), results.finite(name, arm)
+            if len(good) < len(every):
+                found[arm] = f"{arm} {len(every) - len(good)} of {len(every)}"
+        if found:
+            message = f"Runs whose {name} {fate(quantity)}: {listing(list(found.values()), 5)}."
+            affected = about(study, name, using(study, found))
+            yield warning("not_finite", message, affected)
+
+
+def fate(quantity: Quantity) -> str:
+    """What becomes of values that are not finite."""
+    if quantity.at != "time_to":
+        return "are not finite are left out of means"
+    return (
+        "never reached the threshold (censored) are left out of means, and count in comparisons as the budget that "
+        "the compared arms share, if they do"
+    )
+
+
+def not_positive(study: Study, results: Results) -> Iterator[Finding]:
+    """The log scale has no place for zero and negative values."""
+    for name, quantity in study.quantities.items():
+        if quantity.scale != "log":
+            continue
+        bad = [arm for arm in study.arms if any(value <= 0 for value in results.finite(name, arm).values())]
+        if bad:
+            message = (
+                f"The quantity {name} is on the log scale but not positive in {listing(bad)}: use scale: identity."
+            )
+            yield error("not_positive", message, about(study, name))
+
+
+def no_spread(study: Study, results: Results) -> Iterator[Finding]:
+    """Arms that agree, or a contrast that is constant, on every seed: something was not run as meant."""
+    contrast = Measured(study, results)
+    faults: dict[str, list[str]] = {}
+    for name, quantity in study.quantities.items():
+        for arms in identical(study, results, name) if not quantity.deterministic else []:
+            message = f"the {quantity.label} of {' and '.join(arms)} is identical on every seed"
+            affected = about(study, name, using(study, arms, least=2))
+            faults.setdefault(message, []).extend(affected)
+    for name, prediction in study.predictions.items():
+        try:
+            leaves = list(prediction.test(study, contrast).leaves())
+        except UndecidableError:
+            continue
+        for fault in dict.fromkeys(leaf.contrast.fault for leaf in leaves):
+            if fault:
+                faults.setdefault(fault, []).append(name)
+    for message, names in faults.items():
+        yield error("no_spread", f"{message[0].upper()}{message[1:]}.", dict.fromkeys(names))
+
+
+def identical(study: Study, results: Results, name: str) -> Iterator[list[str]]:
+    """Groups of arms with the same finite values on the same two or more seeds; that no run rose is no sameness."""
+    groups: dict[tuple[tuple[int, float], ...], list[str]] = {}
+    for arm in study.arms:
+        values = results.finite(name, arm)
+        if len(values) > 1 and not (study.quantities[name].at == "rise" and not any(values.values())):
+            groups.setdefault(tuple(sorted(values.items())), []).append(arm)
+    yield from (arms for arms in groups.values() if len(arms) > 1)

@@ -1,0 +1,151 @@
+"""A quantity: a metric, how its curve becomes one number, its scale, its direction, its smallest effect of interest."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from litmus.claims.notation import number, percent, signed
+from litmus.claims.reductions import REDUCTIONS, UNITS
+from litmus.claims.schema import keys, mapping, one_of, words
+from litmus.direction import direction_of
+
+# Counted, not estimated: equal numbers on every seed are expected here, and no sign of a broken run.
+COUNTED = {"params", "updates", "samples", "epochs", "diverged", "batch_size"}
+
+KEYS = {"metric", "at", "scale", "sesoi", "direction", "select", "sd", "deterministic"}
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """What is judged: `metric` reduced by `at`; `sesoi` and `sd` (of one run) are on the scale `log` or `identity`."""
+
+    name: str
+    metric: str
+    at: str = "best_val"
+    scale: str = "identity"
+    sesoi: float | None = None
+    direction: str = "down"
+    select: str = "val/loss"
+    sd: float | None = None
+    deterministic: bool = False
+    threshold: float | None = None
+    unit: str = "updates"
+    metric_direction: str = "down"
+
+    @property
+    def sign(self) -> int:
+        """+1 when more is better, −1 when less is."""
+        return 1 if self.direction == "up" else -1
+
+    @property
+    def label(self) -> str:
+        """The metric in words: test loss, or test loss (rise)."""
+        plain = self.metric.replace("/", " ").replace("_", " ")
+        if self.at == "time_to":
+            return f"{self.unit} to {plain} {self.threshold:g}"
+        return plain if self.at in ("last", "best_val") else f"{plain} ({self.at})"
+
+    def transform(self, value: Any) -> Any:
+        """g(value): the logarithm or the value itself; not finite where the logarithm does not exist."""
+        if self.scale == "identity":
+            return np.asarray(value, dtype=float)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.log(np.asarray(value, dtype=float))
+
+    def amount(self, value: Any, where: str) -> float:
+        """A gain as a distance on the scale: a number as it is, "2%" as −log(1 − 0.02) down or log(1.02) up."""
+        share = percent(value)
+        if share is None:
+            plain = number(value)
+            if plain is None or not math.isfinite(plain):
+                raise ValueError(f"{where} must be a number or a percentage like '2%', got {value!r}")
+            return plain
+        if self.scale != "log":
+            raise ValueError(f"{where} is {value!r}, which needs scale: log; on the identity scale give a number")
+        if not -1 < share < 1:
+            raise ValueError(f"{where} must lie between -100% and 100%, got {value!r}")
+        return math.log1p(share) if self.direction == "up" else -math.log1p(-share)
+
+    def change(self, gain: float) -> str:
+        """A gain as the change of the metric itself, with its sign: −1.2 % on the log scale, −0.013 otherwise."""
+        if not math.isfinite(gain):
+            return "an infinite amount" if math.isinf(gain) else "an unknown amount"
+        if self.scale == "log":
+            return f"{100 * math.expm1(self.sign * gain) + 0.0:+.1f} %".replace("-", "−")
+        return signed(self.sign * gain)
+
+    def size(self, gain: float) -> str:
+        """The size of a gain without its sign: 2 % or 0.01."""
+        if self.scale == "log":
+            return f"{100 * abs(math.expm1(self.sign * gain)):.3g} %"
+        return signed(abs(gain)).removeprefix("+")
+
+
+def read_quantity(name: str, node: Any) -> Quantity:
+    """One entry of `quantities:`; a text alone is the metric."""
+    where = f"study.quantities.{name}"
+    node = {"metric": node} if isinstance(node, str) else mapping(node, where)
+    keys(node, where, KEYS, ["metric"])
+    metric = words(node["metric"], f"{where}.metric")
+    at, threshold, unit = _reduction(node.get("at"), metric, where)
+    given = node.get("direction")
+    if given is not None:
+        one_of(given, f"{where}.direction", {"up", "down"})
+    natural = direction_of(metric)
+    always_down = at in ("rise", "roughness", "time_to")
+    direction = given or ("down" if always_down else natural)
+    if direction is None or (at in ("rise", "best", "time_to") and natural is None and given is None):
+        raise ValueError(f"{where}: whether more {metric!r} is better is unknown; add direction: up or down")
+    sesoi = node.get("sesoi")
+    scale = one_of(node.get("scale", "identity" if percent(sesoi) is None else "log"), f"{where}.scale", SCALES)
+    deterministic = node.get("deterministic", metric.split("/")[-1] in COUNTED or at == "time_to")
+    if not isinstance(deterministic, bool):
+        raise ValueError(f"{where}.deterministic must be true or false, got {deterministic!r}")
+    quantity = Quantity(
+        name,
+        metric,
+        at,
+        scale,
+        direction=direction,
+        select=words(node.get("select", "val/loss"), f"{where}.select"),
+        deterministic=deterministic,
+        threshold=threshold,
+        unit=unit,
+        metric_direction=natural or direction,
+    )
+    return Quantity(
+        **{**quantity.__dict__, "sesoi": _positive(quantity, node, "sesoi"), "sd": _positive(quantity, node, "sd")}
+    )
+
+
+SCALES = ("log", "identity")
+
+
+def _positive(quantity: Quantity, node: Mapping[str, Any], key: str) -> float | None:
+    if node.get(key) is None:
+        return None
+    where = f"study.quantities.{quantity.name}.{key}"
+    amount = quantity.amount(node[key], where)
+    if amount <= 0:
+        raise ValueError(f"{where} must be greater than 0, got {node[key]!r}")
+    return amount
+
+
+def _reduction(at: Any, metric: str, where: str) -> tuple[str, float | None, str]:
+    """`last`, …, or {time_to: threshold, unit: updates} as (name, threshold, unit)."""
+    if at is None:
+        return ("best_val" if metric.startswith("test/") else "last"), None, "updates"
+    if isinstance(at, Mapping):
+        keys(at, f"{where}.at", {"time_to", "unit"}, ["time_to"])
+        threshold = number(at["time_to"])
+        if threshold is None or not math.isfinite(threshold):
+            raise ValueError(f"{where}.at.time_to must be a number to reach, got {at['time_to']!r}")
+        return "time_to", threshold, one_of(at.get("unit", "updates"), f"{where}.at.unit", UNITS)
+    if at == "time_to":
+        raise ValueError(f"{where}.at: time_to needs a number to reach, as in {{time_to: 0.5, unit: updates}}")
+    return one_of(at, f"{where}.at", REDUCTIONS), None, "updates"

@@ -1,0 +1,127 @@
+"""Trials and what they measured; damage is reported in one sentence per kind and left out, never repaired."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from litmus.claims.finding import Finding, error, using, warning
+from litmus.claims.notation import listing
+from litmus.claims.study import Study
+
+COUNTERS = ("epochs", "updates", "samples", "seconds", "params")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One run of an arm with a seed: a number per quantity (absent: not measured; NaN or ±inf: not finite).
+
+    `code` is the fingerprint of the code that ran it, comparable among trials of the same `parts` (classes);
+    `numerics` are device, threads and whatever else numbers depend on; empty where nothing recorded them.
+    """
+
+    arm: str
+    seed: int
+    values: Mapping[str, float]
+    counters: Mapping[str, float] = field(default_factory=dict)
+    table: str = ""
+    code: str = ""
+    parts: str = ""
+    numerics: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Results:
+    """The trials of a study, one per arm and seed, and what was wrong with those left out."""
+
+    trials: tuple[Trial, ...]
+    findings: tuple[Finding, ...] = ()
+
+    @cached_property
+    def _index(self) -> dict[tuple[str, str], dict[int, float]]:
+        index: dict[tuple[str, str], dict[int, float]] = defaultdict(dict)
+        for trial in sorted(self.trials, key=lambda trial: trial.seed):
+            for name, value in trial.values.items():
+                index[name, trial.arm][trial.seed] = value
+        return dict(index)
+
+    def values(self, quantity: str, arm: str) -> dict[int, float]:
+        """Seed → value of a quantity, not finite ones included."""
+        return self._index.get((quantity, arm), {})
+
+    def finite(self, quantity: str, arm: str) -> dict[int, float]:
+        """Seed → value of a quantity, finite ones only."""
+        return {seed: value for seed, value in self.values(quantity, arm).items() if math.isfinite(value)}
+
+    def counter(self, name: str, arm: str) -> float | None:
+        """The mean over an arm's trials of epochs, updates, samples, seconds or params; None when not recorded."""
+        found = self.counts(name, arm)
+        return math.fsum(found) / len(found) if found else None
+
+    def longest(self, name: str, arm: str) -> float | None:
+        """The largest such count among an arm's trials; None when not recorded."""
+        return max(self.counts(name, arm), default=None)
+
+    def counts(self, name: str, arm: str) -> list[float]:
+        """Such a count of each of an arm's trials that recorded it."""
+        own = (trial.counters.get(name, math.nan) for trial in self.trials if trial.arm == arm)
+        return [count for count in own if math.isfinite(count)]
+
+
+def collect(study: Study, trials: Iterable[Trial], findings: Iterable[Finding] = ()) -> Results:
+    """Results from trials: equal repeats are merged, contradicting ones all left out."""
+    grouped: dict[tuple[str, int], list[Trial]] = defaultdict(list)
+    for trial in trials:
+        grouped[trial.arm, trial.seed].append(trial)
+    kept: list[Trial] = []
+    moved: dict[str, list[Trial]] = {}
+    repeated: list[str] = []
+    contradicting: list[str] = []
+    affected: set[str] = set()
+    for (arm, seed), same in grouped.items():
+        if len(same) == 1 or agree(same):
+            kept.append(same[0])
+            if len({trial.table for trial in same}) < len(same):
+                repeated.append(f"{arm} seed {seed}")
+        elif len({trial.table for trial in same}) == len(same):
+            moved[arm] = same
+        else:
+            contradicting.append(f"{arm} seed {seed}")
+            affected.add(arm)
+    found = list(findings)
+    if repeated:
+        found.append(
+            warning("duplicate_trial", f"Equal trials appear more than once and count once: {listing(repeated)}.")
+        )
+    if contradicting:
+        message = f"Trials appear more than once with different values, and are all left out: {listing(contradicting)}."
+        found.append(warning("duplicate_trial", message, using(study, affected)))
+    for arm, same in moved.items():
+        message = f"The arm {arm} moves between tables: {tables(same)}; no one knows which is right: all are left out."
+        found.append(error("moved_baseline", message, using(study, [arm])))
+    return Results(tuple(kept), tuple(found))
+
+
+def agree(same: list[Trial]) -> bool:
+    """Whether repeats hold the same values, up to rounding to three digits between different tables."""
+    tolerance = 5e-3 if len({trial.table for trial in same}) > 1 else 1e-12
+    first = same[0].values
+    return all(
+        trial.values.keys() == first.keys()
+        and all(
+            math.isclose(value, first[name], rel_tol=tolerance) or (math.isnan(value) and math.isnan(first[name]))
+            for name, value in trial.values.items()
+        )
+        for trial in same[1:]
+    )
+
+
+def tables(same: list[Trial]) -> str:
+    """Each table's values: loss 0.676 in Part 1, 0.503 in Part 1b."""
+    parts = []
+    for name in same[0].values:
+        parts.append(f"{name} " + ", ".join(f"{t.values.get(name, math.nan):.4g} in {t.table}" for t in same))
+    return "; ".join(parts)

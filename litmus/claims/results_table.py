@@ -1,0 +1,141 @@
+"""Reading a table of trials run anywhere: a column per factor or an `arm` column, `seed`, a column per quantity."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from litmus.claims.finding import Finding, warning
+from litmus.claims.notation import listing, number, text
+from litmus.claims.results import COUNTERS, Results, Trial, collect
+from litmus.claims.study import Study
+from litmus.legible import legible
+from litmus.tables import read_mappings
+
+# Columns that a table has where its trials were not all run alike.
+RAN = ("code", "numerics")
+
+
+def read_results(study: Study, *paths: str | Path) -> Results:
+    """Results from CSV files; with several, each file is a table of its own."""
+    rows: list[dict[str, Any]] = []
+    for path in map(Path, paths):
+        name = {"table": legible(path.stem)} if len(paths) > 1 else {}
+        rows += [{**name, **row} for row in read_mappings(path) if any(row.values())]
+    return results_from_rows(study, rows)
+
+
+def results_from_rows(study: Study, rows: Iterable[Mapping[str, Any]]) -> Results:
+    """Results from rows; `table`, where given, says which table a row was reported in."""
+    rows = list(rows)
+    if not rows:
+        raise ValueError("the results table has no rows; expected one row per trial")
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    quantities = _columns(study, columns)
+    by_arm = "arm" in columns
+    if not by_arm and not set(study.varied) <= set(columns):
+        lacking = [key for key in study.varied if key not in columns]
+        raise ValueError(f"the results table needs an arm column or one per factor, and lacks {listing(lacking)}")
+    if "seed" not in columns:
+        raise ValueError(f"the results table has no seed column; its columns are {listing(columns, 20)}")
+    trials: list[Trial] = []
+    damage = Damage()
+    for line, row in enumerate(rows, start=2):  # line 1 is the header
+        arm = _arm(study, row, by_arm)
+        seed = number(row.get("seed"))
+        if arm is None:
+            cells = {key: row.get(key) for key in (["arm"] if by_arm else study.varied)}
+            damage.unknown.append(f"line {line} ({', '.join(f'{k} {text(v)}' for k, v in cells.items())})")
+        elif seed is None or seed != seed // 1:
+            damage.seedless.append(f"line {line} (seed {row.get('seed')!r})")
+        else:
+            values = damage.numbers(row, quantities, line)
+            counters = {k: v for k in COUNTERS if k in columns and (v := number(row.get(k))) is not None}
+            trial = Trial(arm, int(seed), values, counters, text(row.get("table") or ""))
+            trials.append(ran_by(trial, {name: row[name] for name in RAN if name in row and name not in study.varied}))
+    return collect(study, trials, damage.findings())
+
+
+def told_of(trial: Trial, name: str) -> str:
+    """What ran a trial, as a cell: its code and of which classes, or device=cpu; threads=1."""
+    if name == "code":
+        return f"{trial.code} of {trial.parts}" if trial.code else ""
+    return "; ".join(f"{key}={value}" for key, value in trial.numerics.items())
+
+
+def ran_by(trial: Trial, cells: Mapping[str, Any]) -> Trial:
+    """The trial with what ran it, from such cells."""
+    code, _, parts = str(cells.get("code") or "").partition(" of ")
+    pairs = (part.strip().partition("=") for part in str(cells.get("numerics") or "").split(";"))
+    return replace(trial, code=code, parts=parts, numerics={key: value for key, _, value in pairs if value})
+
+
+class Damage:
+    """What a table holds that is no trial, by kind."""
+
+    def __init__(self) -> None:
+        self.unknown: list[str] = []
+        self.seedless: list[str] = []
+        self.texts: list[str] = []
+
+    def numbers(self, row: Mapping[str, Any], quantities: Mapping[str, str], line: int) -> dict[str, float]:
+        """The row's numbers by quantity; an empty cell is absent, text is absent and noted."""
+        values = {}
+        for name, column in quantities.items():
+            cell = row.get(column)
+            amount = number(cell)
+            if amount is not None:
+                values[name] = amount
+            elif cell is not None and str(cell).strip():
+                self.texts.append(f"line {line} ({column} {str(cell).strip()!r})")
+        return values
+
+    def findings(self) -> list[Finding]:
+        """One sentence per kind of damage."""
+        kinds = (
+            ("unknown_arm", self.unknown, "belong to no arm of the study and are left out"),
+            ("bad_seed", self.seedless, "have no whole number as seed and are left out"),
+            ("text_value", self.texts, "hold text where a number was expected; these values are left out"),
+        )
+        return [
+            warning(code, f"{len(places)} row(s) of the results {what}: {listing(places, 3)}.")
+            for code, places, what in kinds
+            if places
+        ]
+
+
+def _columns(study: Study, columns: Sequence[str]) -> dict[str, str]:
+    """Quantity → its column, by the quantity's name or else its metric."""
+    found = {}
+    for name, quantity in study.quantities.items():
+        column = next((candidate for candidate in (name, quantity.metric) if candidate in columns), None)
+        if column is not None:
+            found[name] = column
+        elif any(prediction.quantity == name for prediction in study.predictions.values()):
+            raise ValueError(
+                f"the results table has no column {name!r} or {quantity.metric!r} for the quantity {name}; "
+                f"its columns are {listing(columns, 20)}"
+            )
+    return found
+
+
+def _arm(study: Study, row: Mapping[str, Any], by_arm: bool) -> str | None:
+    """The arm of a row: named, or the only one whose every setting the row has."""
+    if by_arm:
+        name = str(row.get("arm", "")).strip()
+        return name if name in study.arms else None
+    fitting = [
+        arm
+        for arm, overrides in study.arms.items()
+        if all(setting(row.get(key)) == text(value) for key, value in overrides.items())
+        # An arm that leaves a key alone has an empty cell there.
+        and all(key in overrides or setting(row.get(key)) == "null" for key in study.varied)
+    ]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def setting(cell: Any) -> str:
+    """A factor's cell as a canonical text; an empty cell is null."""
+    return text(None if isinstance(cell, str) and not cell.strip() else cell)

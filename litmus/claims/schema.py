@@ -1,0 +1,46 @@
+"""Strict reading of plain dictionaries: a failure is one sentence: expected, found, the way out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from litmus.claims.notation import listing
+
+
+def mapping(node: Any, where: str) -> dict[str, Any]:
+    """The node as a dictionary with text keys; `where` names it in the error."""
+    if not isinstance(node, Mapping):
+        raise ValueError(f"{where} must be a mapping of names to values, got {node!r}")
+    return {str(key): value for key, value in node.items()}
+
+
+def keys(node: Mapping[str, Any], where: str, allowed: Collection[str], required: Collection[str] = ()) -> None:
+    """Refuse unknown and missing keys of a node."""
+    for key in node:
+        if key not in allowed:
+            raise ValueError(f"{where} has the unknown key {key!r}; {way_out(key, allowed)}")
+    for key in required:
+        if key not in node:
+            raise ValueError(f"{where} lacks the key {key!r}; write {', '.join(required)} and, if wanted, others")
+
+
+def one_of(value: Any, where: str, allowed: Collection[str]) -> str:
+    """The value, when it is one of the allowed words."""
+    if value not in allowed:
+        raise ValueError(f"{where} must be one of {listing(sorted(allowed), 20)}, got {value!r}")
+    return str(value)
+
+
+def words(value: Any, where: str) -> str:
+    """The value as a text that is not empty."""
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(f"{where} must be a text, got {value!r}")
+    return value
+
+
+def way_out(name: str, known: Collection[str]) -> str:
+    """Which name was probably meant, or which names exist."""
+    close = get_close_matches(str(name), list(known), n=1)
+    return f"did you mean {close[0]!r}?" if close else f"known: {listing(sorted(known), 20) or 'none'}"

@@ -1,0 +1,41 @@
+"""Reading a study from its YAML file."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from litmus.claims.study import Study, read_study
+from litmus.legible import read_yaml
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.1 with the numbers people write: PyYAML alone reads 1e-3 as text, Hydra reads a number."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"),
+    list("-+.0123456789"),
+)
+
+
+# Keys of a study's node that tell the sweeper how to run it and say nothing about what is asked.
+HOW_TO_RUN = ("smoke", "pruner", "tuning_seeds")
+
+
+def read_study_file(path: str | Path) -> Study:
+    """The study of a file: its `study:` node, or the whole file when it has none."""
+    try:
+        node: Any = read_yaml(Path(path), _Loader)
+    except yaml.YAMLError as error:
+        place = str(error).replace("\n", " ")
+        raise ValueError(f"{Path(path).name} is not valid YAML: {place}") from error
+    if isinstance(node, dict) and "study" in node:
+        node = node["study"]
+    if isinstance(node, dict):
+        node = {key: value for key, value in node.items() if key not in HOW_TO_RUN}
+    return read_study(node)

@@ -1,0 +1,194 @@
+"""The comparison on a terminal: a table of arms, one of runs, learning curves, and what could not be shown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from litmus.claims.notation import listing
+from litmus.claims.quantity import direction_of
+from litmus.claims.reductions import UNITS, Curve
+from litmus.claims.runs import Run
+from litmus.claims.statistics import summarize
+from litmus.compare.braille import Canvas
+from litmus.compare.columns import metrics
+from litmus.compare.comparison import Comparison
+from litmus.records.gathering import Arm, GatheredRun, counted_of
+from litmus.report.figures.curves import Band
+from litmus.report.figures.style import SERIES, scale_of, short
+from litmus.words import count, plain, plus_minus
+
+HEIGHT = 16
+MARGIN = 10  # characters for the numbers beside the curves
+NAMES, CELL = 40, 18  # characters for a table's first columns, and for a mean with its deviation
+
+
+def print_comparison(
+    comparison: Comparison, metric: str | None, clock: str, most: int, console: Console | None = None
+) -> None:
+    """Tables of arms and of at most `most` runs, then the curves of a metric.
+
+    Raises:
+        ValueError: for a metric that no run has curves of.
+    """
+    console = console or Console()
+    metric = curve_metric(comparison, metric, clock)
+    console.print(Text(f"{comparison.title}: {comparison.lead}", style="bold"))
+    shown = headline(comparison, (console.width - NAMES) // CELL)
+    console.print(arms_table(comparison, shown))
+    console.print(runs_table(comparison, shown, most))
+    if metric:
+        for line in curves(comparison, metric, clock, console.width):
+            console.print(line)
+    for note in comparison.notes:
+        console.print(Text(note, style="yellow"))
+    problems = [run for run in comparison.runs if run.record.status != "completed"]
+    for run in problems[:most]:
+        console.print(Text.assemble((f"{run.record.status} ", "red"), f"{run.where}: {run.record.error}"))
+    if len(problems) > most:
+        console.print(Text(f"… and {len(problems) - most} more; --runs {len(problems)} lists all", style="red"))
+
+
+def headline(comparison: Comparison, most: int) -> list[str]:
+    """As many metrics as the tables have room for, four at most; the first of validation leads."""
+    known = [name for name in metrics(comparison) if not name.startswith("train/")]
+    leading = [name for name in known if name.startswith("val/")][:1]
+    return list(dict.fromkeys([*leading, *known]))[: max(1, min(4, most))]
+
+
+def curve_metric(comparison: Comparison, asked: str | None, clock: str) -> str:
+    """The metric whose curves are drawn; empty when no run has any.
+
+    Raises:
+        ValueError: for one that no run has, or for a clock that none has.
+    """
+    histories = [run.record.history for run in comparison.runs]
+    known = list(dict.fromkeys(name for one in histories if clock in one for name in one if name not in UNITS))
+    if asked and asked not in known:
+        raise ValueError(f"no run has a curve of {asked} by {clock}; there are {listing(known, 20) or 'none'}")
+    return asked or next((name for name in ("val/loss", "train/loss", *known) if name in known), "")
+
+
+def arms_table(comparison: Comparison, shown: Sequence[str]) -> Table:
+    """Mean ± SD over each arm's completed runs."""
+    table = Table(title="mean ± sd over the completed runs", title_justify="left")
+    for column in ("arm", "n", *shown):
+        table.add_column(
+            column, justify="left" if column == "arm" else "right", no_wrap=column != "arm", overflow="fold"
+        )
+    for arm, runs in comparison.arms.items():
+        done = [run for run in runs if run.counted]
+        cells = []
+        for name in shown:
+            values = [value for run in done if math.isfinite(value := run.record.summary.get(name, math.nan))]
+            summary = summarize(values)
+            mean = plus_minus(float(summary.mean), float(summary.sd)) if values else "—"
+            cells.append(mean if len(values) in (0, len(done)) else f"{mean} (n = {len(values)})")
+        table.add_row(Text(arm.label, style=_style(comparison, arm)), counted_of(runs), *cells)
+    return table
+
+
+def runs_table(comparison: Comparison, shown: Sequence[str], most: int) -> Table:
+    """The runs by the first of these metrics, the best first."""
+    # Validation's, where there is any: to choose a run by its test metric would be to fit it to the test set.
+    leading = shown[0] if shown else ""
+    runs = sorted(comparison.runs, key=lambda run: _rank(run, leading))
+    title = "runs" + (f", best {leading} first" if leading else "")
+    more = f"and {count(len(runs) - most, 'more run')}: --runs {len(runs)} lists all" if len(runs) > most else None
+    table = Table(title=title, title_justify="left", caption=more, caption_justify="left")
+    for column in ("run", "seed", "status", *shown):
+        table.add_column(column, justify="right" if column in ("seed", *shown) else "left", overflow="fold")
+    for run in runs[:most]:
+        name = run.name if run.place.arm else f"{run.name} {run.arm.name}"
+        cells = [plain(run.record.summary.get(metric)) for metric in shown]
+        seed = plain(run.record.seed) if run.record.seed is not None else "—"
+        table.add_row(Text(name, style=_style(comparison, run.arm)), seed, run.record.status, *cells)
+    return table
+
+
+def curves(comparison: Comparison, metric: str, clock: str, width: int) -> list[Text]:
+    """The arms' means in braille, as far as an arm's shortest run goes, with the ends of the axes and a legend."""
+    bands = _bands(comparison, metric, clock)
+    known = len(bands)
+    if known > len(SERIES):
+        best = sorted(bands, key=lambda arm: -_height(bands[arm], direction_of(metric)))[: len(SERIES)]
+        bands = {arm: band for arm, band in bands.items() if arm in best}
+    x = _Axis([value for band in bands.values() for value in band.clock], log=False)
+    heights = [float(value) for band in bands.values() for value in band.mean]
+    y = _Axis(heights, log=scale_of(heights) == "log")
+    if not y.known:
+        return [Text(f"{metric} has no finite value to draw.", style="yellow")]
+    canvas = Canvas(max(20, width - MARGIN - 2), HEIGHT)
+    for arm, band in bands.items():
+        canvas.line(x.parts(band.clock), y.parts(band.mean), _style(comparison, arm))
+    title = f"{metric} by {clock}{', logarithmic' if y.log else ''}: means over seeds"
+    title += f" of the best {len(bands)} of {known} arms" if len(bands) < known else ""
+    lines = [Text(title, style="italic")]
+    for row, drawn_row in enumerate(canvas.rows()):
+        part = 1 - row / (HEIGHT - 1)
+        number = plain(y.value(part), 3) if row in (0, HEIGHT // 2, HEIGHT - 1) else ""
+        lines.append(Text.assemble(f"{number:>{MARGIN}} │", drawn_row))
+    ends = plain(x.low, 3), plain(x.high, 6)
+    lines.append(Text(f"{'':>{MARGIN}} └{ends[0]}{ends[1]:>{canvas.width - len(ends[0])}}"))
+    for arm, band in bands.items():
+        finite = band.mean[np.isfinite(band.mean)]
+        end = plain(float(finite[-1])) if len(finite) else "—"
+        lines.append(Text.assemble(("━━ ", _style(comparison, arm)), f"{short(arm.label, 60)}: {end} at the end"))
+    return lines
+
+
+def _bands(comparison: Comparison, metric: str, clock: str) -> dict[Arm, Band]:
+    """The mean curves of the arms that have the metric, without the trials that tuned them.
+
+    Runs that did not complete are drawn where an arm has no others: the mean ends with its shortest run.
+    """
+    found = {}
+    for arm, runs in comparison.arms.items():
+        known = [run for run in runs if {metric, clock, "epoch"} <= set(run.record.history)]
+        drawn = [run for run in known if run.counted] or known
+        if arm.part != "tuning" and drawn:
+            made = [Run(arm.name, run.record.seed or 0, run.record.history) for run in drawn]
+            found[arm] = Band(made, metric, clock)
+    return found
+
+
+def _height(band: Band, direction: str | None) -> float:
+    """The best value of the mean, the more the better."""
+    finite = band.mean[np.isfinite(band.mean)]
+    return float((finite if direction == "up" else -finite).max(initial=-math.inf))
+
+
+class _Axis:
+    """From values to parts of an axis, and back."""
+
+    def __init__(self, values: Sequence[float], log: bool) -> None:
+        finite = np.asarray(values, dtype=float)
+        finite = finite[np.isfinite(finite)]
+        self.log, self.known = log, len(finite) > 0
+        self.low, self.high = (float(finite.min()), float(finite.max())) if self.known else (0.0, 1.0)
+
+    def parts(self, values: Curve) -> Curve:
+        if self.log:
+            return np.asarray(np.log(values / self.low) / (np.log(self.high / self.low) or 1.0))
+        return np.asarray((values - self.low) / ((self.high - self.low) or 1.0))
+
+    def value(self, part: float) -> float:
+        if self.log:
+            return float(self.low * (self.high / self.low) ** part)
+        return float(self.low + part * (self.high - self.low))
+
+
+def _rank(run: GatheredRun, metric: str) -> tuple[bool, float]:
+    sign = 1 if direction_of(metric) == "up" else -1
+    value = run.record.summary.get(metric, math.nan)
+    known = run.record.status == "completed" and math.isfinite(value)
+    return not known, -sign * value if known else 0.0
+
+
+def _style(comparison: Comparison, arm: Arm) -> str:
+    return SERIES[comparison.order[arm.name] % len(SERIES)]

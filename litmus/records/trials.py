@@ -1,0 +1,90 @@
+"""The verdict trials of a study's directory, trials/ARM/seed=K/, as runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from litmus.claims.factors import is_factor
+from litmus.claims.finding import Finding, warning
+from litmus.claims.notation import listing, text
+from litmus.claims.reductions import DERIVED, UNITS, History
+from litmus.claims.runs import Run
+from litmus.claims.study import Study
+from litmus.records.arms import code, parts, recorded_numerics
+from litmus.records.places import SEED, arm_of, folders
+from litmus.records.record import Record, read_record
+
+
+def read_trials(
+    root: Path, study: Study, configs: Mapping[str, Mapping[str, Any]]
+) -> tuple[dict[tuple[str, int], Record], list[Finding]]:
+    """(arm, seed) → record, in the study's order; what is of no arm, or of an earlier one, is told and left out."""
+    records: dict[tuple[str, int], Record] = {}
+    strangers, stale, again = [], [], []
+    for path in folders(root):
+        arm = arm_of(path.name, study)
+        if arm is None:
+            strangers.append(path.name)
+            continue
+        for trial in folders(path):
+            seed = SEED.match(trial.name)
+            # Seeds beyond the asked ones stay on disk when a study is cut down, and stay out of it.
+            if not seed or int(seed[1]) not in study.seeds:
+                continue
+            record = read_record(trial)
+            key = differing(record, configs.get(arm, {}), study)
+            if key:
+                stale.append(f"{arm} seed {seed[1]} ({key} was {text(record.settings[key])})")
+            elif record.seed not in (None, int(seed[1])):
+                stale.append(f"{arm} seed {seed[1]} (seed was {record.seed})")
+            elif (arm, int(seed[1])) in records:
+                again.append(f"{arm} seed {seed[1]} ({path.name}/{trial.name})")
+            else:
+                records[arm, int(seed[1])] = record
+    found = []
+    if strangers:
+        message = f"Trials of arms that the study no longer has are left out: {listing(strangers)}."
+        found.append(warning("unknown_arm", message))
+    if stale:
+        message = f"Trials from before the study changed are left out until it runs again: {listing(stale, 4)}."
+        found.append(warning("stale_trial", message))
+    if again:
+        found.append(warning("duplicate_trial", f"Trials that lie there twice count once: {listing(again, 4)}."))
+    order = list(study.arms)
+    return dict(sorted(records.items(), key=lambda item: (order.index(item[0][0]), item[0][1]))), found
+
+
+def differing(record: Record, config: Mapping[str, Any], study: Study) -> str:
+    """The first root knob that a finished trial had set otherwise than its arm now does, or nothing."""
+    settings = record.settings
+    for key, value in config.items():
+        known = key in settings and "." not in key and is_factor(key) and key not in study.nuisance
+        if known and text(settings[key]) != text(value):
+            return key
+    return ""
+
+
+def run_of(arm: str, seed: int, record: Record, study: Study) -> Run:
+    """A record as a run of the study; one that diverged has values, which are not finite."""
+    ran: Any = {"code": code(record), "parts": parts(record), "numerics": recorded_numerics(record)}
+    if record.diverged:
+        return Run(arm, seed, *broken(record, study), **ran)
+    return Run(arm, seed, record.history, record.summary, "" if record.done else record.error or record.status, **ran)
+
+
+def broken(record: Record, study: Study) -> tuple[History, dict[str, float]]:
+    """History and summary of a run that diverged: the epoch it broke in is a last row without finite metrics."""
+    counted = {**record.summary, "epoch": record.summary.get("epochs", math.nan)}
+    metrics = {name for one in study.quantities.values() for name in (one.metric, one.select)}
+    named = (metrics | {"train/loss", "val/loss", *UNITS}) - DERIVED.keys() - record.summary.keys()
+    names = {*record.history, *UNITS, *(named if not record.history else ())}
+    history = {
+        name: np.append(record.history.get(name, ()), counted.get(name, math.nan) if name in UNITS else math.nan)
+        for name in names
+    }
+    return history, {**dict.fromkeys(named, math.nan), **record.summary}

@@ -1,0 +1,143 @@
+"""Everything that a report is made from, and the few summaries that several sections share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from litmus.claims.arms import Selector
+from litmus.claims.contrast import Contrast
+from litmus.claims.judgement import Judgement, judge
+from litmus.claims.measured import Measured
+from litmus.claims.prediction import difference
+from litmus.claims.quantity import Quantity
+from litmus.claims.results import Results
+from litmus.claims.runs import Run
+from litmus.claims.statistics import Summary, summarize
+from litmus.claims.study import Study
+from litmus.records.record import Record
+from litmus.records.tuning import TuningTrial
+
+# As many arms as a reader tells apart by colour.
+MOST_COLOURS = 8
+# What a trial's record says of one that has not ended.
+UNSETTLED = ("unfinished", "damaged")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A study with its trials and verdicts; `words` are the author's, by the name of the slot they answer.
+
+    `configs` are the arms' resolved flat settings, `records` the trials' directories where there are any, `command`
+    is what made the report, `sources` name the tables it was made from with their hash.
+    """
+
+    name: str
+    study: Study
+    results: Results
+    judgement: Judgement
+    runs: Sequence[Run] = ()
+    configs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    records: Mapping[tuple[str, int], Record] = field(default_factory=dict)
+    tuning: Sequence[TuningTrial] = ()
+    command: str = ""
+    sources: Mapping[str, str] = field(default_factory=dict)
+    words: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def contrast(self) -> Measured:
+        """Makes contrasts of these results."""
+        return Measured(self.study, self.results)
+
+    @cached_property
+    def errors(self) -> dict[tuple[str, int], str]:
+        """(arm, seed) → why a trial did not end well."""
+        found = {key: record.error for key, record in self.records.items() if not record.done}
+        return found | {(run.arm, run.seed): run.error for run in self.runs if run.error}
+
+    @property
+    def missing(self) -> list[tuple[str, int]]:
+        """The trials that a new start of the same command would run, or go on with."""
+        asked = ((arm, seed) for arm in self.study.arms for seed in self.study.seeds)
+        return [key for key in asked if key not in self.records or self.records[key].status in UNSETTLED]
+
+    @property
+    def mixed(self) -> bool:
+        """Whether lint found that not all trials were run alike."""
+        return any(finding.code.startswith("mixed_") for finding in self.judgement.lint)
+
+    @property
+    def leading(self) -> Quantity:
+        """The quantity that matters most."""
+        return self.study.leading
+
+    @property
+    def selection(self) -> str:
+        """The metric by which settings and epochs are chosen."""
+        return self.leading.select
+
+    def summary(self, quantity: str, arm: str) -> Summary:
+        """n, mean and SD of an arm's finite values."""
+        return summarize(list(self.results.finite(quantity, arm).values()), self.study.ratio)
+
+    def mean(self, quantity: str, arm: str) -> float:
+        """The mean of an arm's finite values, not a number without any."""
+        values = self.results.finite(quantity, arm).values()
+        return math.fsum(values) / len(values) if values else math.nan
+
+    def ranked(self, quantity: Quantity) -> list[str]:
+        """The arms with a mean, best first; infeasible ones come last."""
+        means = {arm: self.mean(quantity.name, arm) for arm in self.study.arms}
+        known = [arm for arm, mean in means.items() if math.isfinite(mean)]
+        return sorted(known, key=lambda arm: (self.contrast.infeasible(quantity, arm), -quantity.sign * means[arm]))
+
+    @cached_property
+    def baseline(self) -> Selector:
+        """What gains are measured against: the study's baseline, else its first arm."""
+        return self.study.baseline if self.study.baseline is not None else next(iter(self.study.arms))
+
+    def gain(self, quantity: Quantity, arm: str, than: Selector | None = None) -> Contrast | None:
+        """The paired difference of an arm to the baseline (or another); None for the baseline itself."""
+        reference = self.baseline if than is None else than
+        if self.study.select(reference) in ((arm,), ()):
+            return None
+        return self.contrast(quantity, difference(self.study, (arm, 1), (reference, -1)), arm)
+
+    @cached_property
+    def shown(self) -> list[str]:
+        """The arms drawn in colour: all, or the baseline and the best when there are more than colours."""
+        if len(self.study.arms) <= MOST_COLOURS:
+            return list(self.study.arms)
+        chosen = [*self.study.select(self.baseline)[:1], *self.ranked(self.leading), *self.study.arms]
+        kept = list(dict.fromkeys(chosen))[:MOST_COLOURS]
+        return [arm for arm in self.study.arms if arm in kept]
+
+    @cached_property
+    def curves(self) -> dict[str, list[Run]]:
+        """Arm → its runs that have learning curves; a run that broke at once has none."""
+        found: dict[str, list[Run]] = {arm: [] for arm in self.study.arms}
+        for run in self.runs:
+            if not run.error and any(np.isfinite(curve).any() for name, curve in run.history.items() if "/" in name):
+                found[run.arm].append(run)
+        return {arm: runs for arm, runs in found.items() if runs}
+
+    def counter(self, name: str, arm: str) -> float:
+        """The mean of a counter, not a number when it was not recorded."""
+        found = self.results.counter(name, arm)
+        return math.nan if found is None else found
+
+    def varied_counter(self, name: str) -> bool:
+        """Whether arms differ in a counter by more than 1 %."""
+        found = np.array([self.counter(name, arm) for arm in self.study.arms])
+        found = found[np.isfinite(found)]
+        return len(found) > 1 and found.max() > 1.01 * found.min()
+
+
+def evidence_of(name: str, study: Study, results: Results, **more: Any) -> Evidence:
+    """The evidence with its judgement."""
+    return Evidence(name, study, results, judge(study, results, more.get("configs") or None), **more)

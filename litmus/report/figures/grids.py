@@ -1,0 +1,117 @@
+"""Two factors at once: a heatmap of means, and lines of one factor at each level of the other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from litmus.claims.notation import text
+from litmus.claims.quantity import Quantity
+from litmus.claims.statistics import Summary
+from litmus.report.blocks import Picture
+from litmus.report.figures.picture import legend, picture
+from litmus.report.figures.style import BAND, DASHES, INK, SERIES, short
+from litmus.words import aligned, plain
+
+Cells = Mapping[tuple[str, str], Summary]
+
+
+def heatmap(
+    name: str, quantity: Quantity, factors: tuple[str, str], levels: Sequence[Sequence[Any]], cells: Cells
+) -> Picture:
+    """The mean of every cell; the best is framed, a cell without trials is hatched."""
+    rows, columns = [[text(level) for level in axis] for axis in levels]
+    means = np.array([[_mean(cells, row, column) for column in columns] for row in rows])
+    known = means[np.isfinite(means)]
+    best = known.max() if quantity.sign > 0 else known.min()
+
+    def draw(axes: Any) -> None:
+        import matplotlib as mpl
+
+        colours = mpl.colormaps["cividis" if quantity.sign > 0 else "cividis_r"]
+        span = (known.max() - known.min()) or 1.0
+        for y in range(len(rows)):
+            for x in range(len(columns)):
+                mean = means[y, x]
+                if not math.isfinite(mean):
+                    axes.add_patch(_square(x, y, facecolor=BAND, hatch="///", edgecolor=INK, linewidth=0))
+                    axes.text(x, y, "—", ha="center", va="center")
+                    continue
+                shade = colours((mean - known.min()) / span)
+                axes.add_patch(_square(x, y, facecolor=mpl.colors.to_hex(shade), linewidth=0))
+                dark = 0.299 * shade[0] + 0.587 * shade[1] + 0.114 * shade[2] < 0.55
+                size = 9 if len(columns) <= 6 else 7
+                axes.text(
+                    *(x, y, aligned(mean, known.tolist())),
+                    ha="center",
+                    va="center",
+                    fontsize=size,
+                    color="#fefefe" if dark else "#111111",
+                )
+                if mean == best:
+                    axes.add_patch(_square(x, y, fill=False, edgecolor=SERIES[1], linewidth=2.4, zorder=5))
+        axes.set_xlim(-0.5, len(columns) - 0.5)
+        axes.set_ylim(-0.5, len(rows) - 0.5)
+        axes.set_xticks(range(len(columns)), [short(column, 14) for column in columns])
+        axes.set_yticks(range(len(rows)), [short(row, 14) for row in rows])
+        axes.set_xlabel(factors[1])
+        axes.set_ylabel(factors[0])
+        axes.grid(visible=False)
+        axes.tick_params(length=0)
+        axes.spines[:].set_visible(False)
+
+    y, x = np.argwhere(means == best)[0]
+    alt = (
+        f"Heatmap of mean {quantity.label} over {factors[0]} and {factors[1]}. "
+        f"Best: {factors[0]} {rows[y]}, {factors[1]} {columns[x]}, {plain(float(best), 4)}."
+    )
+    caption = f"Mean {quantity.label}; the framed cell is best. Other factors are averaged over."
+    return picture(name, alt, caption, draw, height=1.0 + 0.42 * max(len(rows), 3))
+
+
+def _square(x: int, y: int, **style: Any) -> Any:
+    from matplotlib.patches import Rectangle
+
+    return Rectangle((x - 0.48, y - 0.48), 0.96, 0.96, **style)
+
+
+def _mean(cells: Cells, row: str, column: str) -> float:
+    found = cells.get((row, column))
+    return math.nan if found is None or found.n == 0 else float(found.mean)
+
+
+def lines(
+    name: str, quantity: Quantity, factors: tuple[str, str], levels: Sequence[Sequence[Any]], cells: Cells
+) -> Picture:
+    """Means with intervals over one factor, a line per level of the other: parallel lines do not interact."""
+    first, second = [[text(level) for level in axis] for axis in levels]
+
+    def draw(axes: Any) -> None:
+        spread = 0.05 * (len(second) - 1)
+        for place, level in enumerate(second[: len(SERIES)]):
+            shift = 0.0 if len(second) == 1 else spread * (2 * place / (len(second) - 1) - 1)
+            found = [(x, cells.get((value, level))) for x, value in enumerate(first)]
+            known = [(x + shift, one) for x, one in found if one is not None and one.n]
+            xs, ys = [x for x, _ in known], [float(one.mean) for _, one in known]
+            colour, dash = SERIES[place], DASHES[place]
+            axes.plot(xs, ys, color=colour, linestyle=dash, marker="o", label=short(f"{factors[1]} {level}"))
+            for x, one in known:
+                low, high = one.interval()
+                if math.isfinite(low):
+                    axes.plot([x, x], [low, high], color=colour, linewidth=1.2)
+        axes.set_xticks(range(len(first)), [short(value, 14) for value in first])
+        axes.set_xlim(-0.35, len(first) - 0.65)
+        axes.set_xlabel(factors[0])
+        axes.set_ylabel(quantity.label)
+        axes.grid(axis="x", visible=False)
+        legend(axes)
+
+    told = "; ".join(
+        f"{factors[0]} {a}, {factors[1]} {b}: {plain(_mean(cells, a, b), 4)}" for a in first for b in second
+    )
+    alt = f"Mean {quantity.label} over {factors[0]}, one line per level of {factors[1]}. {told[:600]}."
+    caption = f"Mean {quantity.label} with 95 % t intervals; lines that are not parallel interact."
+    return picture(name, alt, caption, draw, height=2.9 + 0.17 * len(second))

@@ -1,0 +1,71 @@
+"""From a drawing to a picture: SVG and PNG from one layout, and the SVG as the page embeds it."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+from html import escape
+from typing import Any
+
+from litmus.report.blocks import Picture
+from litmus.report.figures.style import SETTINGS, VARIABLES, WIDTH
+
+LONG_NUMBER = re.compile(r"(\d+\.\d\d)\d+")
+TAG = re.compile(r"<[^>]+>")
+COMMENT = re.compile(r"\s*<!--.*?-->", re.DOTALL)
+METADATA = re.compile(r"\s*<metadata>.*?</metadata>", re.DOTALL)
+PROLOGUE = re.compile(r"^.*?(?=<svg)", re.DOTALL)
+COLOUR = re.compile("|".join(VARIABLES))
+
+
+def picture(
+    name: str, alt: str, caption: str, draw: Callable[[Any], None], height: float = 3.4, width: float = WIDTH
+) -> Picture:
+    """Draws on one pair of axes of this size in inches, once it is looked at; laid out once, saved twice."""
+    return Picture(name, alt, caption, lambda: drawn(name, draw, height, width))
+
+
+def drawn(name: str, draw: Callable[[Any], None], height: float, width: float) -> tuple[str, bytes]:
+    """The drawing as SVG and as PNG."""
+    import matplotlib as mpl
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context({**SETTINGS, "svg.hashsalt": name}):
+        figure = Figure(figsize=(width, height), dpi=160, layout="constrained")
+        canvas = FigureCanvasAgg(figure)
+        draw(figure.subplots())
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+        svg, png = io.StringIO(), io.BytesIO()
+        # figure.savefig would draw everything twice for each format.
+        canvas.print_png(png, metadata={"Software": None})
+        FigureCanvasSVG(figure).print_svg(svg, metadata={"Date": None, "Creator": None})
+    text = COMMENT.sub("", METADATA.sub("", svg.getvalue()))
+    # A hundredth of a point is finer than any screen; the numbers that are read keep their digits.
+    text = TAG.sub(lambda tag: LONG_NUMBER.sub(r"\1", tag[0]), text)
+    return text, png.getvalue()
+
+
+def legend(axes: Any, columns: int = 2) -> None:
+    """The legend below the axes, where it hides no data."""
+    handles, labels = axes.get_legend_handles_labels()
+    if len(handles) < 2:
+        return
+    if max(map(len, labels)) > 22:
+        columns = 1
+    axes.figure.legend(handles, labels, loc="outside lower left", ncols=columns, handlelength=2.4, columnspacing=1.2)
+
+
+def inline(shown: Picture) -> str:
+    """The SVG inside the page: named for screen readers, colours that follow the theme, identifiers of its own."""
+    svg = PROLOGUE.sub("", shown.svg, count=1)
+    opening, rest = svg.split(">", 1)
+    box = re.search(r'viewBox="[^"]*"', opening)
+    opening = f'<svg {box[0] if box else ""} role="img" aria-label="{escape(shown.alt, quote=True)}"'
+    rest = COLOUR.sub(lambda found: f"var({VARIABLES[found[0]]})", rest)
+    rest = re.sub(r"'DejaVu Sans'[^;\"]*", "var(--sans)", rest)
+    rest = re.sub(r'(id="|url\(#|href="#)', rf"\g<1>{shown.name}-", rest)
+    return f"{opening}>{rest}"

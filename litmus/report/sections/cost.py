@@ -1,0 +1,51 @@
+"""What each arm cost, and what quality costs."""
+
+from __future__ import annotations
+
+import math
+
+from litmus.claims.results import COUNTERS
+from litmus.report.blocks import MOST_OPEN_ROWS, Block, Gallery, Section, Table, Text
+from litmus.report.evidence import Evidence
+from litmus.report.figures.pareto import frontier, pareto
+from litmus.words import duration, plain
+
+# Measured on whatever machine was free, so never compared to the last per cent.
+NOISY = "Seconds depend on the machine and on what else it did; updates and samples do not."
+
+
+def section(evidence: Evidence) -> Section:
+    """A cost table and the Pareto front of the leading quantity."""
+    known = [
+        name for name in COUNTERS if any(math.isfinite(evidence.counter(name, arm)) for arm in evidence.study.arms)
+    ]
+    if not known:
+        text = "The trials recorded no cost: neither epochs, updates, samples, seconds nor parameters."
+        return Section("cost", "Cost", [Text(text)])
+    blocks: list[Block] = [table(evidence, known)]
+    axes = [name for name in ("seconds", "samples", "params") if name in known and evidence.varied_counter(name)]
+    drawn = [pareto(evidence, evidence.leading, name) for name in axes]
+    pictures = [picture for picture in drawn if picture is not None]
+    if pictures:
+        blocks.append(Gallery(pictures))
+    if "seconds" in known:
+        blocks.append(Text(NOISY))
+    return Section("cost", "Cost", blocks)
+
+
+def table(evidence: Evidence, known: list[str]) -> Table:
+    """Mean cost per trial, the arm's total time, and whether the arm is on the front."""
+    cost, quantity = ("seconds" if "seconds" in known else known[0]), evidence.leading
+    points = {arm: (evidence.counter(cost, arm), evidence.mean(quantity.name, arm)) for arm in evidence.study.arms}
+    front = frontier({arm: point for arm, point in points.items() if all(map(math.isfinite, point))}, quantity.sign)
+    rows = []
+    for arm in evidence.study.arms:
+        own = [t.counters["seconds"] for t in evidence.results.trials if t.arm == arm and "seconds" in t.counters]
+        total = duration(math.fsum(own)) if own else "—"
+        counted = [plain(evidence.counter(name, arm)) for name in known]
+        mean = plain(evidence.mean(quantity.name, arm))
+        rows.append([arm, mean, *counted, *([total] if "seconds" in known else []), "yes" if arm in front else "no"])
+    total_column = ["all its trials"] if "seconds" in known else []
+    columns = ["arm", quantity.name, *known, *total_column, "on the front"]
+    caption = f"Cost per trial (means); front: {quantity.label} against {cost}"
+    return Table(caption, columns, rows, folded=len(rows) > MOST_OPEN_ROWS)

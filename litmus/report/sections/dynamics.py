@@ -1,0 +1,38 @@
+"""Learning curves against the three clocks."""
+
+from __future__ import annotations
+
+from litmus.report.blocks import Block, Gallery, Picture, Section, Text
+from litmus.report.evidence import Evidence
+from litmus.report.figures.curves import CLOCKS, curves
+from litmus.words import count
+
+MOST_METRICS = 4
+
+
+def section(evidence: Evidence) -> Section:
+    """Curves of what selects, what is fitted and what is judged, by epoch, updates and seconds."""
+    if not evidence.curves:
+        return Section("dynamics", "Dynamics", [Text("No learning curves came with these trials.")])
+    pictures: list[Picture] = []
+    for metric in metrics(evidence):
+        drawn = (curves(evidence, metric, clock) for clock in CLOCKS)
+        pictures += [picture for picture in drawn if picture is not None]
+    runs = sum(map(len, evidence.curves.values()))
+    blocks: list[Block] = [
+        Text(
+            f"{count(runs, 'run')} of {count(len(evidence.curves), 'arm')}, every metric against three clocks: equal "
+            "epochs are not equal updates, and equal updates are not equal seconds. A mean ends where its first "
+            "run does."
+        ),
+        Gallery(pictures, columns=3),
+    ]
+    return Section("dynamics", "Dynamics", blocks)
+
+
+def metrics(evidence: Evidence) -> list[str]:
+    """The selection metric, the training loss, then what quantities are about, as far as there are curves."""
+    recorded = {name for runs in evidence.curves.values() for run in runs for name in run.history}
+    wanted = [quantity.select for quantity in evidence.study.quantities.values()]
+    wanted += ["train/loss", *(quantity.metric for quantity in evidence.study.quantities.values()), "val/acc"]
+    return [name for name in dict.fromkeys(wanted) if name in recorded and name not in CLOCKS][:MOST_METRICS]

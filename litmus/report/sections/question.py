@@ -1,0 +1,32 @@
+"""What was asked, and by whom."""
+
+from __future__ import annotations
+
+from litmus.report.blocks import Section, Text
+from litmus.report.evidence import Evidence
+from litmus.words import count
+
+
+def section(evidence: Evidence) -> Section:
+    """The question with its source, and how many predictions answer it by which arms and trials."""
+    study = evidence.study
+    source = f" Source: {study.source}." if study.source else ""
+    size = (
+        f"{count(len(study.predictions), 'prediction')} about {count(len(study.arms), 'arm')}, judged on "
+        f"{count(len(evidence.results.trials), 'trial')}; quantities: "
+        + ", ".join(f"{name} ({_how(evidence, name)})" for name in study.quantities)
+        + "."
+    )
+    return Section("question", "Question", [Text(f"{study.question}{source}"), Text(size)])
+
+
+def _how(evidence: Evidence, name: str) -> str:
+    quantity = evidence.study.quantities[name]
+    how = {
+        "best_val": f"at the epoch with the best {quantity.select}",
+        "last": "at the end",
+        "best": "at its best",
+        "time_to": f"{quantity.unit} until {quantity.threshold}",
+    }.get(quantity.at, quantity.at)
+    sesoi = "no sesoi" if quantity.sesoi is None else f"smallest effect of interest {quantity.size(quantity.sesoi)}"
+    return f"{quantity.metric} {how}, {'lower' if quantity.sign < 0 else 'higher'} is better, {sesoi}"

@@ -1,0 +1,105 @@
+"""What to do next: the cheapest good arm, ranges to widen, seeds to add, and what only the author can say."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from litmus.claims.notation import listing
+from litmus.claims.sentence import changed
+from litmus.report.blocks import Block, Points, Section, Slot
+from litmus.report.evidence import Evidence
+from litmus.report.sections.sensitivity import edge
+from litmus.report.tied import tied_with_best
+from litmus.words import plain
+
+
+def section(evidence: Evidence) -> Section:
+    """Sentences that the data support, then the author's slot with the evidence beside it."""
+    items = [*cheapest(evidence), *edges(evidence), *seeds(evidence)]
+    blocks: list[Block] = [Points(items)] if items else []
+    blocks.append(why(evidence))
+    return Section("recommendations", "Recommendations", blocks)
+
+
+def cheapest(evidence: Evidence) -> Iterator[str]:
+    """The cheapest arm that is not separated from the best."""
+    quantity = evidence.leading
+    ranked = evidence.ranked(quantity)
+    if len(ranked) < 2 or evidence.summary(quantity.name, ranked[0]).n < 3:
+        return
+    best = ranked[0]
+    tied = tied_with_best(evidence)
+    head = f"Best mean {quantity.label}: {best} ({plain(evidence.mean(quantity.name, best))})"
+    if not tied:
+        yield f"{head}; every other arm is separated from it (paired 95 % intervals, uncorrected): use it."
+        return
+    cost = next((c for c in ("seconds", "samples", "updates", "params") if _known(evidence, c, [best, *tied])), None)
+    told = f"{head}; not separated from it: {listing(tied, 6)}."
+    if cost is None:
+        yield f"{told} No cost was recorded by which to choose among them."
+        return
+    cheap = min([best, *tied], key=lambda arm: evidence.counter(cost, arm))
+    price = f"{plain(evidence.counter(cost, cheap), 3)} {cost} against {plain(evidence.counter(cost, best), 3)}"
+    if cheap == best:
+        yield f"{told} {best} is also the cheapest of them ({plain(evidence.counter(cost, best), 3)} {cost}): use it."
+    else:
+        yield f"{told} The cheapest of them is {cheap} ({price}): use it unless the difference matters to you."
+
+
+def _known(evidence: Evidence, cost: str, arms: list[str]) -> bool:
+    return all(math.isfinite(evidence.counter(cost, arm)) for arm in arms)
+
+
+def edges(evidence: Evidence) -> Iterator[str]:
+    """Ranges whose edge was chosen."""
+    for nuisance in evidence.study.nuisance.values():
+        sides: dict[str, list[str]] = {}
+        for arm in evidence.study.arms:
+            side = edge(nuisance, arm, evidence)
+            if side != "no":
+                sides.setdefault(side, []).append(arm)
+        for side, arms in sides.items():
+            yield (
+                f"The best {nuisance.name} of {listing(arms, 6)} lies at the {side} edge of what was tried: widen "
+                f"study.nuisance.{nuisance.name} there before trusting these arms' rank."
+            )
+
+
+def seeds(evidence: Evidence) -> Iterator[str]:
+    """How many seeds the undecided predictions ask for."""
+    wanted = {
+        verdict.id: verdict.seeds_needed
+        for verdict in evidence.judgement.verdicts.values()
+        if verdict.verdict == "inconclusive" and verdict.seeds_needed is not None
+    }
+    if wanted:
+        told = ", ".join(f"{name} about {n}" for name, n in sorted(wanted.items(), key=lambda item: item[1]))
+        yield f"Undecided predictions by the seeds that would decide them (80 % power): {told}."
+    hopeless = [
+        verdict.id
+        for verdict in evidence.judgement.verdicts.values()
+        if verdict.verdict == "inconclusive" and verdict.seeds_needed is None
+    ]
+    if hopeless:
+        yield f"No number of seeds helps {listing(hopeless)}: see the reason in the verdict box."
+
+
+def why(evidence: Evidence) -> Slot:
+    """Why the best arm is best: what the data show, and room for the author."""
+    quantity = evidence.leading
+    ranked = evidence.ranked(quantity)
+    facts = []
+    if ranked:
+        best = ranked[0]
+        facts.append(f"{best}: {quantity.label} {plain(evidence.mean(quantity.name, best))}, the best mean.")
+        for arm in ranked[1:3]:
+            contrast = evidence.gain(quantity, best, than=arm)
+            if contrast is not None:
+                facts.append(f"Against {arm}: {changed(contrast)} (n = {contrast.n}).")
+    facts += [f"{verdict.id}: {verdict.verdict}." for verdict in evidence.judgement.verdicts.values()][:MOST_FACTS]
+    question = f"Why is {ranked[0]} best?" if ranked else "What went wrong?"
+    return Slot("why", question, facts, evidence.words.get("why", ""))
+
+
+MOST_FACTS = 5

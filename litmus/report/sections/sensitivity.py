@@ -1,0 +1,102 @@
+"""How much the settings mattered: tuning curves, edges, and each factor in isolation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from litmus.claims.notation import number, text
+from litmus.claims.nuisance import Nuisance
+from litmus.claims.quantity import direction_of
+from litmus.report.blocks import MOST_OPEN_ROWS, Block, Gallery, Picture, Section, Table, Text
+from litmus.report.evidence import Evidence
+from litmus.report.figures.isolation import isolated, tuned
+from litmus.report.sections.interactions import levels_of
+from litmus.words import count, plain
+
+
+def section(evidence: Evidence) -> Section:
+    """Tuning trials per nuisance setting with edge flags, then factors with three or more levels."""
+    blocks: list[Block] = []
+    pictures: list[Picture] = []
+    for nuisance in evidence.study.nuisance.values():
+        if number(nuisance.values[0]) is None or not any(nuisance.name in one.settings for one in evidence.tuning):
+            continue
+        pictures.append(curve(evidence, nuisance))
+        blocks.append(table(evidence, nuisance))
+    if evidence.tuning:
+        states: dict[str, int] = {}
+        for one in evidence.tuning:
+            states[one.status] = states.get(one.status, 0) + 1
+        told = ", ".join(f"{amount} {status}" for status, amount in states.items())
+        blocks.insert(
+            0, Text(f"{count(len(evidence.tuning), 'tuning trial')}: {told}. Chosen by {evidence.selection}.")
+        )
+    elif evidence.study.nuisance:
+        names = ", ".join(evidence.study.nuisance)
+        blocks.append(Text(f"No tuning trials came with these results, so how {names} was chosen cannot be shown."))
+    else:
+        blocks.append(Text("No nuisance setting was tuned: every arm ran at the settings it shares with the others."))
+    pictures += list(factors(evidence))
+    if pictures:
+        blocks.append(Gallery(pictures))
+    return Section("sensitivity", "Sensitivity", blocks)
+
+
+def scores(evidence: Evidence, name: str) -> dict[str, list[tuple[float, float]]]:
+    """Arm → its tuning trials as (value of the setting, score)."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    for one in evidence.tuning:
+        if name in one.settings and one.score is not None and math.isfinite(one.score):
+            found.setdefault(one.arm, []).append((one.settings[name], one.score))
+    return found
+
+
+def direction(evidence: Evidence) -> int:
+    """+1 when more of the selection metric is better."""
+    return 1 if direction_of(evidence.selection) == "up" else -1
+
+
+def curve(evidence: Evidence, nuisance: Nuisance) -> Picture:
+    """The selection metric over a nuisance setting."""
+    ends = [float(value) for value in nuisance.values] if nuisance.space != "choices" else []
+    log = nuisance.space == "log"
+    arms = scores(evidence, nuisance.name)
+    name = f"sensitivity-{nuisance.name.replace('.', '-').replace('/', '-')}"
+    return tuned(name, nuisance.name, evidence.selection, log, arms, evidence.shown, direction(evidence), ends)
+
+
+def table(evidence: Evidence, nuisance: Nuisance) -> Table:
+    """Per arm: the best value, how much the best beats the median, and whether it lies at the edge."""
+    rows = []
+    for arm, points in scores(evidence, nuisance.name).items():
+        best = max(points, key=lambda point: direction(evidence) * point[1])
+        middle = float(np.median([score for _, score in points]))
+        rows.append(
+            [arm, str(len(points)), plain(best[0]), plain(best[1]), plain(middle), edge(nuisance, arm, evidence)]
+        )
+    columns = ["arm", "trials", f"best {nuisance.name}", f"its {evidence.selection}", "median trial", "at the edge"]
+    return Table(f"Tuning of {nuisance.name}", columns, rows, folded=len(rows) > MOST_OPEN_ROWS)
+
+
+def edge(nuisance: Nuisance, arm: str, evidence: Evidence) -> str:
+    """`lower` or `upper` when the best value is the smallest or largest that was tried, else `no`."""
+    points = scores(evidence, nuisance.name).get(arm, [])
+    if not points:
+        return "no"
+    best = max(points, key=lambda point: direction(evidence) * point[1])[0]
+    return nuisance.edge(best, [value for value, _ in points]) or "no"
+
+
+def factors(evidence: Evidence) -> Iterator[Picture]:
+    """Each factor with three or more levels, the best arm at each level: from the verdict trials."""
+    quantity, study = evidence.leading, evidence.study
+    for factor in study.varied:
+        order = [text(level) for level in levels_of(evidence, factor)]
+        own = [(text(o[factor]), evidence.mean(quantity.name, arm)) for arm, o in study.arms.items() if factor in o]
+        points = sorted((p for p in own if math.isfinite(p[1])), key=lambda point: order.index(point[0]))
+        if len(order) >= 3 and len(points) > len({level for level, _ in points}) >= 3:
+            name = f"isolation-{factor.replace('.', '-').replace('/', '-')}"
+            yield isolated(name, factor, quantity.label, points, quantity.sign)

@@ -1,0 +1,69 @@
+"""Reading a study's directory as the sweeper leaves it: study.yaml, arms.json, trials/ARM/seed=K/, tuning/ARM/…/."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from litmus.claims.finding import error
+from litmus.claims.notation import listing
+from litmus.claims.results import Results
+from litmus.claims.runs import results_from_runs
+from litmus.claims.study import Study
+from litmus.claims.study_file import read_study_file
+from litmus.legible import legible, read_json, read_object
+from litmus.records.trials import read_trials, run_of
+from litmus.records.tuning import read_tuning
+from litmus.report.evidence import Evidence, evidence_of
+from litmus.report.write import author_words
+
+
+def is_study_directory(directory: Path) -> bool:
+    """Whether a directory is one that a study was run in."""
+    return (directory / "study.yaml").is_file()
+
+
+def read_study_directory(directory: Path) -> Evidence:
+    """The study with its trials, measured and judged.
+
+    Raises:
+        FileNotFoundError: when the directory holds no study.
+        ValueError: when study.yaml or arms.json cannot be understood.
+    """
+    if not is_study_directory(directory):
+        raise FileNotFoundError(f"{directory}: expected a study's directory with study.yaml in it, found none")
+    study = read_study_file(directory / "study.yaml")
+    configs = read_configs(directory / "arms.json", study)
+    records, found = read_trials(directory / "trials", study, configs)
+    runs = [run_of(arm, seed, record, study) for (arm, seed), record in records.items()]
+    results = results_from_runs(study, runs)
+    asked = read_object(directory / "command.json")
+    if asked.get("smoke"):
+        found.append(error("smoke", "A smoke run shows that everything runs; its numbers say nothing."))
+    name = legible(asked.get("study") or directory.resolve().name)
+    return evidence_of(
+        name,
+        study,
+        Results(results.trials, (*found, *results.findings)),
+        runs=runs,
+        configs=configs,
+        records=records,
+        tuning=read_tuning(directory / "tuning", study),
+        command=str(asked.get("command") or f"python train.py -m study={name}"),
+        words=author_words(directory),
+    )
+
+
+def read_configs(path: Path, study: Study) -> dict[str, dict[str, Any]]:
+    """Each arm's resolved flat settings; none when there is no file."""
+    if not path.is_file():
+        return {}
+    try:
+        found = read_json(path)
+    except ValueError as problem:
+        raise ValueError(f"{path} is not valid JSON: {problem}; run the study again to write it") from problem
+    if not isinstance(found, dict) or set(found) != set(study.arms):
+        lacking = [arm for arm in study.arms if arm not in found] if isinstance(found, dict) else list(study.arms)
+        told = f"it lacks {listing(lacking)}" if lacking else "it has others"
+        raise ValueError(f"{path} must hold the settings of the arms of study.yaml, but {told}; run the study again")
+    return found

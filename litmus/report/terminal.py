@@ -1,0 +1,35 @@
+"""The verdict table that ends a run on the terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from litmus.claims.judgement import Judgement
+from litmus.report.render import SYMBOLS
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+COLOURS = {"confirmed": "green", "rejected": "red", "inconclusive": "yellow"}
+
+
+def print_verdicts(judgement: Judgement, console: Console | None = None, name: str = "") -> None:
+    """Lint findings, errors first, then a row per prediction: its verdict and the one sentence."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = console or Console()
+    for finding in judgement.lint:
+        colour = "red" if finding.level == "error" else "yellow"
+        console.print(Text.assemble((f"{finding.level} ", colour), (f"{finding.code}: ", "bold"), finding.message))
+    table = Table(title=name or None, title_justify="left", show_lines=True)
+    table.add_column("prediction", overflow="fold")
+    table.add_column("verdict")
+    table.add_column("why", ratio=1)
+    for verdict in judgement.verdicts.values():
+        title = f"{verdict.id} (primary)" if verdict.primary else verdict.id
+        ruling = Text(f"{SYMBOLS[verdict.verdict]} {verdict.verdict}", style=COLOURS[verdict.verdict])
+        table.add_row(Text(title), ruling, Text(verdict.reason))
+    if judgement.verdicts:
+        console.print(table)

@@ -1,0 +1,99 @@
+"""Writing a report: the page, the Markdown file, the trials, the verdicts, the figures; each whole or not at all."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from litmus.atomic import replacing
+from litmus.claims.judgement import verdicts_json
+from litmus.claims.results import COUNTERS
+from litmus.claims.results_table import RAN, told_of
+from litmus.legible import read_yaml
+from litmus.report.blocks import Document
+from litmus.report.document import document
+from litmus.report.evidence import Evidence
+from litmus.report.render import html, markdown
+from litmus.tables import table_text
+
+AUTHOR = "author.yaml"
+
+
+def write_report(evidence: Evidence, directory: Path) -> Document:
+    """report.html, report.md, results.csv, verdicts.json and figures/ of a study; returns what they show."""
+    shown = document(evidence)
+    write(directory / "results.csv", results_csv(evidence))
+    write(directory / "verdicts.json", verdicts_json(evidence.judgement))
+    write_document(shown, directory)
+    return shown
+
+
+def write_document(shown: Document, directory: Path) -> None:
+    """The page, the Markdown file and the figures; figures of an earlier report that this one lacks go."""
+    figures = directory / "figures"
+    for picture in shown.pictures:
+        write(figures / f"{picture.name}.svg", picture.svg)
+        write(figures / f"{picture.name}.png", picture.png)
+    kept = {picture.name for picture in shown.pictures}
+    for path in figures.glob("*.*") if figures.is_dir() else ():
+        if path.suffix in (".svg", ".png") and path.stem not in kept:
+            path.unlink()
+    write(directory / "report.md", markdown(shown))
+    write(directory / "report.html", html(shown))
+
+
+def write(path: Path, content: str | bytes) -> None:
+    """A whole file."""
+    with replacing(path) as part:
+        part.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def author_words(directory: Path) -> dict[str, str]:
+    """What the author wrote into author.yaml beside the report, by slot: the one file here that is typed by hand.
+
+    Raises:
+        ValueError: when it is no mapping of names to texts.
+    """
+    path = directory / AUTHOR
+    if not path.is_file():
+        return {}
+    try:
+        node = read_yaml(path) or {}
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(node, dict) or not all(isinstance(value, str) for value in node.values()):
+        raise ValueError(f"{path}: expected a mapping of slots to texts, as in 'why: because …', got {node!r}")
+    return {str(name): text for name, text in node.items()}
+
+
+def results_csv(evidence: Evidence) -> str:
+    """One row per trial: arm, its settings, seed, quantities, counters, error; it can be judged again as it is.
+
+    Where trials differ in the code or the numerics that ran them and lint says so, it is told of each.
+    """
+    study = evidence.study
+    counters = [name for name in COUNTERS if any(name in trial.counters for trial in evidence.results.trials)]
+    quantities = list(study.quantities)
+    counters = [name for name in counters if name not in quantities]
+    ran = [name for name in RAN if evidence.mixed and len({told_of(t, name) for t in evidence.results.trials}) > 1]
+    varied = [key for key in study.varied if key not in ("arm", "seed", "error", *quantities, *counters, *ran)]
+    rows = []
+    order = {arm: place for place, arm in enumerate(study.arms)}
+    for trial in sorted(evidence.results.trials, key=lambda trial: (order[trial.arm], trial.seed)):
+        settings = [study.arms[trial.arm].get(key, "") for key in varied]
+        measured = [cell(trial.values.get(name)) for name in quantities]
+        spent = [cell(trial.counters.get(name)) for name in counters]
+        by = [told_of(trial, name) for name in ran]
+        error = evidence.errors.get((trial.arm, trial.seed), "")
+        rows.append([trial.arm, *settings, trial.seed, *measured, *spent, *by, error])
+    return table_text(["arm", *varied, "seed", *quantities, *counters, *ran, "error"], rows)
+
+
+def cell(value: float | None) -> Any:
+    """A number at full precision, whole numbers without a point, an empty cell for what was not measured."""
+    if value is None:
+        return ""
+    return int(value) if math.isfinite(value) and value == int(value) and abs(value) < 1e15 else repr(float(value))

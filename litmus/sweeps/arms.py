@@ -1,0 +1,93 @@
+"""The arms of a study as configurations, and the jobs that their trials are."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from litmus.sweeps.asked import Asked
+from litmus.sweeps.composition import Composition, hash_of, one_thread
+from litmus.sweeps.launching import Job
+from litmus.sweeps.overrides import override
+from litmus.sweeps.smoke import smoke_overrides
+from litmus.sweeps.watched import factors_of, watched
+from litmus.sweeps.workers import refuse_many_processes
+from litmus.trial.command_line import sentence
+from litmus.trial.knobs import check_knobs
+
+
+@dataclass(frozen=True)
+class Arm:
+    """An arm's name, what is typed for it, and the configuration that this gives with the default seed.
+
+    `factors` are the values that the configuration has of whatever any arm varies.
+    """
+
+    name: str
+    overrides: tuple[str, ...]
+    config: DictConfig
+    composition: Composition
+    factors: Mapping[str, Any] = field(default_factory=dict)
+
+    def job(
+        self, place: Path, seed: int, values: Mapping[str, Any], label: str, kind: str, extra: Sequence[str] = ()
+    ) -> Job:
+        """A trial of the arm with a seed and tuned values; `extra` overrides change no number."""
+        named = watched(
+            self.config,
+            study=self.composition.master.hydra.runtime.choices.study,
+            arm=self.name,
+            factors=self.factors,
+            name=f"{label} seed {seed}",
+            job_type=kind,
+        )
+        typed = (*self.overrides, *typed_values(values), f"seed={seed}")
+        return Job(place, (*typed, *named, *extra), hash_with(self.composition, self.config, typed, values, seed))
+
+
+def typed_values(values: Mapping[str, Any]) -> list[str]:
+    """A point of an optimization as overrides; its texts stand as they are written on a command line."""
+    return [f"{knob}={value}" if isinstance(value, str) else override(knob, value) for knob, value in values.items()]
+
+
+def hash_with(
+    composition: Composition, config: DictConfig, typed: Sequence[str], values: Mapping[str, Any], seed: int
+) -> str:
+    """The hash of `config` with other values; composed anew only where a value may choose a file."""
+    simple = all(isinstance(value, int | float) and not knob.startswith("+") for knob, value in values.items())
+    if simple and not any(composition.is_group(knob) for knob in values):
+        return hash_of(config, {**values, "seed": seed})
+    return hash_of(composition.compose(typed), {"seed": seed})
+
+
+def arms_of(asked: Asked, composition: Composition) -> dict[str, Arm]:
+    """Every arm, composed.
+
+    Raises:
+        ValueError: for an arm that cannot be composed or run, naming it.
+    """
+    typed = {
+        name: (*asked.common, *(override(knob, value) for knob, value in settings.items()))
+        for name, settings in asked.study.arms.items()
+    }
+    # One value of every nuisance knob, to see that each arm knows it.
+    tried = [override(name, one.values[0]) for name, one in asked.study.nuisance.items()]
+    arms = {name: _arm(name, overrides, composition, tried) for name, overrides in typed.items()}
+    if asked.smoke:
+        shrinking = smoke_overrides({name: arm.config for name, arm in arms.items()})
+        arms = {name: _arm(name, (*typed[name], *shrinking[name]), composition, ()) for name in arms}
+    return {name: replace(arm, factors=factors_of(arm.config, asked.study.varied)) for name, arm in arms.items()}
+
+
+def _arm(name: str, typed: tuple[str, ...], composition: Composition, tried: Sequence[str]) -> Arm:
+    try:
+        typed, config = one_thread(typed, composition.compose(typed))
+        check_knobs(config)
+        refuse_many_processes(config.trainer, composition.master.hydra.launcher)
+        if tried:
+            composition.compose([*typed, *tried])
+    except Exception as error:
+        raise ValueError(f"the arm {name}: {sentence(error)}") from error
+    return Arm(name, typed, config, composition)

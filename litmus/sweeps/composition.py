@@ -1,0 +1,101 @@
+"""From overrides to a resolved configuration and its hash, without running anything."""
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import HydraContext
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from litmus.sweeps.overrides import override
+from litmus.sweeps.snapshot import frozen, frozen_loader
+from litmus.trial import description
+from litmus.trial.identity import NOT_IN_HASH, asked_hash
+
+
+class Composition:
+    """Composes the jobs of a sweep from a snapshot of the configuration files, kept in the sweep's directory."""
+
+    def __init__(self, context: HydraContext, master: DictConfig, directory: Path) -> None:
+        snapshots = directory / ".configs"
+        self.loader: ConfigLoader = frozen_loader(context.config_loader, snapshots)
+        if master.hydra.searchpath:
+            found = [frozen(str(place), snapshots) for place in master.hydra.searchpath]
+            hold(master, "hydra.searchpath", found)
+        self.context = HydraContext(config_loader=self.loader, callbacks=context.callbacks)
+        self.master = master
+
+    def compose(self, overrides: Sequence[str]) -> DictConfig:
+        """The configuration of a job with these overrides."""
+        return self.loader.load_sweep_config(self.master, list(overrides))
+
+    def is_group(self, knob: str) -> bool:
+        """Whether the knob chooses a file."""
+        return bool(self.loader.get_group_options(knob.lstrip("+")))
+
+
+def hold(master: DictConfig, knob: str, value: Any) -> None:
+    """Sets one of Hydra's own knobs in the command's configuration and in every job's, which Hydra composes anew."""
+    others = [entry for entry in master.hydra.overrides.hydra if entry.lstrip("+").partition("=")[0] != knob]
+    OmegaConf.update(master, "hydra.overrides.hydra", [*others, override(knob, value)], merge=False)
+    OmegaConf.update(master, knob, value)
+
+
+def with_values(config: DictConfig, values: Mapping[str, Any]) -> DictConfig:
+    """A copy with other values of knobs that choose no file; what refers to them follows."""
+    changed = copy.deepcopy(config)
+    for knob, value in values.items():
+        OmegaConf.update(changed, knob, value, merge=False)
+    return changed
+
+
+def one_thread(typed: Sequence[str], config: DictConfig) -> tuple[tuple[str, ...], DictConfig]:
+    """What is typed for a trial, and what it composes, with one thread where their number was left open.
+
+    Left to a worker, it would follow from the launcher and from how many trials run at once, and so would the bits.
+    """
+    if config.threads is not None:
+        return tuple(typed), config
+    return (*typed, "threads=1"), with_values(config, {"threads": 1})
+
+
+@contextmanager
+def as_job(config: DictConfig) -> Iterator[DictConfig]:
+    """The trial's part of a composed configuration, without its loggers, which name the run they belong to."""
+    job = copy.deepcopy(config)
+    before = HydraConfig.instance().cfg
+    HydraConfig.instance().set_config(config)
+    try:
+        with open_dict(job):
+            del job["hydra"]
+            job.logger = {}
+        yield job
+    finally:
+        HydraConfig.instance().cfg = before
+
+
+def resolved(config: DictConfig) -> dict[str, Any]:
+    """A composed configuration as its trial's plain data."""
+    with as_job(config) as job:
+        return description.resolved(job)
+
+
+def hash_of(config: DictConfig, values: Mapping[str, Any] | None = None) -> str:
+    """The hash of what a trial of this configuration, with these values, will be asked."""
+    return asked_hash(resolved(with_values(config, values or {})))
+
+
+def settings_of(config: DictConfig) -> dict[str, Any]:
+    """Every setting, flat, but those that follow the seed or the directory, and those that change no number."""
+    with as_job(config) as job:
+        settings = description.flat(description.settled(job))
+    hidden = (*NOT_IN_HASH, "data.data_dir")
+    return {
+        name: value
+        for name, value in settings.items()
+        if not any(name == one or name.startswith(f"{one}.") for one in hidden)
+    }

@@ -1,0 +1,155 @@
+"""Jobs through whichever launcher was chosen; one that cannot start is a failed trial, not the end of the sweep."""
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra.core.plugins import Plugins
+from hydra.types import TaskFunction
+from omegaconf import DictConfig, OmegaConf
+
+from litmus.legible import read_object
+from litmus.project import put_on_path
+from litmus.sweeps.apart import run_apart
+from litmus.sweeps.composition import Composition, hold
+from litmus.sweeps.data import prepare_data
+from litmus.sweeps.metrics import refuse_unrecorded
+from litmus.sweeps.once import attempts, fail
+from litmus.sweeps.outcome import Outcome, outcome_of
+from litmus.sweeps.overrides import override
+from litmus.sweeps.workers import at_once, cores, kind_of
+from litmus.trial.command_line import sentence
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run: its directory under the sweep's, its overrides, and the hash of what it is asked."""
+
+    place: Path
+    overrides: tuple[str, ...]
+    asked_hash: str
+
+
+class Launching:
+    """Runs jobs of one sweep by Hydra's launcher.
+
+    Args:
+        composition: composes them, here and in the workers.
+        task: what a job runs.
+        directory: of the sweep.
+        configs: of all jobs, as far as their data go.
+        asked: metric → the key that asks for it, of those that not every run records.
+    """
+
+    def __init__(
+        self,
+        composition: Composition,
+        task: TaskFunction,
+        directory: Path,
+        configs: Sequence[DictConfig],
+        asked: Mapping[str, str] | None = None,
+    ) -> None:
+        self.asked = asked or {}
+        self.directory, self.configs = directory, configs
+        self.settings: Mapping[str, Any] = composition.master.hydra.launcher
+        self.launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=composition.context, task_function=task, config=composition.master
+        )
+        self.started = 0
+        self._given = (composition.context, task, composition.master)
+        if kind_of(self.settings) != "basic":
+            put_on_path()  # a worker finds the project whatever directory it is started in
+
+    @property
+    def width(self) -> int:
+        """Jobs that run side by side."""
+        return at_once(self.settings)
+
+    def outcome(self, job: Job) -> Outcome:
+        """What became of a job."""
+        return outcome_of(self.directory / job.place, job.asked_hash)
+
+    def to_run(self, jobs: Iterable[Job]) -> list[Job]:
+        """The jobs without a final result; what they failed with before is forgotten."""
+        left = [job for job in jobs if not self.outcome(job).final]
+        for job in left:
+            (self.directory / job.place / "result.json").unlink(missing_ok=True)
+        return left
+
+    def run(self, jobs: Sequence[Job]) -> None:
+        """Runs the jobs; afterwards each has a result.json."""
+        if jobs and self.started == 0 and self.width > 1:
+            prepare_data(self.configs, min(self.width, cores()))
+        while jobs and self.asked:  # one trial tells whether the others are worth their time
+            self._run_batch(jobs[:1])
+            refuse_unrecorded(self.asked, self.directory / jobs[0].place)
+            self.asked = {} if self.outcome(jobs[0]).state == "completed" else self.asked
+            jobs = jobs[1:]
+        for batch in self._batches(jobs):
+            self._run_batch(batch)
+
+    def _run_batch(self, batch: Sequence[Job]) -> None:
+        """Runs jobs side by side; those of which one may have ended a process run once more, each alone."""
+        suspects = [job for job in batch if attempts(read_object(self.directory / job.place / "trial.json")) > 1]
+        left = [job for job in batch if job not in suspects]
+        while left:
+            problem = self._launch(left)
+            lost = [job for job in left if self.outcome(job).state in ("running", "waiting")]
+            begun = [job for job in lost if self.outcome(job).state == "running"]
+            if lost and not begun and len(left) == 1:
+                self._convict(left[0], problem.get(left[0], ""))
+            elif lost and not begun:  # one that cannot be launched keeps the others from it
+                for job in lost:
+                    self._run_batch([job])
+                return
+            suspects += begun
+            left = [job for job in lost if job not in begun] if begun else []
+        for job in suspects:
+            self._run_alone(job)
+
+    def _run_alone(self, job: Job) -> None:
+        if kind_of(self.settings) in ("local", "slurm"):  # each of their jobs has a process of its own
+            problem = self._launch([job]).get(job, "")
+        else:
+            problem = run_apart(*self._given, self._typed(job), self.started)
+        if self.outcome(job).state in ("running", "waiting"):
+            self._convict(job, problem)
+
+    def _convict(self, job: Job, problem: str) -> None:
+        fail(self.directory / job.place, job.asked_hash, problem or "its process ended silently")
+
+    def _batches(self, jobs: Sequence[Job]) -> Iterator[list[Job]]:
+        # submitit's local executor starts a process for every job at once.
+        size = self.width if kind_of(self.settings) == "local" else max(1, len(jobs))
+        for start in range(0, len(jobs), size):
+            yield list(jobs[start : start + size])
+
+    def _launch(self, jobs: Sequence[Job]) -> dict[Job, str]:
+        """Launches the jobs; why those that Hydra could not start did not."""
+        overrides = [self._typed(job) for job in jobs]
+        first, self.started = self.started, self.started + len(jobs)
+        try:
+            returned = self.launcher.launch(overrides, initial_job_idx=first)
+        except Exception as error:
+            return dict.fromkeys(jobs, f"its process ended: {sentence(error)}")
+        errors = (getattr(one, "_return_value", None) for one in returned)
+        return {
+            job: sentence(error) for job, error in zip(jobs, errors, strict=False) if isinstance(error, BaseException)
+        }
+
+    def _typed(self, job: Job) -> list[str]:
+        return [*job.overrides, override("hydra.sweep.subdir", job.place.as_posix())]
+
+
+def keep_place(config: DictConfig, default: str | None, suffix: str = "") -> Path:
+    """The sweep's directory: as typed, else `default`, else the new one that the configuration names; for every job."""
+    typed = any(entry.startswith("hydra.sweep.dir=") for entry in config.hydra.overrides.hydra)
+    directory = str(config.hydra.sweep.dir) if typed or default is None else default
+    directory = directory.rstrip("/") + suffix
+    hold(config, "hydra.sweep.dir", directory)
+    # The launchers would name every job on the terminal, where the sweep shows them in one table.
+    logging.getLogger("hydra_plugins").setLevel(logging.WARNING)
+    OmegaConf.update(config, "hydra.hydra_logging.root.level", "WARNING", force_add=True)
+    return Path(directory)

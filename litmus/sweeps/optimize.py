@@ -1,0 +1,88 @@
+"""The course of one or several optimizations: ask, run, learn, until each had its trials."""
+
+import math
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+from rich.console import Console
+
+from litmus.sweeps.board import Board
+from litmus.sweeps.launching import Job, Launching
+from litmus.sweeps.optimization import LEARNING, Optimization, Point
+from litmus.sweeps.outcome import Outcome
+
+STATES = {"COMPLETE": "completed", "PRUNED": "pruned", "FAIL": "diverged"}
+
+
+def optimize(
+    title: str,
+    optimizations: Mapping[str, Optimization],
+    jobs_of: Callable[[str, Point], list[Job]],
+    launching: Launching,
+    metric: str,
+    at_once: int | None = None,
+    in_rounds: bool = False,
+    console: Console | None = None,
+) -> dict[tuple[str, int], str]:
+    """Runs every trial that is still to run; the errors of those that failed, by optimization and number.
+
+    Args:
+        title: of the board.
+        optimizations: row → optimization.
+        jobs_of: the runs of a point, over whose scores its own is the mean.
+        launching: runs them.
+        metric: in result.json, at the best epoch.
+        at_once: points that each optimization asks for together; None is all, or in rounds a fair share of the
+            launcher's workers.
+        in_rounds: whether later points or their pruning depend on what has finished; samplers that learn always do.
+    """
+    known: dict[tuple[str, int], Outcome] = {}
+    jobs: dict[tuple[str, int], list[Job]] = {}
+    for name, one in optimizations.items():
+        for trial in one.trials:
+            known[name, trial.number] = Outcome(STATES.get(trial.state.name, "waiting"))
+
+    def look(name: str, number: int) -> Outcome:
+        if (name, number) in jobs and not known.get((name, number), Outcome("waiting")).final:
+            return together([launching.outcome(job) for job in jobs[name, number]])
+        return known.get((name, number), Outcome("waiting"))
+
+    rows = {name: [partial(look, name, k) for k in range(one.total)] for name, one in optimizations.items()}
+    board = Board(title, rows, console)
+    errors: dict[tuple[str, int], str] = {}
+    share = max(1, launching.width // len(optimizations))
+    with board.shown():
+        while True:
+            asked = [
+                (name, one, point)
+                for name, one in optimizations.items()
+                for point in one.ask(at_once or (share if in_rounds or one.sampler in LEARNING else one.total))
+            ]
+            if not asked:
+                return errors
+            batch = {(name, point.number): jobs_of(name, point) for name, _, point in asked}
+            left = launching.to_run(job for own in batch.values() for job in own)
+            jobs |= batch
+            launching.run(left)
+            for name, one, point in asked:
+                outcomes = [launching.outcome(job) for job in jobs[name, point.number]]
+                known[name, point.number] = outcome = together(outcomes)
+                if outcome.lost:
+                    errors[name, point.number] = outcome.error
+                # What failed for another reason than its values stays open, and is tried again by the next start.
+                if outcome.final:
+                    one.tell(point, outcome, score_of(outcomes, metric))
+
+
+def together(outcomes: Sequence[Outcome]) -> Outcome:
+    """The outcome of a trial on several seeds: the worst one's."""
+    order = ("failed", "interrupted", "diverged", "waiting", "running", "pruned", "completed")
+    return min(outcomes, key=lambda outcome: order.index(outcome.state))
+
+
+def score_of(outcomes: Sequence[Outcome], metric: str) -> float | None:
+    """The mean of the metric at the best epoch; None unless every run has it."""
+    found = [(outcome.result.get("metrics") or {}).get(metric) for outcome in outcomes]
+    values = [value for value in found if isinstance(value, int | float) and math.isfinite(value)]
+    return statistics.fmean(values) if len(values) == len(outcomes) else None

@@ -1,0 +1,143 @@
+"""The course of a study: snapshot, lint, tune, run arms × seeds, judge, report; every part goes on where it was cut."""
+
+import shlex
+import sys
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from litmus.atomic import replacing, write_json
+from litmus.claims.finding import Finding
+from litmus.claims.lint import lint_design
+from litmus.claims.places import trial_place
+from litmus.sweeps.arms import Arm, arms_of
+from litmus.sweeps.asked import Asked, asked_by
+from litmus.sweeps.board import Board
+from litmus.sweeps.composition import Composition, settings_of
+from litmus.sweeps.generation import refuse_earlier
+from litmus.sweeps.launching import Job, Launching, keep_place
+from litmus.sweeps.lock import held
+from litmus.sweeps.metrics import asked_metrics
+from litmus.sweeps.once import fail
+from litmus.sweeps.tuning import Tuned, tune
+from litmus.trial.command_line import SWEEPER
+from litmus.trial.identity import HASHES
+from litmus.words import count
+
+MOST_FAILURES_SHOWN = 20
+
+
+def sweep_study(context: HydraContext, task: TaskFunction, config: DictConfig, arguments: list[str]) -> None:
+    """Answers the study that the command asks for.
+
+    Raises:
+        ValueError: for a mistake, a directory that another process holds, or when every trial failed.
+        KeyboardInterrupt: with what to do to go on.
+    """
+    asked = asked_by(config, arguments, context.config_loader)
+    directory = keep_place(config, f"studies/{asked.name}", "-smoke" if asked.smoke else "")
+    with held(directory):
+        refuse_earlier(directory, "command.json")
+        try:
+            answer_study(asked, Composition(context, config, directory), task, directory)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(f"interrupted; the same command goes on where {directory} was cut") from None
+
+
+def answer_study(asked: Asked, composition: Composition, task: TaskFunction, directory: Path) -> None:
+    """The study's course in its directory, which this process holds."""
+    console = Console()
+    arms = arms_of(asked, composition)
+    settings = {name: settings_of(arm.config) for name, arm in arms.items()}
+    write_question(asked, settings, directory)
+    size = f"{count(len(arms), 'arm')} × {count(len(asked.study.seeds), 'seed')}"
+    size += f" + {len(arms)} × {count(asked.tuning_trials, 'tuning trial')}" if asked.study.nuisance else ""
+    console.print(Text.assemble((asked.study.question, "bold"), f"\n{size} in {directory}"))
+    tell(console, lint_design(asked.study, settings))
+
+    launching = Launching(
+        composition, task, directory, [arm.config for arm in arms.values()], asked_metrics(asked.study)
+    )
+    tuned = tune(asked, arms, launching)
+    tell(console, [finding for one in tuned.values() for finding in one.findings])
+    jobs = jobs_of(asked, arms, tuned)
+    refused = {key: tuned[key[0]].error for key in jobs if tuned[key[0]].error}
+    for key, error in refused.items():
+        fail(directory / jobs[key].place, jobs[key].asked_hash, error, seed=key[1], overrides=list(jobs[key].overrides))
+    left = launching.to_run(job for key, job in jobs.items() if key not in refused)
+    rows = {
+        name: [partial(launching.outcome, jobs[name, seed]) for seed in asked.study.seeds] for name in asked.study.arms
+    }
+    board = Board(asked.name, rows, console)
+    with board.shown():
+        launching.run(left)
+    errors = {key: launching.outcome(job).error for key, job in jobs.items() if launching.outcome(job).lost}
+    if len(errors) == len(jobs):
+        arm, seed = next(iter(errors))
+        raise ValueError(f"all {len(jobs)} trials of {directory} failed, {arm} seed {seed} with: {errors[arm, seed]}")
+    tell_failures(console, errors)
+    report(directory, asked.name)
+
+
+def jobs_of(asked: Asked, arms: Mapping[str, Arm], tuned: Mapping[str, Tuned]) -> dict[tuple[str, int], Job]:
+    """(arm, seed) → its trial; a seed of every arm before the next seed, so that what there is can be compared."""
+    return {
+        (name, seed): arm.job(trial_place(name, seed), seed, tuned[name].values, name, "trial")
+        for seed in asked.study.seeds
+        for name, arm in arms.items()
+    }
+
+
+def write_question(asked: Asked, settings: Mapping[str, Any], directory: Path) -> None:
+    """study.yaml, arms.json and command.json: what is asked, of which configurations, and how it was typed."""
+    with replacing(directory / "study.yaml") as path:
+        text = yaml.safe_dump({"study": dict(asked.node)}, sort_keys=False, allow_unicode=True, width=120)
+        path.write_text(text, encoding="utf-8")
+    write_json(directory / "arms.json", dict(settings))
+    typed = [argument.removeprefix("++") for argument in sys.argv[1:] if not argument.startswith(SWEEPER)]
+    command = shlex.join(["python", Path(sys.argv[0]).name, *typed])
+    note = {"study": asked.name, "command": command, "smoke": asked.smoke, "hashes": HASHES}
+    write_json(directory / "command.json", note)
+
+
+def tell(console: Console, findings: list[Finding]) -> None:
+    """Findings, errors first."""
+    for finding in sorted(findings, key=lambda one: one.level != "error"):
+        colour = "red" if finding.level == "error" else "yellow"
+        console.print(Text.assemble((f"{finding.level} ", colour), (f"{finding.code}: ", "bold"), finding.message))
+
+
+def tell_failures(console: Console, errors: Mapping[tuple[str, int], str]) -> None:
+    """A row per trial without a value."""
+    if not errors:
+        return
+    table = Table(
+        title=f"{count(len(errors), 'trial')} without a value; the same command tries again what did not diverge"
+    )
+    for column in ("arm", "seed", "error"):
+        table.add_column(column)
+    for (arm, seed), error in list(errors.items())[:MOST_FAILURES_SHOWN]:
+        table.add_row(Text(arm), str(seed), Text(error))
+    if len(errors) > MOST_FAILURES_SHOWN:
+        table.add_row("…", "", f"{len(errors) - MOST_FAILURES_SHOWN} more")
+    console.print(table)
+
+
+def report(directory: Path, name: str) -> None:
+    """Judges what the directory holds, writes the report into it and ends with the verdicts on the terminal."""
+    from litmus.report.study_directory import read_study_directory
+    from litmus.report.terminal import print_verdicts
+    from litmus.report.write import write_report
+
+    evidence = read_study_directory(directory)
+    write_report(evidence, directory)
+    print_verdicts(evidence.judgement, name=name)
+    print(directory / "report.html")

@@ -1,0 +1,91 @@
+"""What the trainer's settings and the data's batch sizes mean for a net, known before the first update."""
+
+import math
+from itertools import islice
+from typing import Any
+
+from pytorch_lightning.callbacks import GradientAccumulationScheduler
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+
+def planned_updates(trainer: Any) -> list[int] | None:
+    """Updates of each epoch as far as the data can tell; None where nobody can know them."""
+    batches = _planned_batches(trainer)
+    if batches is None:
+        return None
+    limit, left = trainer.limit_train_batches, math.inf if trainer.max_steps == -1 else trainer.max_steps
+    updates = []
+    for epoch, whole in enumerate(batches):
+        limited = min(whole, limit) if isinstance(limit, int) else int(whole * limit)
+        updates.append(int(min(left, -(-limited // _accumulated(trainer, epoch)))))
+        left -= updates[-1]
+    return updates
+
+
+def _planned_batches(trainer: Any) -> list[int] | None:
+    """Batches of each epoch before any limit; one is an update unless the trainer accumulates."""
+    data, epochs = trainer.datamodule, trainer.max_epochs or 1
+    if hasattr(data, "planned_update_counts"):  # whoever sets the batch size has planned them
+        return data.planned_update_counts
+    if hasattr(data, "planned_updates"):
+        sizes = getattr(data, "planned_batch_sizes", [data.update_size] * epochs)
+        return None if sizes is None else [len(updates) for updates in data.planned_updates(sizes)]
+    if trainer.estimated_stepping_batches == math.inf or trainer.num_training_batches == math.inf:
+        return None
+    return [trainer.num_training_batches] * epochs
+
+
+def _accumulated(trainer: Any, epoch: int) -> int:
+    """Batches of an update in this epoch."""
+    own = [callback for callback in trainer.callbacks if isinstance(callback, GradientAccumulationScheduler)]
+    return own[0].get_accumulate_grad_batches(epoch) if own else trainer.accumulate_grad_batches
+
+
+def refuse_limits_of_parts(trainer: Any) -> None:
+    """A limit on batches counts updates only while an update is one batch.
+
+    Raises:
+        ValueError: naming the knob that counts updates.
+    """
+    accumulates = trainer.accumulate_grad_batches > 1 or getattr(trainer.datamodule, "accumulate", 1) > 1
+    if trainer.limit_train_batches != 1.0 and accumulates:
+        raise ValueError(
+            f"trainer.limit_train_batches={trainer.limit_train_batches} would count parts of accumulated updates; "
+            "use updates_per_epoch, which counts updates"
+        )
+
+
+def has_batch_norm(module: nn.Module) -> bool:
+    """Whether a layer normalizes over the batch."""
+    return any(isinstance(layer, _BatchNorm) and layer.affine for layer in module.modules())
+
+
+def refuse_batch_of_one(trainer: Any, module: nn.Module) -> None:
+    """Batch norm cannot train on one sample: its variance does not exist.
+
+    Raises:
+        ValueError: naming the epoch, and batch sizes that would work.
+    """
+    data, epochs = trainer.datamodule, trainer.max_epochs or 1
+    if not has_batch_norm(module):
+        return
+    sizes = getattr(data, "planned_batch_sizes", None) or [data.update_size] * epochs
+    for epoch, updates in enumerate(data.planned_updates(sizes)):
+        if _smallest_part(trainer, sizes[epoch], updates) > 1:
+            continue
+        near = (
+            size
+            for size in sorted(range(2, data.train_size + 1), key=lambda size: abs(size - sizes[epoch]))
+            if min(_smallest_part(trainer, size, plan) for plan in data.planned_updates([size] * min(epochs, 50))) > 1
+        )
+        raise ValueError(
+            f"norm=batch needs two samples or more in every batch, and epoch {epoch} has one of {min(updates)} with "
+            f"batch_size={sizes[epoch]} on {data.train_size} samples; "
+            f"{' or '.join(str(size) for size in sorted(islice(near, 2)))} would work"
+        )
+
+
+def _smallest_part(trainer: Any, size: int, updates: list[int]) -> int:
+    """Samples that go through the net at once in the smallest of these updates, each split as one of `size` is."""
+    return min(updates) // (trainer.world_size * trainer.datamodule.parts(size))

@@ -1,0 +1,128 @@
+"""The learning rate's course: linear warm-up, then any scheduler of torch's, stepped by update or by epoch."""
+
+from collections.abc import Callable
+from functools import partial
+from inspect import signature
+from typing import Any
+
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LinearLR, LRScheduler, ReduceLROnPlateau
+
+from litmus.direction import has_mode, mode_of
+from litmus.training.stand_in import TOTAL
+
+INTERVALS = ("epoch", "update")
+
+
+class Schedule:
+    """Warm-up and scheduler as one object that the trainer checkpoints.
+
+    Args:
+        optimizer: whose learning rate it sets.
+        updates: planned updates of each epoch, None where nobody can know them.
+        scheduler: makes a torch scheduler from the optimizer; None keeps the rate constant. An argument of it with the
+            value "total" (`T_max: total`) is replaced by the number of steps that follow the warm-up.
+        interval: a step after every update, or after every epoch's validation.
+        warmup: epochs over which the rate rises linearly to its value.
+        monitor: what ReduceLROnPlateau watches; its `mode` follows from the metric.
+
+    Raises:
+        ValueError: for an unknown interval, a warm-up as long as the run, a plateau stepped by update, or a length in
+            updates that nobody can know.
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        updates: list[int] | None,
+        epochs: int,
+        scheduler: Callable[[Optimizer], LRScheduler] | None = None,
+        interval: str = "epoch",
+        warmup: int = 0,
+        monitor: str = "val/loss",
+    ) -> None:
+        if interval not in INTERVALS:
+            raise ValueError(f"scheduler.interval must be epoch or update, got {interval}")
+        if not isinstance(warmup, int) or warmup < 0 or (warmup and warmup >= epochs):
+            raise ValueError(
+                f"scheduler.warmup must be a whole number of epochs below the run's {epochs}, got {warmup}"
+            )
+        self.optimizer = optimizer
+        self.interval = interval
+        self.monitor = monitor
+        self.steps = 0  # of this process: whoever would take one sees whether somebody has
+        self.warmup_steps = warmup
+        total = epochs - warmup
+        if interval == "update" and (warmup or _asks_for_total(scheduler)):
+            if updates is None:
+                raise ValueError(
+                    "this scheduler's length depends on the number of updates, which the batching does not tell in "
+                    "advance; use scheduler.interval=epoch or a schedule that depends on the epoch alone"
+                )
+            self.warmup_steps = sum(updates[:warmup])
+            total = sum(updates[warmup:])
+        self.main = None if scheduler is None else _prepared(scheduler, total, monitor)(optimizer)
+        self.plateau = isinstance(self.main, ReduceLROnPlateau)
+        if self.plateau and interval == "update":
+            raise ValueError("scheduler=plateau waits for a validation: use scheduler.interval=epoch")
+        self.warmup = None
+        if self.warmup_steps:
+            start = 1 / (self.warmup_steps + 1)
+            self.warmup = LinearLR(optimizer, start_factor=start, total_iters=self.warmup_steps)
+
+    @property
+    def warming(self) -> bool:
+        """Whether the next step is one of the warm-up."""
+        return self.warmup is not None and self.warmup.last_epoch < self.warmup_steps
+
+    @property
+    def waits(self) -> bool:
+        """Whether the next step needs a metric, and must wait for an epoch that has it."""
+        return self.plateau and not self.warming
+
+    def step(self, metrics: dict[str, Any]) -> None:
+        """One step of whichever of the two is on."""
+        self.steps += 1
+        if self.warming:
+            self.warmup.step()  # type: ignore[union-attr]
+        elif self.plateau:
+            if self.monitor not in metrics:
+                raise ValueError(
+                    f"scheduler.monitor={self.monitor} is not among the metrics {', '.join(sorted(metrics))}"
+                )
+            self.main.step(float(metrics[self.monitor]))  # type: ignore[union-attr, arg-type]
+        elif self.main is not None:
+            self.main.step()
+
+    def scale(self, ratio: float) -> None:
+        """Multiplies the rate, now and in all the schedule still plans, by `ratio`."""
+        for group in self.optimizer.param_groups:
+            group["lr"] *= ratio
+            if "initial_lr" in group:
+                group["initial_lr"] *= ratio
+        for part in (self.warmup, self.main):
+            if hasattr(part, "base_lrs"):
+                part.base_lrs = [rate * ratio for rate in part.base_lrs]  # type: ignore[union-attr]
+
+    def state_dict(self) -> dict[str, Any]:
+        parts = {"warmup": self.warmup, "main": self.main}
+        return {name: part.state_dict() for name, part in parts.items() if part is not None}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        for name, part in (("warmup", self.warmup), ("main", self.main)):
+            if part is not None:
+                part.load_state_dict(state_dict[name])
+
+
+def _asks_for_total(scheduler: Callable[[Optimizer], LRScheduler] | None) -> bool:
+    return TOTAL in getattr(scheduler, "keywords", {}).values()
+
+
+def _prepared(scheduler: Callable[..., LRScheduler], total: int, monitor: str) -> Callable[[Optimizer], LRScheduler]:
+    """The maker with the arguments that only the run knows: its length, and which way its metric is better."""
+    keywords = getattr(scheduler, "keywords", {})
+    known: dict[str, Any] = {name: total for name, value in keywords.items() if value == TOTAL}
+    given = keywords.get("mode")
+    if has_mode(signature(scheduler).parameters, given):
+        known["mode"] = mode_of(monitor, given, "scheduler.scheduler.mode")
+    return partial(scheduler, **known)

@@ -1,0 +1,119 @@
+"""When many updates may run inside one `training_step`, and when each must be a step of the trainer's own."""
+
+import inspect
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import GradientAccumulationScheduler, LearningRateMonitor, ModelCheckpoint
+from pytorch_lightning.plugins.precision import Precision
+from pytorch_lightning.profilers import PassThroughProfiler
+from pytorch_lightning.strategies import SingleDeviceStrategy
+from torch.optim import Optimizer
+
+from litmus.training.overridden import TRANSFER, between_updates, defining, of_evaluation, overridden, shadowed
+
+PROGRESS_BARS = "pytorch_lightning.callbacks.progress."
+
+
+def reason_for_single_steps(trainer: Any, module: pl.LightningModule, base: type) -> str | None:
+    """What this trainer, module or data ask that needs one update per `training_step`; None if nothing is.
+
+    A stretch does the arithmetic of its updates and nothing else, so whatever Lightning does between updates
+    (clipping, accumulation, mixed precision, synchronization of processes, hooks of callbacks, module and data) takes
+    the ordinary path. `base` is the class whose own methods a stretch stands for.
+    """
+    reason = reason_in_settings(trainer)
+    if reason is not None:
+        return reason
+    for callback in trainer.callbacks:
+        if isinstance(callback, GradientAccumulationScheduler):
+            return "gradients are accumulated"
+        if not all(_by_stretch(callback, name) for name in _overridden_hooks(callback)):
+            return f"{type(callback).__name__} acts on every batch"
+    return (
+        _overrides(module, between_updates(pl.LightningModule), base)
+        or _overrides(trainer.datamodule, TRANSFER, pl.LightningDataModule)
+        or _shadows(trainer.strategy, trainer.precision_plugin)
+    )
+
+
+def reason_in_settings(trainer: Any) -> str | None:
+    """The same of the trainer's settings alone, cheap enough to be asked every epoch: callbacks may change them."""
+    checks = {
+        "the data come from a DataLoader": not hasattr(trainer.datamodule, "train_stretches"),
+        "there are several processes": type(trainer.strategy) is not SingleDeviceStrategy,
+        "precision is not 32-true": type(trainer.precision_plugin) is not Precision,
+        "gradients are clipped": bool(trainer.gradient_clip_val),
+        "gradients are accumulated": trainer.accumulate_grad_batches != 1,
+        "updates are split over max_per_device": getattr(trainer.datamodule, "max_per_device", None) is not None,
+        "batches are limited": trainer.limit_train_batches != 1.0 or trainer.overfit_batches != 0,
+        "the number of updates is limited": trainer.max_steps != -1,
+        "validation runs within the epoch": trainer.val_check_interval != 1.0,
+        "validation waits for a number of batches": trainer.check_val_every_n_epoch is None,
+        "a profiler is on": type(trainer.profiler) is not PassThroughProfiler,
+        "anomalies are being detected": trainer._detect_anomaly,
+    }
+    return next((reason for reason, holds in checks.items() if holds), None)
+
+
+def reason_for_single_batches(trainer: Any, module: pl.LightningModule, base: type, *stages: str) -> str | None:
+    """What needs an ordinary batch per step in these evaluations (validation, test, predict); None if nothing does."""
+    if not trainer.limit_val_batches == 1.0 == trainer.limit_test_batches:
+        return "batches of the evaluation are limited"
+    if type(trainer.profiler) is not PassThroughProfiler:
+        return "a profiler is on"
+    for names in map(of_evaluation, stages):
+        for callback in trainer.callbacks:
+            own = [name for name in names if overridden(callback, (name,), pl.Callback)]
+            if not all(_by_stretch(callback, name) for name in own):
+                return f"{type(callback).__name__} acts on every batch"
+        reason = _overrides(module, names, base) or _overrides(trainer.datamodule, TRANSFER, pl.LightningDataModule)
+        if reason is not None:
+            return reason
+    return _shadows(trainer.strategy, trainer.precision_plugin)
+
+
+def reason_in_optimizer(optimizer: Optimizer) -> str | None:
+    """Why an optimizer must be given the loss to call, or asked to forget its gradients; None if it need not."""
+    closure = inspect.signature(type(optimizer).step).parameters.get("closure")
+    if closure is not None and closure.default is inspect.Parameter.empty:
+        return f"{type(optimizer).__name__} calls the loss itself"
+    return _overrides(optimizer, ("zero_grad",), Optimizer)
+
+
+def _overridden_hooks(callback: pl.Callback) -> list[str]:
+    return [name for name in between_updates(pl.Callback) if overridden(callback, (name,), pl.Callback)]
+
+
+def _by_stretch(callback: pl.Callback, hook: str) -> bool:
+    """Whether a callback's hook need not see every update.
+
+    Who says `ticks_per_stretch` says it of the hooks that its class has then, not of those that a subclass adds; nor
+    does a subclass of one of Lightning's own callbacks do only what that does.
+    """
+    kind = defining(callback, hook)
+    if kind is None:
+        return bool(vars(callback).get("ticks_per_stretch", False))
+    if kind is ModelCheckpoint:
+        return callback._every_n_train_steps == 0 and callback._train_time_interval is None  # type: ignore[attr-defined]
+    if kind is LearningRateMonitor:
+        return callback.logging_interval == "epoch"  # type: ignore[attr-defined]
+    if kind.__module__.startswith(PROGRESS_BARS):
+        return True
+    if not getattr(callback, "ticks_per_stretch", False):
+        return False
+    said = defining(callback, "ticks_per_stretch")
+    return said is None or issubclass(said, kind)
+
+
+def _overrides(part: object, names: tuple[str, ...], base: type) -> str | None:
+    name = None if part is None else overridden(part, names, base)
+    return None if name is None else f"{type(part).__name__} overrides {name}"
+
+
+def _shadows(*parts: object) -> str | None:
+    for part in parts:
+        name = shadowed(part)
+        if name is not None:
+            return f"{type(part).__name__} was given another {name}"
+    return None

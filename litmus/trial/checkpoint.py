@@ -1,0 +1,225 @@
+"""Best and last checkpoint, for epochs that take milliseconds as well as for those that take hours."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Checkpoint
+from torch import Tensor, nn
+
+from litmus.atomic import replacing
+from litmus.direction import mode_of
+from litmus.paths import typed_path
+from litmus.training.epoch_metrics import EpochMetrics
+
+
+def better(score: float, best: float | None, mode: str) -> bool:
+    """Whether a score beats the best so far; the earlier of equals stays."""
+    return best is None or (score < best if mode == "min" else score > best)
+
+
+class BestAndLast(Checkpoint):
+    """Keeps `best.ckpt` (weights where `monitor` was best) and `last.ckpt` (everything, to resume from).
+
+    An epoch is judged by its last validation, and its weights are those that were validated: a callback may show the
+    validation others than it trains, an average of them, and updates may follow a validation within the epoch. An epoch
+    without a validation is not judged.
+
+    Best weights are kept in memory when they occur and written with the next `last.ckpt`. That is written after an
+    epoch unless writing would take more than `share` of the run's time: a resumed run repeats the epochs since then,
+    to exactly the same weights. Both are whole at any moment, also after a power loss.
+
+    Args:
+        directory: where they go.
+        monitor: the metric, logged by epoch.
+        mode: min or max; None is what the metric's name says.
+        share: share of the run's time that writing may take; 0 writes at the end only, 1 after every epoch.
+    """
+
+    # It looks at the weights once an evaluation.
+    ticks_per_stretch = True
+
+    def __init__(self, directory: str, monitor: str = "val/loss", mode: str | None = None, share: float = 0.02) -> None:
+        if not 0 <= share <= 1:
+            raise ValueError(f"callbacks.checkpoint.share must be in [0, 1], got {share}")
+        self.directory = typed_path(directory)
+        self.monitor, self.share = monitor, share
+        self.mode = mode_of(monitor, mode, "callbacks.checkpoint.mode")
+        self.best_score: float | None = None
+        self.best_epoch: int | None = None
+        self.best_metrics: dict[str, float] = {}
+        self._best: dict[str, Any] | None = None
+        self._validated: dict[str, Any] | None = None
+        self._metrics = EpochMetrics()
+        self._names: set[str] = set()
+        self._switches: dict[str, list[str]] | None = None
+        self._seconds_to_write = 0.0
+        self._written = 0.0
+        self._written_epoch: int | None = None
+        self._stopped = False
+
+    @property
+    def best_path(self) -> Path:
+        return self.directory / "best.ckpt"
+
+    @property
+    def last_path(self) -> Path:
+        return self.directory / "last.ckpt"
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        if stage == "fit":
+            self.best_score, self.best_epoch, self.best_metrics, self._best = None, None, {}, None
+            self._seconds_to_write, self._written, self._stopped = 0.0, 0.0, False
+            self._written_epoch = self._switches = None
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        # Early stopping had ended the run when its last checkpoint was written: it stays ended.
+        trainer.should_stop = trainer.should_stop or self._stopped
+        self._metrics.take(trainer)
+        self._validated, self._names = None, set(pl_module.state_dict())
+        if self._switches is not None:
+            set_switches(pl_module, self._switches)
+
+    def on_validation_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        # Here nobody has put other weights back yet, as they may at the evaluation's end.
+        if batch_idx == dataloader_idx == 0 and trainer.state.fn == "fit" and not trainer.sanity_checking:
+            self._validated = self._weights(trainer, pl_module)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._judge(trainer, pl_module, self._metrics.take(trainer))
+        self._validated = None
+        self._stopped = trainer.should_stop
+        elapsed = time.monotonic() - self._written
+        due = self.share > 0 and elapsed * self.share >= self._seconds_to_write * (1 - self.share)
+        # Clocks differ, and saving waits for every rank: the first decides for all.
+        # At the end of the run as well, and now: callbacks may change weights when training has ended.
+        if trainer.strategy.broadcast(due) or _is_last_epoch(trainer):
+            self._write(trainer)
+            self._written_epoch = trainer.current_epoch
+
+    def _judge(self, trainer: pl.Trainer, pl_module: pl.LightningModule, metrics: dict[str, Tensor]) -> None:
+        """Keeps the epoch's weights if it is the best so far."""
+        if self.monitor not in metrics:
+            if self._validated is None:
+                return
+            raise ValueError(
+                f"callbacks.checkpoint.monitor={self.monitor} is not among the metrics {', '.join(sorted(metrics))}"
+            )
+        score = float(metrics[self.monitor])
+        if not better(score, self.best_score, self.mode):
+            return
+        weights = self._validated or self._weights(trainer, pl_module)
+        if weights["state_dict"].keys() != self._names:
+            other = sorted(weights["state_dict"].keys() ^ self._names)
+            raise ValueError(
+                f"expected the weights to keep the names they had when training began, found {', '.join(other[:4])} "
+                "added or gone: best.ckpt could not be loaded; leave out the callback that replaces them"
+            )
+        self.best_score, self.best_epoch, self._best = score, trainer.current_epoch, weights
+        self.best_metrics = {name: float(value) for name, value in metrics.items()}
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self._written_epoch != trainer.current_epoch - 1 or self._best is not None:
+            self._write(trainer)
+
+    def refuse_unjudged(self) -> None:
+        """Refuses a fit that has ended without an epoch to choose.
+
+        Raises:
+            ValueError: naming the metric.
+        """
+        if self.best_epoch is None:
+            raise ValueError(
+                f"expected an epoch with a value of callbacks.checkpoint.monitor={self.monitor} to choose, found none: "
+                "the run ended before its first validation; let it go on for longer, or validate earlier"
+            )
+
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        checkpoint["switches"] = switches(pl_module)
+
+    def on_load_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        self._switches = checkpoint.get("switches")  # none in what an earlier version wrote
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "best_score": self.best_score,
+            "best_epoch": self.best_epoch,
+            "best_metrics": self.best_metrics,
+            "stopped": self._stopped,
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.best_score, self.best_epoch = state_dict["best_score"], state_dict["best_epoch"]
+        self.best_metrics, self._stopped = state_dict["best_metrics"], state_dict["stopped"]
+
+    @staticmethod
+    def _weights(trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, Any]:
+        """A checkpoint of the weights alone, as `load_from_checkpoint` reads it, that later updates do not touch."""
+        weights = {
+            name: value.detach().clone() if isinstance(value, Tensor) else value
+            for name, value in pl_module.state_dict().items()
+        }
+        return {
+            "state_dict": weights,
+            "hyper_parameters": dict(pl_module.hparams),
+            "epoch": trainer.current_epoch,
+            "global_step": trainer.global_step,
+            "pytorch-lightning_version": pl.__version__,
+        }
+
+    def _write(self, trainer: pl.Trainer) -> None:
+        start = time.monotonic()
+        # Best before last: if only the first is written, resuming from the older last finds the same best again.
+        if self._best is not None and trainer.is_global_zero:
+            with replacing(self.best_path) as path:
+                torch.save(self._best, path)
+        self._best = None
+        if trainer.is_global_zero:
+            with replacing(self.last_path) as path:
+                trainer.save_checkpoint(path)
+        else:
+            trainer.save_checkpoint(self.last_path)  # every rank takes part; only the first writes
+        self._written = time.monotonic()
+        self._seconds_to_write = self._written - start
+
+
+def switches(module: nn.Module) -> dict[str, list[str]]:
+    """What a fine-tuning callback turns on and off, and no state_dict has: parameters and statistics of batch norms."""
+    return {
+        "frozen": [name for name, value in module.named_parameters() if not value.requires_grad],
+        "untracked": [
+            name for name, layer in module.named_modules() if not getattr(layer, "track_running_stats", True)
+        ],
+    }
+
+
+def set_switches(module: nn.Module, wanted: dict[str, list[str]]) -> None:
+    """Turns them to what `switches` gave."""
+    frozen, untracked = set(wanted["frozen"]), set(wanted["untracked"])
+    for name, value in module.named_parameters():
+        value.requires_grad_(name not in frozen)
+    for name, layer in module.named_modules():
+        if hasattr(layer, "track_running_stats"):
+            layer.track_running_stats = name not in untracked
+
+
+def _is_last_epoch(trainer: pl.Trainer) -> bool:
+    """Whether no epoch follows the one that ends."""
+    stopped = trainer.should_stop and trainer.fit_loop._can_stop_early
+    epochs, steps = trainer.fit_loop.max_epochs, trainer.max_steps
+    done = epochs is not None and 0 <= epochs <= trainer.current_epoch + 1
+    return stopped or done or 0 <= steps <= trainer.global_step

@@ -1,0 +1,229 @@
+"""What the user types and reads: mistakes in one sentence, resuming by one word, directories of their own."""
+
+import difflib
+import io
+import os
+import secrets
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from omegaconf import OmegaConf
+
+from litmus.legible import legible
+
+SWEEPER = "hydra/sweeper="
+Answer = TypeVar("Answer")
+# Knobs that a resumed run may change without being another run.
+RESUMABLE = ("resume", "epochs", "model.recompute")
+# It may be said again where the machine would choose otherwise: the run must go on with what it began with.
+SAID_AGAIN = ("threads", "trust")
+
+
+def register_resolvers() -> None:
+    """`${run_directory:runs}`: a new directory under `runs`, by date and time; never the same twice.
+
+    `${sweep_name:}`: the directory of the sweep that this job belongs to, None for a single run.
+
+    `${typed:}` and `${choice:data}`: what tells this job apart, and the file that it chose; see typed.py.
+    """
+    from litmus.trial.typed import choice, typed
+
+    OmegaConf.register_new_resolver("run_directory", _run_directory, use_cache=True, replace=True)
+    OmegaConf.register_new_resolver("sweep_name", _sweep_name, replace=True)
+    OmegaConf.register_new_resolver("typed", typed, replace=True)
+    OmegaConf.register_new_resolver("choice", choice, replace=True)
+
+
+def _run_directory(root: str) -> str:
+    # The token tells runs apart that start in the same second, on one machine or several.
+    return f"{root}/{datetime.now():%Y-%m-%d/%H-%M-%S}-{secrets.token_hex(3)}"
+
+
+def _sweep_name() -> str | None:
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    hydra = HydraConfig.get()
+    return "/".join(Path(hydra.sweep.dir).parts[-2:]) if hydra.mode == RunMode.MULTIRUN else None
+
+
+def answer(task: Callable[[], Answer]) -> Answer:
+    """Runs `task`; a mistake ends the program with one sentence and exit code 1, Ctrl+C with 130.
+
+    `HYDRA_FULL_ERROR=1` shows the traceback instead.
+    """
+    # Hydra would print errors itself, over several lines, and exit; so it is told to raise them, as in full. What the
+    # user asked for is kept for nested calls and for the processes that this one starts.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # no name of a directory may cost what is printed with it
+    wanted = os.environ.setdefault("LITMUS_FULL_ERROR", os.environ.get("HYDRA_FULL_ERROR", "0"))
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        return task()
+    except KeyboardInterrupt as interruption:
+        print(str(interruption) or "interrupted", file=sys.stderr)
+        sys.exit(130)
+    except Exception as error:
+        if wanted == "1":
+            raise
+        print(sentence(error), file=sys.stderr)
+        sys.exit(1)
+
+
+def said_at_once(task: Callable[[], Answer], number: int) -> Answer:
+    """Runs a job of a sweep; its mistake is said when it happens, and raised for whoever counts failures."""
+    try:
+        return task()
+    except Exception as error:
+        print(f"job {number} failed: {sentence(error)}", file=sys.stderr, flush=True)
+        raise
+
+
+def innermost(error: BaseException) -> BaseException:
+    """What Hydra's and OmegaConf's wrappers hold: the mistake itself."""
+    while type(error).__module__.startswith(("hydra", "omegaconf")) and error.__cause__ is not None:
+        if type(error).__name__ == "InstantiationException" or hasattr(error.__cause__, "parent_node"):
+            error = error.__cause__
+        else:
+            break
+    return error
+
+
+def sentence(error: BaseException) -> str:
+    """What went wrong, in one line: the innermost cause of Hydra's and OmegaConf's errors, others as they are."""
+    error = innermost(error)
+    if type(error).__name__ == "MissingConfigException" and getattr(error, "options", None):
+        group, _, choice = str(error.missing_cfg_file).rpartition("/")  # type: ignore[attr-defined]
+        choices = ", ".join(sorted(error.options))  # type: ignore[attr-defined]
+        return f"{group} has no choice {choice}; expected one of {choices}"
+    if type(error).__name__ in ("ConfigKeyError", "ConfigAttributeError"):
+        return _unknown_knob(error)
+    text = " ".join(line.strip() for line in legible(error).splitlines() if line.strip())
+    known = (ValueError, FileNotFoundError, FloatingPointError)
+    if isinstance(error, known) or type(error).__module__.startswith(("hydra", "omegaconf")):
+        return text
+    return f"{type(error).__name__}: {text} (HYDRA_FULL_ERROR=1 shows where)"
+
+
+def _unknown_knob(error: BaseException) -> str:
+    full_key: str = getattr(error, "full_key", None) or str(getattr(error, "key", "?"))
+    parent: Any = getattr(error, "parent_node", None)
+    names = [str(name) for name in parent] if hasattr(parent, "keys") else []
+    near = difflib.get_close_matches(str(getattr(error, "key", "")), names, n=1)
+    prefix = full_key.rpartition(".")[0]
+    hint = f"did you mean {prefix + '.' if prefix else ''}{near[0]}?" if near else f"known here: {', '.join(names)}"
+    return f"there is no knob {full_key} in this configuration; {hint}"
+
+
+def sweep_arguments(arguments: list[str]) -> list[str]:
+    """The arguments as Hydra takes them: a study's or a search's sweeper, `study.seeds=10` where its file is silent.
+
+    Raises:
+        ValueError: for a study or a search without -m, for two of them, or for one beside another sweeper.
+    """
+    asked = [argument for argument in arguments if argument.partition("=")[0] in ("study", "search")]
+    asked = [argument for argument in asked if argument.partition("=")[2] not in ("", "null")]
+    if not asked:
+        return arguments
+    if not {"-m", "--multirun", "hydra.mode=MULTIRUN", "--cfg", "-c", "--help"} & set(arguments):
+        raise ValueError(f"{asked[-1]} asks for many trials: it needs -m, as in python train.py -m {asked[-1]}")
+    if len(asked) > 1 or "," in asked[0]:
+        raise ValueError(f"{' '.join(asked)}: expected one study or one search, got several; give each its own command")
+    group = asked[0].partition("=")[0]
+    others = [one for one in arguments if one.startswith(SWEEPER) and one != f"{SWEEPER}{group}"]
+    if others:
+        raise ValueError(
+            f"{others[0]}: a {group} has a sweeper of its own, expected none beside {asked[0]}; leave it out"
+        )
+    typed = [f"++{argument}" if argument.startswith("study.") else argument for argument in arguments]
+    # A file that names no sweeper would run as one plain trial.
+    return [*(argument for argument in typed if not argument.startswith(SWEEPER)), f"{SWEEPER}{group}"]
+
+
+def resumed_arguments(arguments: list[str]) -> list[str]:
+    """The arguments that go on with the run of `resume=DIR` from its own stored configuration, in its own directory.
+
+    Raises:
+        ValueError: if DIR holds no run or one that is not to be trusted, or if more is to be changed than how long it
+            goes on.
+    """
+    wanted = [argument.partition("=")[2] for argument in arguments if argument.startswith("resume=")]
+    multirun = any(argument in ("-m", "--multirun") for argument in arguments)
+    if "--config-path" in arguments:  # by this process's parent, one of several that train together
+        return arguments
+    if not wanted or wanted[-1] in ("", "null") or multirun:
+        return arguments
+    from litmus.sweeps.overrides import override
+    from litmus.trial.resuming import run_named, trusted
+    from litmus.trial.stored import read_stored
+
+    directory = run_named(wanted[-1])
+    changed = [
+        argument
+        for argument in arguments
+        if not argument.startswith(("-", "hydra.")) and argument.partition("=")[0] not in (*RESUMABLE, *SAID_AGAIN)
+    ]
+    if changed:
+        raise ValueError(
+            f"a resumed run keeps its configuration ({', '.join(RESUMABLE[1:])} may change), got {' '.join(changed)}; "
+            "start a new run for it"
+        )
+    read_stored(directory, trusted(arguments))
+    # The stored configuration must survive: Hydra would overwrite it with this command's.
+    return [
+        *("--config-path", str(directory / ".hydra"), "--config-name", "config"),
+        *(argument for argument in arguments if not argument.startswith(("resume=", "trust="))),
+        *(override("resume", str(directory)), override("hydra.run.dir", str(directory)), "hydra.output_subdir=null"),
+        *("hydra.job.name=train", "+hydra.job_logging.handlers.console.level=WARNING"),  # as configs/train.yaml has it
+        *_own_log(directory),
+    ]
+
+
+def _own_log(directory: Path) -> list[str]:
+    # Hydra's is named by an interpolation of the directory, whose name it would interpolate once more.
+    if "${" not in str(directory):
+        return []
+    from litmus.sweeps.overrides import override
+
+    return [override("hydra.job_logging.handlers.file.filename", str(directory / "train.log"))]
+
+
+def stop_when_told() -> None:
+    """Makes SIGTERM, with which schedulers end a job, what Ctrl+C is: the run leaves its result and how to go on."""
+    if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _interrupt)
+
+
+def _interrupt(number: int, frame: Any) -> None:
+    raise KeyboardInterrupt
+
+
+@contextmanager
+def imports() -> Iterator[None]:
+    """Lets imports come to their end when they are interrupted: a library may take the interruption for its own error.
+
+    Raises:
+        KeyboardInterrupt: at the end.
+    """
+    if threading.current_thread() is not threading.main_thread():  # no signal comes here
+        yield
+        return
+    told: list[int] = []
+    # Whoever ignores a signal, or dies of it, goes on doing so.
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: handler for number, handler in handlers.items() if callable(handler)}
+    for number in before:
+        signal.signal(number, lambda number, frame: told.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if told:
+        raise KeyboardInterrupt

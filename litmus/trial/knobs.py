@@ -1,0 +1,150 @@
+"""Values that cannot be, refused before anything is imported that takes seconds: no class, only its source, is read."""
+
+import difflib
+import math
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from omegaconf import DictConfig, ListConfig, OmegaConf, ValueNode
+
+from litmus.training.stand_in import STAND_INS
+from litmus.trial.kinds import admits, only_parts, shown, words
+from litmus.trial.ranges import range_of
+from litmus.trial.signatures import MISSING, Parameter, signature_of
+
+OF_HYDRA = ("_target_", "_partial_", "_args_", "_convert_", "_recursive_")
+# A value that is another knob's, as in `lr: ${lr}`.
+ANOTHER = re.compile(r"\$\{([\w.]+)\}")
+
+
+# What is left open is derived from the metric that the part monitors, see directed.py.
+DERIVED = "mode"
+
+
+class Rule(NamedTuple):
+    """What a knob of the whole run must be, in words and as a test."""
+
+    expected: str
+    holds: Callable[[Any], bool]
+
+
+def _whole(value: Any, least: int, most: float = math.inf) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
+
+
+ROOT = {
+    "seed": Rule("a whole number from 0 to 2³²-1", lambda value: _whole(value, 0, 2**32 - 1)),
+    "epochs": Rule("a whole number from 1 on", lambda value: _whole(value, 1)),
+    "lr": Rule("a number above 0", _number),
+    "batch_size": Rule("a whole number from 1 on, or all", lambda value: value == "all" or _whole(value, 1)),
+    "updates_per_epoch": Rule("a whole number from 1 on, or null", lambda value: value is None or _whole(value, 1)),
+    "threads": Rule("a whole number from 1 on, or null", lambda value: value is None or _whole(value, 1)),
+    "data_dir": Rule("a directory", lambda value: isinstance(value, str) and value != ""),
+}
+
+
+def check_knobs(config: DictConfig) -> None:
+    """Refuses values of another kind than the run and the constructors of its parts take, and knobs they do not have.
+
+    Raises:
+        ValueError: what was expected, what was found.
+    """
+    for knob, rule in ROOT.items():
+        if knob in config and not rule.holds(config[knob]):
+            raise ValueError(f"{knob} must be {rule.expected}, got {shown(config[knob])}")
+    for group in config:
+        if group != "hydra":  # its own parts, which sweeps are composed with
+            for node in parts_in(config._get_node(group)):
+                check_part(node)
+
+
+def parts_in(node: Any) -> Iterator[DictConfig]:
+    """Every mapping in a configuration that says what it is made into."""
+    if isinstance(node, DictConfig) and node._is_none():
+        return
+    if isinstance(node, DictConfig) and "_target_" in node:
+        yield node
+    if isinstance(node, DictConfig | ListConfig):
+        places: Any = node if isinstance(node, DictConfig) else range(len(node))
+        for place in places:
+            yield from parts_in(node._get_node(place))
+
+
+def check_part(node: DictConfig) -> None:
+    """The same for the arguments of one constructor."""
+    target = str(node["_target_"])
+    signature = signature_of(target)
+    for name in (str(name) for name in node if name not in OF_HYDRA):
+        if name in signature.parameters:
+            check_value(node, name, signature.parameters[name])
+        elif not signature.open:
+            raise ValueError(unknown_argument(node, name))
+
+
+def check_value(node: DictConfig, name: str, parameter: Parameter) -> None:
+    """Refuses a value that the parameter cannot take; one that is computed, or made into a part, is not judged."""
+    knob, found = origin(node, name)
+    if found is None:  # an interpolation of nothing, which OmegaConf refuses
+        return
+    value = found._value() if isinstance(found, ValueNode) else OmegaConf.to_container(found)
+    left_open = name == DERIVED and value is None
+    if _computed(value) or any(parts_in(found)) or value in STAND_INS or left_open:
+        return
+    limits = range_of(str(node["_target_"]), name)
+    expected = words(parameter.kind)
+    if limits is not None:
+        plain, null, _ = expected.partition(" or null")
+        expected = f"{plain} {limits.words}{null}"
+    if not admits(parameter.kind, value):
+        expected += "" if parameter.annotated else f", as its default {shown(parameter.default)} is"
+    elif value == "" != parameter.default and not admits(parameter.kind, None):
+        expected = "text that is not empty"
+    elif not _finite(value) and _finite(parameter.default):
+        expected = "a finite number"
+    elif limits is None or limits.holds(value):
+        return
+    raise ValueError(f"{knob} must be {expected}, got {shown(value)}")
+
+
+def origin(node: DictConfig, name: str) -> tuple[str, Any]:
+    """The knob that sets an argument, as it is typed, and what it holds: another's where it is `lr: ${lr}`."""
+    knob, found = str(node._get_full_key(name)), node._get_node(name)
+    for _ in range(10):  # a circle is OmegaConf's to refuse
+        other = ANOTHER.fullmatch(str(found._value())) if isinstance(found, ValueNode) else None
+        if other is None:
+            break
+        knob, found = other[1], node._get_root()
+        for part in knob.split("."):
+            found = found._get_node(part) if isinstance(found, DictConfig) and not found._is_none() else None
+    return knob, found
+
+
+def _finite(value: Any) -> bool:
+    return all(map(_finite, value)) if isinstance(value, list) else not isinstance(value, float) or math.isfinite(value)
+
+
+def _computed(value: Any) -> bool:
+    """Whether a value, or one within it, is an interpolation still, or must be given yet."""
+    if isinstance(value, str):
+        return "${" in value or value == "???"
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any(map(_computed, inner))
+
+
+def unknown_argument(node: DictConfig, name: str) -> str:
+    """That the constructor of this node takes no such argument, and what was probably meant."""
+    target = str(node["_target_"])
+    taken = [
+        known
+        for known, one in signature_of(target).parameters.items()
+        if known in node or (one.default is not MISSING and not only_parts(one.kind))  # the program gives the others
+    ]
+    near = difflib.get_close_matches(name, taken, n=1)
+    place = str(node._get_full_key(None))
+    hint = f"did you mean {place}.{near[0]}?" if near else f"it takes {', '.join(taken)}"
+    return f"there is no knob {place}.{name}: {target} does not take it; {hint}"

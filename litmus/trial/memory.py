@@ -1,0 +1,55 @@
+"""When memory runs out in training: the same run, with half as many samples on the device at once."""
+
+from pathlib import Path
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.utilities.memory import garbage_collection_cuda, is_oom_error
+
+from litmus.contract import batch_sizes_of
+from litmus.training.plan import has_batch_norm
+
+
+def next_limit(problem: RuntimeError, trainer: pl.Trainer, model: pl.LightningModule) -> list[dict[str, int]]:
+    """All limits so far of a run that ended with this problem, and half of what the device was given last.
+
+    Raises:
+        RuntimeError: the problem itself, where smaller parts would not help.
+        ValueError: where smaller parts would compute something else.
+    """
+    scheduler = batch_sizes_of(trainer)
+    out_of_memory = is_oom_error(problem) or "out of memory" in str(problem).lower()
+    # With several processes the others wait for the one that failed.
+    if not out_of_memory or scheduler is None or not scheduler.failed_in_training or trainer.world_size > 1:
+        raise problem
+    size, epoch = scheduler.per_device, trainer.current_epoch
+    if size == 1:
+        raise problem
+    half = -(-size // 2)
+    if has_batch_norm(model):
+        raise ValueError(
+            f"out of memory with {size} samples at once in epoch {epoch}, and batch norm would compute something else "
+            f"from fewer: choose a smaller batch size, or batching.max_per_device={half} if that is meant"
+        ) from problem
+    print(f"out of memory with {size} samples at once in epoch {epoch}: going on with {half}", flush=True)
+    return [*scheduler.out_of_memory, {"epoch": epoch, "max_per_device": half}]
+
+
+def limit(trainer: pl.Trainer, limits: list[dict[str, int]]) -> None:
+    """Makes a new trainer keep to these limits."""
+    scheduler = batch_sizes_of(trainer)
+    if scheduler is None or not limits:
+        return
+    caps = [entry["max_per_device"] for entry in limits]
+    scheduler.max_per_device = min([*caps, scheduler.max_per_device or caps[0]])
+    scheduler.out_of_memory = limits + [entry for entry in scheduler.out_of_memory if entry not in limits]
+    garbage_collection_cuda()
+
+
+def limits_in(checkpoint: Path, trainer: pl.Trainer) -> list[dict[str, int]]:
+    """The limits that the run of this checkpoint had to keep to: they decide how training is set up."""
+    scheduler = batch_sizes_of(trainer)
+    if scheduler is None or not checkpoint.exists():
+        return []
+    states = torch.load(checkpoint, weights_only=True, map_location="cpu", mmap=True)["callbacks"]
+    return states.get(scheduler.state_key, {}).get("out_of_memory", [])

@@ -1,0 +1,64 @@
+"""Metrics that something watches and nothing records, refused before training where it can be known."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import pytorch_lightning as pl
+from omegaconf import DictConfig
+
+from litmus.training.classifier import Classifier
+from litmus.trial.checkpoint import BestAndLast
+from litmus.trial.epoch_seed import EpochSeed
+from litmus.trial.history import History
+from litmus.trial.knobs import origin, parts_in
+from litmus.trial.progress import TimeLeft
+from litmus.trial.pruning import Pruning
+from litmus.trial.summary import TerminalSummary
+
+# Callbacks that were reviewed: these record nothing, others what they say. Any that says nothing may record anything.
+RECORD_NOTHING = (BestAndLast, EpochSeed, History, Pruning, TerminalSummary, TimeLeft)
+LOGGING = tuple(name for name in dir(pl.LightningModule) if name.startswith("on_") or name.endswith("_step"))
+
+
+def refuse_unknown_monitors(config: DictConfig, model: Any, callbacks: Iterable[pl.Callback]) -> None:
+    """Refuses a `monitor` anywhere in the configuration that names no metric of this run.
+
+    Raises:
+        ValueError: naming the knob and the metrics there are.
+    """
+    metrics = metrics_of(model, callbacks)
+    for knob, monitor in monitors_in(config) if metrics else ():
+        if monitor not in metrics:
+            raise ValueError(f"{knob}={monitor} is not among the metrics {', '.join(sorted(metrics))}")
+
+
+def metrics_of(model: Any, callbacks: Iterable[pl.Callback]) -> set[str]:
+    """The metrics that a run of these records; empty where they cannot be known before it trains."""
+    recorded = [recorded_by(callback) for callback in callbacks]
+    if not isinstance(model, Classifier) or _logs_itself(model) or None in recorded:
+        return set()
+    means = {f"{split}/{name}" for split in ("train", "val") for name in model.means}
+    return means.union(*filter(None, recorded))
+
+
+def recorded_by(callback: pl.Callback) -> set[str] | None:
+    """What a callback adds to the metrics; None where it may be anything."""
+    # A class speaks for itself: what its subclasses record it does not know.
+    if "recorded_metrics" in vars(type(callback)):
+        return set(callback.recorded_metrics())  # type: ignore[attr-defined]
+    of_lightning = type(callback).__module__.startswith(("pytorch_lightning.", "lightning."))
+    return set() if type(callback) in RECORD_NOTHING or of_lightning else None
+
+
+def monitors_in(config: DictConfig) -> Iterator[tuple[str, str]]:
+    """The knobs that name a metric to watch, and the metrics."""
+    for group in config:
+        for node in parts_in(config._get_node(group)):
+            if isinstance(node.get("monitor"), str):
+                yield origin(node, "monitor")[0], node["monitor"]
+
+
+def _logs_itself(model: Classifier) -> bool:
+    """Whether a subclass has a step or a hook of its own, where it may log."""
+    own = type(model).__mro__[: type(model).__mro__.index(Classifier)]
+    return any(name in vars(one) for one in own for name in LOGGING)

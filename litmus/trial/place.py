@@ -1,0 +1,152 @@
+"""A run's own directory: held while it is written, cleared of the run before it, and never more than that."""
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+
+from litmus.atomic import write_json
+from litmus.legible import read_object
+from litmus.sweeps.lock import held
+from litmus.sweeps.overrides import literal
+from litmus.trial.description import identified
+from litmus.trial.ranks import follows
+
+# Where a run that tunes itself fits one setting after the other.
+SCRATCH = ".fit"
+# Everything that a run leaves but its configuration, its log and its lock, which the next one writes or keeps.
+ARTEFACTS = (
+    *("result.json", "trial.json", "metrics.csv", "curves.png", "predictions.csv", "trajectory.npz", "tried.csv"),
+    *("checkpoints/best.ckpt", "checkpoints/last.ckpt", SCRATCH),
+    *("tensorboard/events.out.tfevents.*", "tensorboard/hparams.yaml"),
+    *("wandb.json", "wandb/run-*", "wandb/offline-run-*", "wandb/latest-run", "wandb/debug*.log"),
+)
+FOLDERS = ("checkpoints", "tensorboard", "wandb")
+# By one of these a directory is a run's, whoever wrote the rest of it.
+MARKS = ("trial.json", ".hydra/config.yaml")
+SWEEPS = {"study.yaml": "a study", "search.json": "a search", "multirun.yaml": "a multirun"}
+
+
+def name_directory() -> None:
+    """Makes ${hydra:runtime.output_dir} the directory itself, also where its name reads like ${lr}."""
+    config: Any = HydraConfig.instance().cfg
+    runtime: Any = OmegaConf.to_container(config.hydra.runtime, resolve=False)
+    if "${" in str(runtime["output_dir"]):
+        with read_write(config.hydra.runtime), open_dict(config.hydra.runtime):
+            config.hydra.runtime.output_dir = literal(runtime["output_dir"])
+
+
+def given_to_parts(config: DictConfig, directory: Path) -> DictConfig:
+    """The configuration with its directory as text that is still itself when `instantiate` has resolved it twice."""
+    if "${" not in str(directory) and str(config.output_dir) == str(directory):
+        return config
+    changed = config.copy()
+    changed.output_dir = literal(literal(str(directory)))
+    return changed
+
+
+@contextmanager
+def occupied(directory: Path, trainer: Mapping[str, Any]) -> Iterator[None]:
+    """Holds the directory of a run, in the first of its processes.
+
+    Raises:
+        ValueError: if another process holds it, or if it is a whole sweep's.
+    """
+    if follows(trainer):
+        yield
+        return
+    refuse_sweeps(directory)
+    with held(directory):
+        yield
+
+
+def refuse_sweeps(directory: Path) -> None:
+    """Refuses a directory that holds many runs where one is meant."""
+    for name, what in SWEEPS.items():
+        if (directory / name).is_file():
+            raise ValueError(
+                f"{directory} holds {what} ({name}), expected the directory of one run: each of its runs has one below"
+            )
+
+
+@contextmanager
+def begun(
+    config: DictConfig, directory: Path, description: Mapping[str, Any], *, resume: bool, prepared: bool = False
+) -> Iterator[None]:
+    """Makes the directory that of this run, and leaves a result in it however early the run is cut.
+
+    Args:
+        config: of the run.
+        directory: of the run, which this process holds.
+        description: see `describe`.
+        resume: whether an earlier run is gone on with, and not removed.
+        prepared: whether trial.json tells already of this run, as `once` has it.
+
+    Raises:
+        ValueError: if there are files that a run would replace and that no run has written.
+        KeyboardInterrupt: with what to do to go on.
+    """
+    if follows(config.trainer):
+        yield
+        return
+    if not prepared:
+        earlier = read_object(directory / "trial.json") if resume else {}
+        if not resume:
+            clear(directory)
+        own = {"asked_hash": description["asked_hash"], "pid": os.getpid()}
+        write_json(directory / "trial.json", {**earlier, **own})
+    keep_configuration(config, directory)
+    try:
+        yield
+    except KeyboardInterrupt as interruption:
+        if not (directory / "result.json").exists():
+            nothing: dict[str, Any] = {"metrics": {}, "best_epoch": None, "counters": {}, "data": {}, "hardware": {}}
+            result = {"status": "interrupted", "error": "interrupted", **nothing}
+            write_json(directory / "result.json", result | identified(description, None))
+        from litmus.trial.resuming import goes_on
+
+        told = str(interruption) or f"interrupted; {goes_on(directory, description['config'])} goes on"
+        raise KeyboardInterrupt(told) from interruption
+
+
+def clear(directory: Path) -> None:
+    """Removes what an earlier run left, and nothing else.
+
+    Raises:
+        ValueError: if no run has been here, and files are in the way all the same.
+    """
+    found = [path for pattern in ARTEFACTS for path in directory.glob(pattern)]
+    if found and not is_of_a_run(directory):
+        raise ValueError(
+            f"{directory} has {found[0].relative_to(directory)}, which a run would replace and which no run has "
+            "written; take another directory"
+        )
+    for path in found:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    for folder in FOLDERS:
+        with suppress(OSError):  # it is not there, or somebody else has files in it
+            (directory / folder).rmdir()
+
+
+def is_of_a_run(directory: Path) -> bool:
+    """Whether a run has been in the directory."""
+    return any((directory / mark).is_file() for mark in MARKS) or "status" in read_object(directory / "result.json")
+
+
+def keep_configuration(config: DictConfig, directory: Path) -> None:
+    """Writes .hydra as Hydra would, which would do it before anybody knows whose the directory is."""
+    if config.resume is not None and (directory / ".hydra" / "config.yaml").is_file():
+        return  # a resumed run keeps its own
+    hydra: Any = HydraConfig.instance().cfg
+    parts = {"config.yaml": config, "hydra.yaml": hydra, "overrides.yaml": hydra.hydra.overrides.task}
+    (directory / ".hydra").mkdir(parents=True, exist_ok=True)
+    for name, part in parts.items():
+        (directory / ".hydra" / name).write_text(OmegaConf.to_yaml(part), encoding="utf-8")

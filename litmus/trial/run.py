@@ -1,0 +1,219 @@
+"""The course of one trial, from parts that are built to files that are whole."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from zipfile import is_zipfile
+
+import pytorch_lightning as pl
+from pytorch_lightning.loggers import Logger
+from rich.console import Console
+from rich.table import Table
+
+from litmus.atomic import write_json
+from litmus.contract import batch_sizes_of
+from litmus.paths import typed_directory
+from litmus.quiet import silence_lightning
+from litmus.trial.checkpoint import BestAndLast
+from litmus.trial.command_line import sentence
+from litmus.trial.curves import draw_curves
+from litmus.trial.description import flat, identified
+from litmus.trial.environment import hardware
+from litmus.trial.history import History
+from litmus.trial.memory import limit, limits_in, next_limit
+from litmus.trial.movement import Movement
+from litmus.trial.numerics import numerics
+from litmus.trial.parts import Parts
+from litmus.trial.processes import listen, one_story, own_rank
+from litmus.trial.record import recorded
+from litmus.trial.refused_callbacks import refuse_callbacks
+from litmus.words import count
+
+
+def run(
+    build: Callable[[], Parts],
+    directory: Path,
+    description: dict[str, Any],
+    *,
+    resume: bool = False,
+    brief: bool = False,
+    quiet: bool = False,
+) -> float | None:
+    """Fits, tests with the weights that were best on validation, and leaves result.json whatever happens.
+
+    Args:
+        build: makes data, model and trainer.
+        directory: where everything goes.
+        description: of the run, see `describe`.
+        resume: goes on from `checkpoints/last.ckpt` if there is one.
+        brief: one line instead of a table at the end.
+        quiet: no word and no picture at the end: a study or a search speaks for its trials.
+
+    Returns:
+        The best value of the monitored metric.
+    """
+    silence_lightning()
+    if resume:  # before anything is written: the earlier result stays what it was
+        refuse_damaged(directory / "checkpoints" / "last.ckpt")
+    parts: Parts | None = None
+    tested: dict[str, float] = {}
+    loggers: list[Logger] = []
+
+    def reached() -> dict[str, Any] | None:
+        refused = parts is None or parts.trainer.global_step == 0
+        if resume and refused and (directory / "result.json").exists():
+            return None  # it did not go on: what it had reached stands
+        return outcome(parts, tested) if parts is None or parts.trainer.is_global_zero else None
+
+    def several() -> bool:
+        return parts is not None and parts.trainer.world_size > 1
+
+    def rank() -> int:
+        return own_rank() if parts is None else parts.trainer.global_rank
+
+    def last_words(problem: Exception) -> None:
+        error, so_far = f"{type(problem).__name__}: {problem}", reached() or {}
+        who = identified(description, so_far.get("numerics"))
+        write_json(directory / "result.json", {"status": "failed", "error": error, **so_far, **who})
+        print(sentence(problem), file=sys.stderr, flush=True)
+
+    with recorded(directory, description, reached, loggers) as result, one_story(directory, rank, several):
+        parts = build()
+        if several() and rank() == 0:
+            listen(directory, last_words)
+        loggers += parts.trainer.loggers
+        for logger in loggers:
+            logger.log_hyperparams(flat(description["config"]))
+        while (again := fit(build, parts, directory, resume)) is not None:
+            parts, resume = again, True
+        tested = test(parts)
+    if parts.trainer.is_global_zero and not quiet:
+        checkpoint = callback_of(parts.trainer, BestAndLast)
+        best_epoch = None if checkpoint is None else checkpoint.best_epoch
+        if (directory / "metrics.csv").exists():
+            draw_curves(directory / "metrics.csv", directory / "curves.png", best_epoch)
+        report(result, directory, brief)
+        return None if checkpoint is None else checkpoint.best_score
+    return None
+
+
+def fit(build: Callable[[], Parts], parts: Parts, directory: Path, resume: bool) -> Parts | None:
+    """Fits, from the last checkpoint if resuming; where memory runs out, the parts to go on with instead."""
+    data, model, trainer = parts
+    refuse_callbacks(trainer.callbacks)  # type: ignore[attr-defined]
+    trainer.callbacks.insert(0, movement := Movement())  # type: ignore[attr-defined]
+    last = directory / "checkpoints" / "last.ckpt"
+    if resume:
+        limit(trainer, limits_in(last, trainer))
+    elif trainer.is_global_zero:
+        last.unlink(missing_ok=True)  # an earlier run's here: this one must not go on from it
+    start = str(last) if resume and last.exists() else None
+    try:
+        trainer.fit(model, datamodule=data, ckpt_path=start, weights_only=True if start else None)
+    except RuntimeError as problem:
+        limits = next_limit(problem, trainer, model)
+    else:
+        if trainer.interrupted:
+            raise KeyboardInterrupt
+        movement.refuse_idle(trainer)
+        if (checkpoint := callback_of(trainer, BestAndLast)) is not None:
+            checkpoint.refuse_unjudged()
+        return None
+    again = build()._replace(data=data)
+    again.trainer.loggers = trainer.loggers
+    limit(again.trainer, limits)
+    return again
+
+
+def test(parts: Parts) -> dict[str, float]:
+    """Tests once with the weights that were best on validation; the test metrics, empty without a test set."""
+    data, model, trainer = parts
+    if "test" not in getattr(data, "splits", {"test": None}):
+        return {}
+    checkpoint = callback_of(trainer, BestAndLast)
+    best = None if checkpoint is None else str(checkpoint.best_path)
+    trainer.test(model, datamodule=data, ckpt_path=best, verbose=False, weights_only=True if best else None)
+    return {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("test/")}
+
+
+def outcome(parts: Parts | None, tested: dict[str, float]) -> dict[str, Any]:
+    """Metrics at the best epoch, counters, data and hardware, as far as the run got."""
+    if parts is None:
+        return {"metrics": {}, "best_epoch": None, "counters": {}, "data": {}, "hardware": {}}
+    data, model, trainer = parts
+    checkpoint, history = callback_of(trainer, BestAndLast), callback_of(trainer, History)
+    metrics = {} if checkpoint is None else dict(checkpoint.best_metrics)
+    counters: dict[str, Any] = {"params": sum(parameter.numel() for parameter in model.parameters())}
+    if history is not None:
+        counters |= {"epochs": history.epochs, "updates": trainer.global_step}
+        counters |= {"samples": history.samples, "seconds": history.seconds}
+    scheduler = batch_sizes_of(trainer)
+    if scheduler is not None and scheduler.out_of_memory:
+        counters["oom"] = scheduler.out_of_memory
+    return {
+        "metrics": metrics | tested,
+        "best_epoch": None if checkpoint is None else checkpoint.best_epoch,
+        "counters": counters,
+        "data": data.describe() if hasattr(data, "describe") and getattr(data, "splits", True) else {},
+        "hardware": hardware(trainer),
+        "numerics": numerics(trainer),
+    }
+
+
+def report(result: dict[str, Any], directory: Path, brief: bool) -> None:
+    """Prints the result: a line in a sweep, else a table."""
+    metrics = result["metrics"]
+    if brief:
+        words = [*result["overrides"], *(f"{name} {value:.4f}" for name, value in _shown(metrics).items())]
+        print(" · ".join(words), flush=True)
+        return
+    console = Console()
+    console.print(test_table(metrics, result["data"]))
+    facts = [count(result["counters"]["params"], "parameter")]
+    if "epochs" in result["counters"]:
+        facts += [
+            count(result["counters"]["epochs"], "epoch"),
+            count(result["counters"]["updates"], "update"),
+            f"{result['counters']['seconds']:.1f} s of fit",
+        ]
+    if result["best_epoch"] is not None:
+        facts.append(f"weights of epoch {result['best_epoch'] + 1}, best on validation")
+    console.print(" · ".join(facts), soft_wrap=True, highlight=False)
+    console.print(os.path.relpath(directory, typed_directory()), soft_wrap=True, highlight=False)
+
+
+def test_table(metrics: dict[str, float], data: dict[str, Any]) -> Table:
+    """The test metrics (the validation's where nothing was tested) beside the constant predictor's accuracy."""
+    table = Table()
+    table.add_column(data.get("name", "metric"))
+    table.add_column("value", justify="right")
+    shown = _shown(metrics)
+    for name, value in shown.items():
+        table.add_row(name, f"{value:.4f}")
+    constant = data.get("constant_accuracy", {}).get(
+        "test" if any(name.startswith("test/") for name in shown) else "val"
+    )
+    if constant is not None:
+        table.add_row("accuracy of the majority class", f"{constant:.4f}", style="dim")
+    return table
+
+
+def _shown(metrics: dict[str, float]) -> dict[str, float]:
+    return {name: value for name, value in metrics.items() if name.startswith("test/")} or metrics
+
+
+def refuse_damaged(checkpoint: Path) -> None:
+    """Refuses a checkpoint that a full disk or a copy has cut."""
+    # A checkpoint is a zip file, whose directory comes last: a cut one has none.
+    if checkpoint.exists() and not is_zipfile(checkpoint):
+        raise ValueError(
+            f"{checkpoint}: expected a whole checkpoint, found {count(checkpoint.stat().st_size, 'damaged byte')}; put "
+            "a good copy there, or delete it to run from the beginning"
+        )
+
+
+def callback_of(trainer: pl.Trainer, kind: type) -> Any:
+    """The trainer's callback of a kind, None without one."""
+    return next((callback for callback in trainer.callbacks if isinstance(callback, kind)), None)  # type: ignore[attr-defined]

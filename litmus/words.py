@@ -1,0 +1,79 @@
+"""Every number and count as text: as many digits as their spread supports, a true minus, thin groups of thousands."""
+
+import math
+from collections.abc import Sequence
+
+
+def count(number: int, thing: str) -> str:
+    """1 trial, 2 trials."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+def plain(value: float | None, digits: int = 4) -> str:
+    """A number with a few significant digits: 0.3514, 12,500, 3.2e-05; a dash when there is none."""
+    if value is None or math.isnan(value):
+        return "—"
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    if value == int(value) and abs(value) < 1e15:
+        shown = f"{int(value):,}"
+    elif abs(value) >= 10**digits:
+        shown = f"{value:,.0f}"
+    else:
+        shown = f"{value:.{digits}g}"
+    return shown.replace("-", "−") if "e" not in shown else shown
+
+
+def aligned(value: float, column: Sequence[float]) -> str:
+    """A number among others, all with as many decimals where their sizes are alike: 0.370 beside 0.516."""
+    largest, smallest = max(map(abs, column)), min(map(abs, column))
+    if not 0 < smallest <= largest < 100 * smallest or largest >= 1000:
+        return plain(value, 3)
+    return f"{value:.{max(0, 2 - math.floor(math.log10(largest)))}f}".replace("-", "−")
+
+
+def decimals(sd: float) -> int | None:
+    """Decimals that show two significant digits of a spread; None when there is no spread."""
+    if not math.isfinite(sd) or sd <= 0:
+        return None
+    return max(0, min(8, 1 - math.floor(math.log10(sd))))
+
+
+def plus_minus(mean: float, sd: float) -> str:
+    """0.351 ± 0.019; the mean alone where one value has no spread."""
+    places = decimals(sd)
+    if math.isnan(mean):
+        return "—"
+    if places is None:
+        return plain(mean)
+    return f"{mean:,.{places}f} ± {sd:,.{places}f}".replace("-", "−")
+
+
+def between(low: float, high: float) -> str:
+    """[0.331, 0.372], to two digits of its width; a dash when it is unbounded."""
+    places = decimals(high - low)
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return "—"
+    if places is None:
+        return plain(low)
+    return f"[{low:,.{places}f}, {high:,.{places}f}]".replace("-", "−")
+
+
+def probability(p: float) -> str:
+    """A p value: 0.031, < 0.001."""
+    if p < 0.001:
+        return "< 0.001"
+    return f"{p:.2g}"
+
+
+def duration(seconds: float) -> str:
+    """12.3 s, 4.5 min, 2.1 h."""
+    if seconds < 90:
+        return f"{seconds:.3g} s"
+    return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def sentence(text: str) -> str:
+    """The text with a capital and a full stop."""
+    text = text.strip()
+    return text if not text else text[0].upper() + text[1:] + ("" if text[-1] in ".?!" else ".")
