@@ -1,11 +1,11 @@
-# make train · make test · make test-answers · make test-all · make lint · make bench · make board DIR=studies/NAME;
-# each makes .venv first.
+# make train · make test · make test-answers · make test-all · make lint · make bench · make simulate ·
+# make board DIR=studies/NAME; each makes .venv first.
 PYTHON ?= python3
 BIN := .venv/bin
 # The tested versions; `make test CONSTRAINTS=` takes the newest that pyproject.toml admits.
 CONSTRAINTS ?= -c constraints.txt
 
-.PHONY: train test test-answers test-all lint bench board clean
+.PHONY: train test test-answers test-all lint bench simulate board clean
 .DELETE_ON_ERROR:
 
 train: .venv/installed
@@ -36,6 +36,9 @@ lint: .venv/installed
 
 bench: .venv/installed
 	$(BIN)/python scripts/benchmark.py $(ARGS)
+
+simulate: .venv/installed
+	@$(BIN)/python scripts/simulate.py $(ARGS)
 
 board: .venv/installed
 	@$(BIN)/python scripts/board.py "$(DIR)" $(ARGS)

@@ -50,10 +50,13 @@ def judge_tables(study: Path, tables: list[Path], output: Path | None) -> None:
 
 def report_directory(directory: Path, output: Path) -> None:
     """A study's directory, or else a multirun's."""
+    from litmus.records.looks_file import record_look
     from litmus.report.study_directory import is_study_directory, read_study_directory
 
     if is_study_directory(directory):
-        finish(read_study_directory(directory), output)
+        evidence = read_study_directory(directory)
+        record_look(directory, evidence.judgement)
+        finish(evidence, output)
         return
     from rich.console import Console
     from rich.table import Table

@@ -250,7 +250,7 @@ def test_what_was_run_counts_not_what_was_planned():
     assert judgement.verdicts["better"].verdict == "confirmed"
 
 
-def test_censored_runs_are_told_and_an_arm_that_mostly_never_arrives_loses():
+def test_censored_runs_are_told_and_an_arm_that_mostly_never_arrives_is_not_said_to_lose_without_a_test():
     time_to = {"metric": "val/loss", "at": {"time_to": 0.5, "unit": "updates"}, "sesoi": 10}
     study = sound(quantities={"speed": time_to})
     never = float("inf")
@@ -265,8 +265,8 @@ def test_censored_runs_are_told_and_an_arm_that_mostly_never_arrives_loses():
     message = one(judgement.lint, "not_finite", "warning").message
     assert "never reached the threshold (censored)" in message
     assert "norm=none 4 of 5" in message
-    assert judgement.verdicts["better"].verdict == "confirmed"
-    assert "never got there" in judgement.verdicts["better"].reason
+    assert judgement.verdicts["better"].verdict == "inconclusive"
+    assert "never got there: norm=batch 0 of 5, norm=none 4 of 5" in judgement.verdicts["better"].reason
 
 
 def arriving(ends):

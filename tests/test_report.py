@@ -198,7 +198,7 @@ def test_surprises_and_recommendations_follow_from_the_data(studied):
     assert "combined_wins" not in told(shown, "surprises")
     advice = told(shown, "recommendations")
     assert "Best mean test loss: dropout=0.1,norm=instance (0.451)" in advice
-    assert "synergy about 14" in advice
+    assert "synergy about 40" in advice
 
 
 def test_every_failure_is_a_row_with_its_error(studied):
@@ -223,7 +223,7 @@ def test_the_author_answers_beside_the_evidence(studied, tmp_path):
         author_words(tmp_path)
 
 
-def test_a_diverged_arm_loses_instead_of_vanishing(tmp_path):
+def test_a_diverged_arm_counts_instead_of_vanishing(tmp_path):
     directory = write_study(tmp_path / "study", failed=False)
     for seed in range(4):
         path = directory / "trials" / "dropout=0.1,norm=none" / f"seed={seed}" / "result.json"
@@ -231,8 +231,8 @@ def test_a_diverged_arm_loses_instead_of_vanishing(tmp_path):
         result |= {"status": "failed", "error": "FloatingPointError: the training loss became nan", "metrics": {}}
         path.write_text(json.dumps(result))
     evidence = read_study_directory(directory)
-    assert "4 of 5 runs are not finite" in evidence.judgement.verdicts["dropout_hurts"].reason
-    assert evidence.judgement.verdicts["dropout_hurts"].verdict == "confirmed"
+    assert "dropout=0.1,norm=none 4 of 5" in evidence.judgement.verdicts["dropout_hurts"].reason
+    assert evidence.judgement.verdicts["dropout_hurts"].verdict == "inconclusive"
     barrier = evidence.judgement.verdicts["barrier"]
     assert barrier.verdict == "inconclusive"
     rows = {row["arm"]: row for row in table(write_report(evidence, directory), "results", "loss")}
@@ -252,8 +252,7 @@ def test_a_study_without_a_single_result_is_still_reported(tmp_path, what):
     evidence = read_study_directory(directory)
     write_report(evidence, directory)
     verdicts = {name: one.verdict for name, one in evidence.judgement.verdicts.items()}
-    # A loss that diverges on every seed is above any barrier; nothing else can be said.
-    assert verdicts.pop("barrier") == ("rejected" if what == "diverged" else "inconclusive")
+    # Five runs are too few to say by a test that most of them fail.
     assert set(verdicts.values()) == {"inconclusive"}
     assert error in (directory / "report.md").read_text(encoding="utf-8")
 

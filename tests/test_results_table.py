@@ -130,8 +130,9 @@ def test_zero_on_the_log_scale_is_an_error(study, tmp_path):
 def test_verdicts_json_has_the_agreed_form(study, tmp_path):
     document = json.loads(verdicts_json(judge(study, read_results(study, table(tmp_path, CLEAN)))))
     assert set(document) == {"helps", "lint"}
-    assert list(document["helps"]) == (
-        ["kind", "verdict", "reason", "mean", "low", "high", "n", "p_confirm", "p_reject", "adjusted", "seeds_needed"]
-    )
+    assert list(document["helps"]) == [
+        *("kind", "verdict", "reason", "mean", "low", "high", "n", "p_confirm", "p_reject", "adjusted", "seeds_needed"),
+        *("direction", "cause", "look", "frozen_at", "withdrawn"),
+    ]
     assert all(set(finding) == {"code", "level", "message"} for finding in document["lint"])
     assert all(math.isfinite(document["helps"][key]) for key in ("mean", "low", "high"))

@@ -6,13 +6,15 @@ round. Levels pass down, so nested claims keep the 2.5 % of each side.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
-from litmus.claims.leaf import LEVEL, Gain, Inside, Needed
+from litmus.claims.assurance import Chances
+from litmus.claims.leaf import LEVEL, Gain, Inside
 from litmus.claims.statistics import bonferroni, intersection_union
 
 
@@ -42,8 +44,11 @@ class Claim(Protocol):
     def rejecting(self) -> Gain | Inside:
         """The contrast on which rejection hangs: the worst of every, the best of some."""
 
-    def seeds(self, level: float = LEVEL) -> Needed:
-        """Seeds that would (confirm, reject), were the means and SDs true; None for never."""
+    def sign(self) -> Claim | None:
+        """The claim's direction alone, whatever the size; None when it claims none."""
+
+    def assurance(self, seeds: int, level: float = LEVEL) -> Chances:
+        """Chances that so many more seeds confirm and reject."""
 
 
 @dataclass(frozen=True)
@@ -83,11 +88,16 @@ class Every:
         """The worst part's."""
         return min(self.parts, key=lambda part: float(part.p_reject)).rejecting()
 
-    def seeds(self, level: float = LEVEL) -> Needed:
-        """All must be confirmed, or one rejected."""
-        confirm = [part.seeds(level)[0] for part in self.parts]
-        reject = [part.seeds(level / len(self.parts))[1] for part in self.parts]
-        return largest(confirm), smallest(reject)
+    def sign(self) -> Claim | None:
+        """Every part's; one that only claims "not worse by more than" has no say beside others."""
+        kept = [part for part in self.parts if not (isinstance(part, Gain) and part.by < 0)]
+        signs = [sign for part in kept or self.parts if (sign := part.sign()) is not None]
+        return Every(signs) if signs else None
+
+    def assurance(self, seeds: int, level: float = LEVEL) -> Chances:
+        """All must be confirmed, as if the parts were independent, or the clearest rejected."""
+        confirm = math.prod(part.assurance(seeds, level)[0] for part in self.parts)
+        return confirm, max(part.assurance(seeds, level / len(self.parts))[1] for part in self.parts)
 
 
 @dataclass(frozen=True)
@@ -128,11 +138,15 @@ class Some:
         """The best part's."""
         return max(self.parts, key=lambda part: float(part.p_reject)).rejecting()
 
-    def seeds(self, level: float = LEVEL) -> Needed:
-        """One must be confirmed, or all rejected."""
-        confirm = [part.seeds(level / len(self.parts))[0] for part in self.parts]
-        reject = [part.seeds(level)[1] for part in self.parts]
-        return smallest(confirm), largest(reject)
+    def sign(self) -> Claim | None:
+        """Some part's."""
+        signs = [sign for part in self.parts if (sign := part.sign()) is not None]
+        return Some(signs) if signs else None
+
+    def assurance(self, seeds: int, level: float = LEVEL) -> Chances:
+        """The clearest must be confirmed, or all rejected."""
+        confirm = max(part.assurance(seeds, level / len(self.parts))[0] for part in self.parts)
+        return confirm, math.prod(part.assurance(seeds, level)[1] for part in self.parts)
 
 
 @dataclass(frozen=True)
@@ -172,16 +186,11 @@ class Against:
         """The rival's."""
         return self.rival.confirming()
 
-    def seeds(self, level: float = LEVEL) -> Needed:
-        """The claim's and the rival's seeds to confirm."""
-        return self.claim.seeds(level)[0], self.rival.seeds(level)[0]
+    def sign(self) -> Claim | None:
+        """Both sides'."""
+        claim, rival = self.claim.sign(), self.rival.sign()
+        return None if claim is None or rival is None else Against(claim, rival)
 
-
-def largest(numbers: Sequence[int | None]) -> int | None:
-    """The largest number, None (never) when one is None."""
-    return None if None in numbers else max(number for number in numbers if number is not None)
-
-
-def smallest(numbers: Sequence[int | None]) -> int | None:
-    """The smallest number that is not None (never)."""
-    return min((number for number in numbers if number is not None), default=None)
+    def assurance(self, seeds: int, level: float = LEVEL) -> Chances:
+        """The claim's and the rival's chances to be confirmed."""
+        return self.claim.assurance(seeds, level)[0], self.rival.assurance(seeds, level)[0]

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
 
+from litmus.claims.exact import at_least, median_interval, share_interval
+from litmus.claims.failures import MOST_LOST, Failures
+from litmus.claims.looks import FACTOR, FEWEST_SEEDS, sequential
 from litmus.claims.quantity import Quantity
-from litmus.claims.statistics import Summary, seeds_needed, summarize
-
-FEWEST_SEEDS = 3
+from litmus.claims.statistics import ALPHA, Summary, summarize
 
 
 class UndecidableError(Exception):
@@ -24,8 +25,10 @@ class UndecidableError(Exception):
 class Contrast:
     """Per-seed values (seeds first; later axes are simulations), with what decides where values cannot.
 
-    `forced` is ±inf when an infeasible arm decides by itself; `fault` says why nothing can be concluded;
-    `censored` runs never got to a time_to's threshold and count at the `budget` that all arms share.
+    `test` says how: `mean` by the t distribution; `sign` of the differences, about their median; `share` of ones
+    among zeros and ones; where more than one pair is lost to failure, the failures decide whatever the test.
+    `fault` says why nothing can be concluded. `censored` runs never got to a time_to's threshold and count at the
+    `budget` that all arms share. `earlier` are the same contrast at the planned looks before this one.
     """
 
     quantity: Quantity
@@ -35,48 +38,73 @@ class Contrast:
     reference: str = ""
     oriented: bool = True
     left_out: int = 0
-    forced: float = 0.0
     fault: str = ""
     ratio: float = 0.0
-    runs: int = 0
-    losers: tuple[str, ...] = field(default=())
+    test: str = "mean"
+    failures: Failures = field(default_factory=Failures)
     censored: int = 0
     budget: float | None = None
+    earlier: tuple[Contrast, ...] = ()
+    corrected: bool = False
 
     @cached_property
     def summary(self) -> Summary:
-        """n, mean, SD and standard error of the values."""
+        """n, mean, SD and standard error of the values; not finite ones are lost pairs of a simulation."""
         return summarize(self.values, self.ratio)
 
+    @cached_property
+    def by_failures(self) -> Any:
+        """Whether failures decide; an array when they were simulated."""
+        return self.failures.lost > MOST_LOST
+
     @property
-    def n(self) -> int:
-        """Complete seeds; runs of the smaller arm when an infeasible arm decides."""
-        return self.runs if self.forced else self.summary.n
+    def n(self) -> Any:
+        """Complete pairs; all that were run where failures decide."""
+        if np.ndim(self.by_failures) == 0:
+            return self.failures.pairs if self.by_failures else self.summary.n
+        return np.where(self.by_failures, self.failures.pairs, self.summary.n)
 
     @property
     def mean(self) -> Any:
-        """The mean gain, infinite when an infeasible arm decides."""
-        return self.forced if self.forced else self.summary.mean
+        """The mean gain, or the median where signs are tested; infinite where failures decide for a side."""
+        middle = np.median(self.values, axis=0) if self.test == "sign" and len(self.values) else self.summary.mean
+        if not np.any(self.by_failures):
+            return middle
+        lean = np.sign(np.asarray(self.failures.up, dtype=float) - self.failures.down)
+        side = np.where(lean == 0, np.nan, np.copysign(np.inf, lean))
+        return np.where(self.by_failures, side, middle) if np.ndim(self.by_failures) else float(side)
+
+    @property
+    def alpha(self) -> float:
+        """Two-sided: 5 %, and 5 % · 0.268 where looks are counted, so that picture and verdict agree."""
+        return ALPHA * FACTOR if self.corrected else ALPHA
 
     @property
     def interval(self) -> tuple[Any, Any]:
-        """The 95 % t interval of the mean."""
-        return (self.forced, self.forced) if self.forced else self.summary.interval()
+        """The interval of the mean (the median, the share) that belongs to the test."""
+        if np.any(self.by_failures) or (self.test == "share" and len(self.weights) > 1):
+            return -math.inf, math.inf
+        if self.test == "sign":
+            return median_interval(self.values, self.alpha)
+        if self.test == "share" and self.summary.n:
+            return share_interval(round(float(np.sum(self.values))), self.summary.n, self.alpha)
+        return self.summary.interval(self.alpha)
 
     @property
     def end(self) -> str:
-        """How the runs of an infeasible arm ended."""
+        """How runs without a value ended."""
         return "not reached" if self.quantity.at == "time_to" else "diverged"
 
     @property
     def exact(self) -> bool:
-        """Whether a counted quantity had the same value on every seed, so that its mean is known exactly."""
-        return self.quantity.deterministic and np.ndim(self.summary.sd) == 0 and bool(self.summary.sd == 0)
+        """Whether what the design fixes had the same value on every seed, so that its mean is known exactly."""
+        alike = np.ndim(self.summary.sd) == 0 and bool(self.summary.sd == 0)
+        return self.quantity.deterministic and self.test == "mean" and alike and not np.any(self.by_failures)
 
     @property
-    def decidable(self) -> bool:
+    def decidable(self) -> Any:
         """Fewer than three seeds, or a fault, decide nothing."""
-        return not self.fault and self.n >= FEWEST_SEEDS
+        return np.asarray(self.n >= FEWEST_SEEDS) & (not self.fault)
 
     @property
     def norm(self) -> float:
@@ -85,24 +113,41 @@ class Contrast:
 
     def p_above(self, bar: float) -> Any:
         """One-sided p against "the mean is at most `bar`"; 1 when nothing can be decided."""
-        if not self.decidable:
-            return np.ones(np.shape(self.mean))
-        return np.float64(self.forced <= bar) if self.forced else self.summary.p_above(bar)
+        return self._p(self.summary.p_above, bar, 1)
 
     def p_below(self, bar: float) -> Any:
         """One-sided p against "the mean is at least `bar`"; 1 when nothing can be decided."""
-        if not self.decidable:
-            return np.ones(np.shape(self.mean))
-        return np.float64(self.forced >= bar) if self.forced else self.summary.p_below(bar)
+        return self._p(self.summary.p_below, bar, -1)
 
-    def seeds(self, distance: float, alpha: float) -> int | None:
-        """How many seeds would separate the mean from a bar at this distance, were it and its SD true."""
-        sd = self.summary.sd
-        if not self.fault and (self.forced or self.exact):
-            return FEWEST_SEEDS if distance > 0 else None
-        if self.fault or not np.isfinite(sd) or sd == 0:
-            return None
-        return seeds_needed(distance / float(sd), self.ratio, alpha)
+    def over_looks(self, p: Callable[[Contrast], Any]) -> Any:
+        """The p of this look, or over all planned looks so far where they are counted."""
+        return sequential([p(one) for one in (*self.earlier, self)]) if self.corrected else p(self)
+
+    def counts(self, bar: float, side: int) -> tuple[Any, Any]:
+        """(values beyond the bar on a side, values not at the bar): what the sign test counts."""
+        distance = side * (np.asarray(self.values, dtype=float) - bar)
+        return np.sum(distance > 0, axis=0), np.sum(np.isfinite(distance) & (distance != 0), axis=0)
+
+    def _p(self, by_mean: Callable[[float], Any], bar: float, side: int) -> Any:
+        if math.isinf(bar):
+            p = np.where(side * bar < 0, 0.0, np.ones(np.shape(self.mean)))
+        elif self.test == "sign":
+            p = at_least(*self.counts(bar, side))
+        elif self.test == "share":
+            p = self._p_share(bar, side)
+        else:
+            p = by_mean(bar)
+        if np.any(self.by_failures):
+            failed = at_least(self.failures.up if side > 0 else self.failures.down, self.failures.of)
+            p = np.where(self.by_failures, failed, p)
+        return np.where(self.decidable, p, 1.0)
+
+    def _p_share(self, bar: float, side: int) -> Any:
+        """Of one arm, against any share; of pairs, McNemar's, which says nothing of bars beyond zero."""
+        if len(self.weights) > 1:
+            return at_least(*self.counts(0.0, side)) if side * bar <= 0 else np.ones(np.shape(self.mean))
+        ones, of = np.sum(self.values, axis=0), np.shape(self.values)[0]
+        return at_least(ones, of, bar) if side > 0 else at_least(of - ones, of, 1 - bar)
 
 
 class ContrastMaker(Protocol):
@@ -117,7 +162,7 @@ class ContrastMaker(Protocol):
         oriented: bool = True,
         rivals: bool = True,
     ) -> Contrast:
-        """`oriented`: better is positive; `rivals`: an infeasible arm loses to the other side."""
+        """`oriented`: better is positive; `rivals`: runs that fail count against their side."""
 
 
 def planned(

@@ -1,7 +1,7 @@
 """Rules over one contrast: a gain that is large enough, a mean inside an interval.
 
 Each side is tested at 2.5 %: a claim that is false is confirmed with at most that probability, and one that is true
-is rejected with at most that probability.
+is rejected with at most that probability, however many planned looks there are.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Any, Self
 
 import numpy as np
 
+from litmus.claims.assurance import Chances, by_count, by_mean
 from litmus.claims.contrast import Contrast
 from litmus.claims.statistics import ALPHA, bonferroni
 
 LEVEL = ALPHA / 2
-Needed = tuple[int | None, int | None]
 
 
 class Leaf:
@@ -56,12 +56,12 @@ class Gain(Leaf):
     @property
     def p_confirm(self) -> Any:
         """p of mean ≤ by."""
-        return self.contrast.p_above(self.by)
+        return self.contrast.over_looks(lambda one: one.p_above(self.by))
 
     @property
     def p_reject(self) -> Any:
         """p of mean ≥ max(by, least)."""
-        return self.contrast.p_below(self.bar)
+        return self.contrast.over_looks(lambda one: one.p_below(self.bar))
 
     def confirms(self, level: float = LEVEL) -> Any:
         """L > by and mean ≥ least."""
@@ -71,12 +71,19 @@ class Gain(Leaf):
         """U < max(by, least)."""
         return self.p_reject < level
 
-    def seeds(self, level: float = LEVEL) -> Needed:
-        """A mean at or above the bar heads for confirmation, one below it for rejection."""
-        mean = float(self.contrast.mean)
-        if mean >= self.bar:
-            return self.contrast.seeds(mean - self.by, 2 * level), None
-        return None, self.contrast.seeds(self.bar - mean, 2 * level)
+    def sign(self) -> Gain:
+        """The claim that the gain is one at all, whatever its size."""
+        return Gain(self.contrast)
+
+    def assurance(self, seeds: int, level: float = LEVEL) -> Chances:
+        """Chances that so many more seeds confirm and reject."""
+        if self.contrast.test == "sign":
+            above = by_count(self.contrast, seeds, self.by, 1, level)
+            return above, by_count(self.contrast, seeds, self.bar, -1, level)
+        return by_mean(
+            self.contrast, seeds, lambda margin: (np.maximum(self.by + margin(level), self.bar), math.inf),
+            lambda margin: ((-math.inf, self.bar - margin(level)),),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -84,40 +91,49 @@ class Inside(Leaf):
     """The mean lies in [low, high]: confirmed when the interval is inside, rejected when it is wholly outside.
 
     Confirmation is two one-sided tests (Schuirmann 1987), each at the level; rejection doubles the smaller p when
-    both ends are finite, since the mean can leave through either. A counted quantity without spread is compared
-    exactly.
+    both ends are finite, since the mean can leave through either. What the design fixes is compared exactly.
     """
 
     contrast: Contrast
     low: float = -math.inf
     high: float = math.inf
 
-    @property
-    def _within(self) -> bool:
-        return bool(self.low <= float(self.contrast.mean) <= self.high)
+    def _holds(self, one: Contrast) -> bool:
+        return bool(self.low <= float(one.mean) <= self.high)
+
+    @staticmethod
+    def _known(one: Contrast) -> bool:
+        return bool(one.decidable.all()) and one.exact
 
     @property
-    def _known(self) -> bool:
-        return self.contrast.decidable and bool(self.contrast.forced or self.contrast.exact)
+    def _outer(self) -> int:
+        """Ends through which the mean can leave."""
+        return math.isfinite(self.low) + math.isfinite(self.high)
+
+    def _confirm(self, one: Contrast) -> Any:
+        if self._known(one):
+            return np.float64(not self._holds(one))
+        return np.maximum(one.p_above(self.low), one.p_below(self.high))
+
+    def _reject(self, one: Contrast) -> Any:
+        if self._known(one):
+            return np.float64(self._holds(one))
+        ends = []
+        if math.isfinite(self.high):
+            ends.append(one.p_above(self.high))
+        if math.isfinite(self.low):
+            ends.append(one.p_below(self.low))
+        return bonferroni(ends)
 
     @property
     def p_confirm(self) -> Any:
         """p of a mean at or beyond an end: the larger of both one-sided p."""
-        if self._known:
-            return np.float64(not self._within)
-        return np.maximum(self.contrast.p_above(self.low), self.contrast.p_below(self.high))
+        return self.contrast.over_looks(self._confirm)
 
     @property
     def p_reject(self) -> Any:
         """p of a mean in between."""
-        if self._known:
-            return np.float64(self._within)
-        ends = []
-        if math.isfinite(self.high):
-            ends.append(self.contrast.p_above(self.high))
-        if math.isfinite(self.low):
-            ends.append(self.contrast.p_below(self.low))
-        return bonferroni(ends)
+        return self.contrast.over_looks(self._reject)
 
     def confirms(self, level: float = LEVEL) -> Any:
         """Both ends of the interval are inside."""
@@ -127,10 +143,21 @@ class Inside(Leaf):
         """The interval is outside."""
         return self.p_reject < level
 
-    def seeds(self, level: float = LEVEL) -> Needed:
-        """By the distance to the nearest end."""
-        mean = float(self.contrast.mean)
-        distance = min(abs(mean - self.low), abs(self.high - mean))
-        if self._within:
-            return self.contrast.seeds(distance, 2 * level), None
-        return None, self.contrast.seeds(distance, 2 * level)
+    def sign(self) -> None:
+        """None: it claims no direction."""
+
+    def assurance(self, seeds: int, level: float = LEVEL) -> Chances:
+        """Chances that so many more seeds confirm and reject."""
+        share = level / max(1, self._outer)
+        if self.contrast.test == "sign":
+            inside = [
+                by_count(self.contrast, seeds, end, side, level) for end, side in ((self.low, 1), (self.high, -1))
+            ]
+            beyond = [
+                by_count(self.contrast, seeds, end, side, share) for end, side in ((self.low, -1), (self.high, 1))
+            ]
+            return min(inside), max(beyond)
+        return by_mean(
+            self.contrast, seeds, lambda margin: (self.low + margin(level), self.high - margin(level)),
+            lambda margin: ((-math.inf, self.low - margin(share)), (self.high + margin(share), math.inf)),
+        )  # fmt: skip

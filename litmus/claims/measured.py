@@ -1,13 +1,15 @@
-"""Contrasts from results: complete seeds only, infeasible arms lose, suspicious sameness is a fault."""
+"""Contrasts from results: complete seeds only, runs that fail are counted, suspicious sameness is a fault."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from litmus.claims.contrast import FEWEST_SEEDS, Contrast
+from litmus.claims.failures import MOST_LOST, Failures, comparable, count_failures
 from litmus.claims.quantity import Quantity
 from litmus.claims.results import Results
 from litmus.claims.study import Study
@@ -17,11 +19,16 @@ CLOCKS = {"epoch": "epochs"}
 
 
 class Measured:
-    """Makes contrasts from a study's results (a ContrastMaker)."""
+    """Makes contrasts from a study's results (a ContrastMaker).
 
-    def __init__(self, study: Study, results: Results) -> None:
+    Args:
+        looks: the seeds of each planned look so far, every one of which counts; by default all seeds, looked at once.
+    """
+
+    def __init__(self, study: Study, results: Results, looks: Sequence[Iterable[int]] | None = None) -> None:
         self.study = study
         self.results = results
+        self.looks = None if looks is None else [frozenset(seeds) for seeds in looks]
         self._transformed: dict[tuple[str, str, float | None], dict[int, float]] = {}
 
     def __call__(
@@ -35,44 +42,65 @@ class Measured:
     ) -> Contrast:
         """Σ_a w_a·g(y[a, s]) over the seeds that every arm has a finite value for; the others are counted."""
         weights = {arm: weight for arm, weight in weights.items() if abs(weight) > 1e-12}
+        told = Contrast(quantity, weights, np.empty(0), subject, reference, oriented, ratio=self.study.ratio)
+        if self.looks is None:
+            return self._at(told, rivals, None)
+        *earlier, last = (self._at(told, rivals, seeds) for seeds in self.looks)
+        return replace(last, earlier=tuple(earlier), corrected=True)
+
+    def _at(self, told: Contrast, rivals: bool, among: frozenset[int] | None) -> Contrast:
+        """The contrast with the values of some seeds, None for all."""
+        quantity, weights = told.quantity, told.weights
         budget = self.shared_budget(quantity, weights)
         columns = {arm: self._values(quantity, arm, budget) for arm in weights}
         seeds = sorted(set().union(*(self.results.values(quantity.name, arm) for arm in weights)))
+        seeds = [seed for seed in seeds if among is None or seed in among]
         complete = [seed for seed in seeds if all(seed in column for column in columns.values())]
-        sign = quantity.sign if oriented else 1
+        sign = quantity.sign if told.oriented else 1
         values = np.zeros(len(complete))
         largest = 0.0
         for arm, weight in weights.items():
             column = np.array([columns[arm][seed] for seed in complete])
             values = values + sign * weight * column
             largest = max(largest, float(np.abs(column).max(initial=0.0)))
-        losers = tuple(arm for arm in weights if self.infeasible(quantity, arm))
-        forced, fault = decide(losers, weights, rivals)
-        if not oriented:
-            # What loses is a gain of −∞; as a plain value it is the worst there is: an infinite loss, no accuracy.
-            forced *= quantity.sign
+        failures, fault = self.failures(told, rivals, seeds, budget)
         # A spread below rounding is no spread: for counted values exactly none, for measured ones a broken run.
         if len(values) > 1 and values.std() <= 1e-12 * largest:
             values = np.full_like(values, values[0])
             never = quantity.at == "rise" and largest == 0  # no run of any arm lost something of its best
-            if len(values) >= FEWEST_SEEDS and not quantity.deterministic and not forced and not never:
+            if len(values) >= FEWEST_SEEDS and not quantity.ties and not never and failures.lost <= MOST_LOST:
                 fault = fault or sameness(list(weights), quantity)
-        return Contrast(
-            quantity,
-            weights,
-            values,
-            subject,
-            reference,
-            oriented,
+        return replace(
+            told,
+            values=values,
             left_out=len(seeds) - len(complete),
-            forced=forced,
             fault=fault,
-            ratio=self.study.ratio,
-            runs=min((len(self.results.values(quantity.name, arm)) for arm in weights), default=0),
-            losers=tuple(self.loss(quantity, arm) for arm in losers),
+            test=test_of(quantity, weights, columns),
+            failures=failures,
             censored=sum(math.isinf(self.results.values(quantity.name, arm)[s]) for arm in weights for s in complete),
             budget=budget,
         )
+
+    def failures(
+        self, told: Contrast, rivals: bool, seeds: Sequence[int], budget: float | None
+    ) -> tuple[Failures, str]:
+        """The pairs that failed runs cost, and why nothing can be concluded where they are too many to be ignored."""
+        quantity, weights = told.quantity, told.weights
+        found = {arm: self.results.values(quantity.name, arm) for arm in weights}
+        run = [seed for seed in seeds if all(seed in own for own in found.values())]
+        counted = [math.inf] if budget is not None else []
+        broken = {arm: [not math.isfinite(own[s]) and own[s] not in counted for s in run] for arm, own in found.items()}
+        what = "never got there" if quantity.at == "time_to" else "are not finite"
+        words = ", ".join(f"{arm} {sum(own)} of {len(run)}" for arm, own in broken.items())
+        worse_is_more = quantity.sign < 0 and not told.oriented
+        made = count_failures(broken, weights, worse_is_more, rivals, f"runs that {what}: {words}")
+        fault = ""
+        if made.lost > MOST_LOST and len(weights) > 1:
+            if not (rivals and comparable(weights)):
+                fault = f"too many {made.words}; a mean over the others would be one of lucky runs"
+            elif quantity.at == "time_to":
+                fault = f"too many {made.words}, and the arms share no budget"
+        return made, fault
 
     def shared_budget(self, quantity: Quantity, arms: Iterable[str]) -> float | None:
         """The clock at which every arm's runs ended, where a run that never got there counts: min(time, budget), the
@@ -97,26 +125,18 @@ class Measured:
         return self._transformed[key]
 
     def infeasible(self, quantity: Quantity, arm: str) -> bool:
-        """Whether more than half of the arm's runs gave no finite value."""
+        """Whether more than half of the arm's runs gave no finite value: listed last, whatever the others' mean."""
         runs = self.results.values(quantity.name, arm)
         return len(runs) > 2 * len(self.results.finite(quantity.name, arm))
 
-    def loss(self, quantity: Quantity, arm: str) -> str:
-        """How an infeasible arm failed: arm (4 of 5 runs not finite)."""
-        runs = self.results.values(quantity.name, arm)
-        broken = len(runs) - len(self.results.finite(quantity.name, arm))
-        what = "never got there" if quantity.at == "time_to" else "are not finite"
-        return f"{arm} ({broken} of {len(runs)} runs {what})"
 
-
-def decide(losers: tuple[str, ...], weights: Mapping[str, float], rivals: bool) -> tuple[float, str]:
-    """What infeasible arms decide: (±inf or 0, fault)."""
-    if not losers:
-        return 0.0, ""
-    sides = {weights[arm] > 0 for arm in losers}
-    if not rivals or len(sides) > 1:
-        return 0.0, f"more than half of the runs of {' and '.join(losers)} are not finite"
-    return (-math.inf if True in sides else math.inf), ""
+def test_of(quantity: Quantity, weights: Mapping[str, float], columns: Mapping[str, Mapping[int, float]]) -> str:
+    """How a contrast is tested: time_to by signs, yes and no by their share, everything else by its mean."""
+    if quantity.at == "time_to":
+        return "sign"
+    plain = quantity.binary and set().union(*(own.values() for own in columns.values())) <= {0.0, 1.0}
+    sides = sorted(weights.values())
+    return "share" if plain and (len(weights) == 1 or sides == [-1.0, 1.0]) else "mean"
 
 
 def sameness(arms: list[str], quantity: Quantity) -> str:

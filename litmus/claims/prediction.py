@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from litmus.claims import kinds
 from litmus.claims.arms import Selector, check_selector, describe
 from litmus.claims.claims import Claim
-from litmus.claims.contrast import ContrastMaker, UndecidableError
+from litmus.claims.contrast import Contrast, ContrastMaker, UndecidableError
 from litmus.claims.notation import number
 from litmus.claims.schema import keys, mapping, one_of, way_out
 
@@ -44,6 +44,10 @@ class Prediction(ABC):
 
     def check(self, study: Study) -> None:  # noqa: B027  (most kinds have nothing more to check)
         """Refuse impossible values, after the selectors were found to be known."""
+
+    def span(self, study: Study, contrast: ContrastMaker) -> Contrast | None:
+        """What the prediction is about as a whole, where it is judged by parts: printed before the weakest of them."""
+        return None
 
     def note(self, study: Study, contrast: ContrastMaker) -> str:
         """Further evidence to print with the verdict."""

@@ -14,8 +14,8 @@ from litmus.claims.reductions import REDUCTIONS, UNITS
 from litmus.claims.schema import keys, mapping, one_of, words
 from litmus.direction import direction_of
 
-# Counted, not estimated: equal numbers on every seed are expected here, and no sign of a broken run.
-COUNTED = {"params", "updates", "samples", "epochs", "diverged", "batch_size"}
+# Fixed by the design, not estimated: equal numbers on every seed are expected here, and no sign of a broken run.
+COUNTED = {"params", "updates", "samples", "epochs", "batch_size"}
 
 KEYS = {"metric", "at", "scale", "sesoi", "direction", "select", "sd", "deterministic"}
 
@@ -41,6 +41,16 @@ class Quantity:
     def sign(self) -> int:
         """+1 when more is better, −1 when less is."""
         return 1 if self.direction == "up" else -1
+
+    @property
+    def binary(self) -> bool:
+        """Whether a run's value is yes or no."""
+        return self.metric.split("/")[-1] == "diverged" and self.at != "time_to"
+
+    @property
+    def ties(self) -> bool:
+        """Whether equal values on every seed are no sign of a broken run: counts, and epochs to a threshold."""
+        return self.deterministic or self.binary or self.at == "time_to"
 
     @property
     def label(self) -> str:
@@ -103,7 +113,7 @@ def read_quantity(name: str, node: Any) -> Quantity:
         raise ValueError(f"{where}: whether more {metric!r} is better is unknown; add direction: up or down")
     sesoi = node.get("sesoi")
     scale = one_of(node.get("scale", "identity" if percent(sesoi) is None else "log"), f"{where}.scale", SCALES)
-    deterministic = node.get("deterministic", metric.split("/")[-1] in COUNTED or at == "time_to")
+    deterministic = node.get("deterministic", metric.split("/")[-1] in COUNTED)
     if not isinstance(deterministic, bool):
         raise ValueError(f"{where}.deterministic must be true or false, got {deterministic!r}")
     quantity = Quantity(

@@ -3,68 +3,116 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from litmus.claims.contrast import FEWEST_SEEDS, Contrast
+from litmus.claims.exact import fewest
 from litmus.claims.leaf import Gain, Inside
+from litmus.claims.looks import FACTOR, LOOKS
 
 
-def reason(verdict: str, leaf: Gain | Inside, beaten: bool = False) -> str:
-    """Rejected (too small): dropout 0.1 changed test loss by −1.2 % [−1.9, −0.3] against … (5 paired seeds; …).
-
-    `beaten`: a rejection's contrast is the gain of the arm that beats the claimed one.
-    """
-    why = f" ({'beaten' if beaten else cause(leaf)})" if verdict == "rejected" else ""
-    return f"{verdict.capitalize()}{why}: {finding(leaf)}"
+def reason(verdict: str, why: str, leaf: Gain | Inside, look: str = "", span: Contrast | None = None) -> str:
+    """Rejected (too small): dropout 0.1 changed test loss by −1.2 % [−1.9, −0.3] against … (5 paired seeds; …)."""
+    head = f"{verdict.capitalize()}{look}{f' ({why})' if why else ''}"
+    return f"{head}: {evidence(leaf, span, shown(leaf) if verdict == 'confirmed' else '')}"
 
 
-def undecided(leaf: Gain | Inside, seeds: int | None, blocked: float | None) -> str:
-    """Inconclusive, with what is missing."""
-    contrast = leaf.contrast
+def undecided(
+    leaf: Gain | Inside, remarks: Sequence[str], advice: str, look: str = "", span: Contrast | None = None
+) -> str:
+    """Inconclusive, with what is known all the same (better, size open) and what is missing."""
+    contrast, head = leaf.contrast, f"Inconclusive{look}"
     if contrast.fault:
-        return f"Inconclusive: {contrast.fault}"
+        return f"{head}: {contrast.fault}"
     if contrast.n == 0:
-        return f"Inconclusive: no seed has a value of {contrast.quantity.label} in every arm of the comparison"
+        return f"{head}: no seed has a value of {contrast.quantity.label} in every arm of the comparison"
     if contrast.n < FEWEST_SEEDS:
-        return f"Inconclusive: {finding(leaf)}; at least {FEWEST_SEEDS} seeds are needed"
-    if blocked is not None:
-        return f"Inconclusive (Holm-adjusted p = {blocked:.2g}, needed < 0.025): {finding(leaf)}{more(seeds)}"
-    return f"Inconclusive: {finding(leaf)}{more(seeds)}"
+        return f"{head}: {finding(leaf)}; at least {FEWEST_SEEDS} seeds are needed"
+    head += f" ({'; '.join(remarks)})" if remarks else ""
+    return f"{head}: {evidence(leaf, span)}{advice}"
 
 
-def more(seeds: int | None) -> str:
-    """How many seeds would decide."""
-    if seeds is None:
-        return "; no affordable number of seeds would decide a difference this close to the bar"
-    return f"; about {seeds} seeds would decide it"
-
-
-def cause(leaf: Gain | Inside) -> str:
-    """Why a rejected claim fails: opposite, negligible, too small, outside, different, diverged, not reached."""
+def advised(leaf: Gain | Inside, look: int | None, chance: float, seen: int, level: float) -> str:
+    """How many seeds would decide, or why no number would."""
     contrast = leaf.contrast
-    if contrast.forced:
+    if contrast.by_failures or contrast.test == "share":
+        bars = [leaf.low, leaf.high] if contrast.test == "share" and isinstance(leaf, Inside) else []
+        share = min([min(bar, 1 - bar) for bar in bars if 0 < bar < 1], default=0.5)
+        now, later = (fewest(level * factor, share) for factor in (FACTOR if contrast.corrected else 1.0, FACTOR))
+        what = "runs" if len(contrast.weights) == 1 else "pairs in which one side alone failed"
+        told = "" if contrast.corrected else f" ({later} under looks)"
+        return f"; an exact test needs at least {now} {what}, all of one kind{told}"
+    if look is not None:
+        return f"; about {look} seeds would decide it"
+    if seen >= LOOKS[-1]:
+        return f"; no look is planned after {LOOKS[-1]} seeds"
+    told = f"; no affordable number of seeds would decide it: at the last look, of {LOOKS[-1]}, the chance is "
+    told += "< 1 %" if chance < 0.005 else f"{100 * chance:.0f} %"
+    distance = nearest(leaf)
+    return told if distance is None else f"{told}, the estimate lying {distance:.2g} SD from what is needed"
+
+
+def nearest(leaf: Gain | Inside) -> float | None:
+    """The distance of the mean to the nearest bar, in SDs; None without an SD."""
+    summary = leaf.contrast.summary
+    if leaf.contrast.test != "mean" or not summary.n or not summary.sd > 0:
+        return None
+    bars = [leaf.bar] if isinstance(leaf, Gain) else [end for end in (leaf.low, leaf.high) if math.isfinite(end)]
+    return min(abs(float(summary.mean) - bar) for bar in bars) / float(summary.sd)
+
+
+def cause(leaf: Gain | Inside, opposite: bool = False) -> str:
+    """Why a rejected claim fails: opposite, negligible, too small, outside, different, diverged, not reached.
+
+    `opposite`: that the effect runs the wrong way is shown at the same error.
+    """
+    contrast = leaf.contrast
+    if contrast.by_failures:
         return contrast.end
     if isinstance(leaf, Inside):
         return "different" if leaf.low == -leaf.high else "outside"
-    low, high = contrast.interval
-    if high < 0:
+    if opposite:
         return "opposite"
-    return "negligible" if -leaf.bar < low <= 0 else "too small"
+    return "negligible" if -leaf.bar < contrast.interval[0] <= 0 else "too small"
 
 
-def finding(leaf: Gain | Inside) -> str:
-    """What was seen, over how many seeds, and what the claim needed."""
+def evidence(leaf: Gain | Inside, span: Contrast | None, told: str = "") -> str:
+    """The whole span first, then the weakest step; of anything else, the contrast on which the verdict hangs."""
+    if span is None or span.by_failures or span.n == 0 or span.weights == leaf.contrast.weights:
+        return finding(leaf, told)
+    return f"{change(span)}; weakest step: {finding(leaf, told)}"
+
+
+def finding(leaf: Gain | Inside, told: str = "") -> str:
+    """What was seen, over how many seeds, and what was shown or what the claim needed."""
     contrast = leaf.contrast
-    if contrast.forced:
-        return f"{contrast.subject} {contrast.reference}".strip() + f": {', '.join(contrast.losers)}"
+    if contrast.by_failures:
+        failures = contrast.failures
+        test = "exact McNemar test" if len(contrast.weights) > 1 else "exact test against half of the runs"
+        seen = f"{contrast.subject} {contrast.reference}".strip()
+        p = min(float(contrast.p_above(0.0)), float(contrast.p_below(0.0)))
+        one = "pair" if len(contrast.weights) > 1 else "run"
+        return f"{seen}: {failures.words}; more than one {one} lost, so that failures decide ({test}, p = {p:.2g})"
     seen = value(contrast) if not contrast.oriented else change(contrast)
-    return f"{seen} ({counted(contrast)}; needed {needed(leaf)})"
+    return f"{seen} ({counted(contrast)}; {told or f'needed {needed(leaf)}'})"
+
+
+def shown(leaf: Gain | Inside) -> str:
+    """Exactly what a confirmation has shown: better than 0 shown, estimate ≥ 2 %."""
+    if not isinstance(leaf, Gain):
+        return f"{needed(leaf)} shown"
+    quantity = leaf.contrast.quantity
+    if leaf.by < 0:
+        return f"{needed(leaf)} shown"
+    told = f"better than {quantity.size(leaf.by) if leaf.by else 0} shown"
+    return f"{told}; estimate ≥ {quantity.size(leaf.bar)}" if leaf.bar > leaf.by else told
 
 
 def change(contrast: Contrast) -> str:
     """dropout 0.1 changed test loss by −1.2 % [−1.9, −0.3] against dropout 0."""
     quantity = contrast.quantity
     text = f"{contrast.subject} changed {quantity.label} by {quantity.change(float(contrast.mean))}"
-    if contrast.n > 1:
+    if contrast.n > 1 and math.isfinite(contrast.interval[0]):
         ends = sorted(contrast.interval, reverse=quantity.sign < 0)
         shown = ", ".join(quantity.change(float(end)).removesuffix(" %") for end in ends)
         text += f" [{shown}]"
@@ -78,7 +126,7 @@ def value(contrast: Contrast) -> str:
         return f"{math.exp(number) if contrast.quantity.scale == 'log' else number:.4g}".replace("-", "−")
 
     text = f"{contrast.subject} has {contrast.quantity.label} {shown(float(contrast.mean))}"
-    if contrast.n > 1 and not contrast.exact:
+    if contrast.n > 1 and not contrast.exact and math.isfinite(contrast.interval[0]):
         low, high = contrast.interval
         text += f" [{shown(float(low))}, {shown(float(high))}]"
     return text
@@ -121,13 +169,13 @@ def changed(contrast: Contrast) -> str:
     """The change of the metric with its interval: −1.2 % [−2.1, −0.3]."""
     if contrast.fault:
         return "—"
-    if contrast.forced:
+    if contrast.by_failures:
         return contrast.end
     if contrast.n == 0:
         return "—"
     quantity = contrast.quantity
     shown = quantity.change(float(contrast.mean))
-    if contrast.n < 2:
+    if contrast.n < 2 or not math.isfinite(contrast.interval[0]):
         return shown
     ends = sorted((float(end) for end in contrast.interval), reverse=quantity.sign < 0)
     return f"{shown} [{', '.join(quantity.change(end).removesuffix(' %') for end in ends)}]"

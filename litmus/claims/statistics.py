@@ -23,7 +23,7 @@ MOST_SEEDS = 10_000
 class Summary:
     """n, mean, SD and standard error of a contrast; arrays when the values carry simulations in their later axes."""
 
-    n: int
+    n: Any
     mean: Any
     sd: Any
     standard_error: Any
@@ -37,12 +37,12 @@ class Summary:
 
     def p_above(self, bar: float) -> Any:
         """One-sided p of "the mean is at most `bar`": small when the mean is clearly above it."""
-        if self.n < 2 or math.isinf(bar):
+        if np.all(self.n < 2) or math.isinf(bar):
             return np.where(bar == -math.inf, 0.0, np.ones_like(self.mean))
         with np.errstate(divide="ignore", invalid="ignore"):
             t = (self.mean - bar) / self.standard_error
         # A spread of exactly zero belongs to counted quantities, whose mean is known exactly.
-        return np.where(np.isnan(t), 1.0, stdtr(self.n - 1, -t))
+        return np.where(np.isnan(t), 1.0, stdtr(np.maximum(self.n - 1, 1), -t))
 
     def p_below(self, bar: float) -> Any:
         """One-sided p of "the mean is at least `bar`": small when the mean is clearly below it."""
@@ -58,8 +58,20 @@ def summarize(values: ArrayLike, ratio: float = 0.0) -> Summary:
     n = array.shape[0]
     if n == 0:
         return Summary(0, np.nan, np.nan, np.nan)
+    if array.ndim > 1 and not np.isfinite(array).all():
+        return _summarize_rest(array, ratio)
     sd = array.std(axis=0, ddof=1) if n > 1 else np.full(array.shape[1:], np.nan)
     return Summary(n, array.mean(axis=0), sd, sd * math.sqrt(1 / n + ratio))
+
+
+def _summarize_rest(array: Any, ratio: float) -> Summary:
+    """The same over the finite values of each simulation."""
+    there = np.isfinite(array)
+    n = there.sum(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = np.where(there, array, 0.0).sum(axis=0) / n
+        sd = np.sqrt((np.where(there, array - mean, 0.0) ** 2).sum(axis=0) / (n - 1))
+        return Summary(n, mean, np.where(n > 1, sd, np.nan), sd * np.sqrt(1 / n + ratio))
 
 
 def prediction_interval(summary: Summary, alpha: float = ALPHA) -> tuple[float, float]:

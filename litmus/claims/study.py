@@ -8,11 +8,12 @@ from functools import cached_property
 from typing import Any
 
 from litmus.claims.arms import Overrides, Selector, check_selector, grid, read_arms, read_factors, select
+from litmus.claims.looks import LOOKS, Seeds
 from litmus.claims.notation import listing, number, text
 from litmus.claims.nuisance import Nuisance, read_nuisance
 from litmus.claims.prediction import Prediction, read_predictions
 from litmus.claims.quantity import Quantity, read_quantity
-from litmus.claims.schema import keys, mapping, way_out, words
+from litmus.claims.schema import keys, mapping, one_of, way_out, words
 
 # Factors that a level switches off when the study does not say so itself in `off:`.
 OFF = dict.fromkeys(
@@ -40,6 +41,12 @@ class Study:
     baseline: Selector | None = None
     off: dict[str, Any] = field(default_factory=dict)
     ratio: float = 0.0
+    until: bool = False
+
+    @property
+    def plan(self) -> Seeds:
+        """Which seeds are asked for, and when they are looked at."""
+        return Seeds(self.seeds, self.until)
 
     @cached_property
     def varied(self) -> tuple[str, ...]:
@@ -102,6 +109,7 @@ def read_study(node: Any) -> Study:
         question=words(node["question"], "study.question"),
         arms=arms,
         seeds=_seeds(node.get("seeds", 5)),
+        until=isinstance(node.get("seeds"), Mapping),
         quantities=quantities,
         factors=factors,
         nuisance=nuisance,
@@ -116,7 +124,14 @@ def read_study(node: Any) -> Study:
 
 
 def _seeds(value: Any) -> tuple[int, ...]:
-    """5 → 0 … 4; a list is taken as it is."""
+    """5 → 0 … 4; a list is taken as it is; {until: decided, most: 20} → 0 … 19, looked at on the way."""
+    if isinstance(value, Mapping):
+        keys(value, "study.seeds", ["until", "most"], ["until"])
+        one_of(value["until"], "study.seeds.until", ["decided"])
+        most = value.get("most", LOOKS[-1])
+        if type(most) is not int or most not in LOOKS:
+            raise ValueError(f"study.seeds.most must be one of the planned looks, {listing(LOOKS)}, got {most!r}")
+        return tuple(range(most))
     if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= SEEDS:
         return tuple(range(value))
     if isinstance(value, Sequence) and not isinstance(value, str) and value:
@@ -126,7 +141,10 @@ def _seeds(value: Any) -> tuple[int, ...]:
             if outside:
                 raise ValueError(f"study.seeds must lie between 0 and 2³²-1, got {listing(outside)}")
             return tuple(value)
-    raise ValueError(f"study.seeds must be a positive number or a list of different whole numbers, got {value!r}")
+    raise ValueError(
+        "study.seeds must be a positive number or a list of different whole numbers, or {until: decided, most: 40}, "
+        f"got {value!r}"
+    )
 
 
 def _ratio(node: Any) -> float:

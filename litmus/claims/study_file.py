@@ -24,7 +24,7 @@ _Loader.add_implicit_resolver(
 
 
 # Keys of a study's node that tell the sweeper how to run it and say nothing about what is asked.
-HOW_TO_RUN = ("smoke", "pruner", "tuning_seeds")
+HOW_TO_RUN = ("smoke", "pruner", "tuning_seeds", "judge")
 
 
 def read_study_file(path: str | Path) -> Study:

@@ -6,23 +6,31 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
-from litmus.claims.claims import Claim, smallest
-from litmus.claims.contrast import FEWEST_SEEDS
+from litmus.claims.assurance import next_look
+from litmus.claims.claims import Claim
+from litmus.claims.contrast import FEWEST_SEEDS, Contrast
 from litmus.claims.leaf import LEVEL, Gain, Inside
+from litmus.claims.looks import LOOKS
 from litmus.claims.prediction import Prediction
-from litmus.claims.sentence import reason, undecided
+from litmus.claims.sentence import advised, cause, reason, undecided
 
 COLUMNS = (
     *("kind", "verdict", "reason", "mean", "low", "high", "n"),
     *("p_confirm", "p_reject", "adjusted", "seeds_needed"),
+    *("direction", "cause", "look", "frozen_at", "withdrawn"),
 )
+AS_PREDICTED, OPPOSITE, OPEN = "as predicted", "opposite", "open"
 
 
 @dataclass(frozen=True)
 class Verdict:
     """A prediction's verdict; mean and interval are those of the contrast on which it hangs, positive as predicted.
 
-    `adjusted` is Holm's p of the side the data lean to: the smaller of p_confirm and p_reject, corrected.
+    `adjusted` is Holm's p of the side the data lean to: the smaller of p_confirm and p_reject, corrected. `direction`
+    is a statement of its own, at the same error: as predicted, opposite or open; None where the claim has none. `leaf`
+    is the contrast on which the verdict hangs, `cause` why a claim was rejected. `look` is the seeds that were looked
+    at, `frozen_at` the planned look that decided, whatever came later; `withdrawn` an earlier verdict that no longer
+    holds. `open`: undecided, and more seeds may decide.
     """
 
     id: str
@@ -43,6 +51,13 @@ class Verdict:
     source: str = ""
     quantity: str = ""
     contrasts: tuple[Gain | Inside, ...] = ()
+    direction: str | None = None
+    cause: str = ""
+    leaf: Gain | Inside | None = None
+    look: int = 0
+    frozen_at: int | None = None
+    withdrawn: str = ""
+    open: bool = False
 
     def row(self) -> dict[str, Any]:
         """The verdict as verdicts.json holds it; what is not finite is null."""
@@ -51,25 +66,71 @@ class Verdict:
     def capped(self, why: str) -> Verdict:
         """Inconclusive because of a lint error, whatever the numbers say."""
         if self.verdict == "inconclusive":
-            return replace(self, reason=f"{self.reason} [{why}]")
-        return replace(self, verdict="inconclusive", reason=f"Inconclusive ({why}): {self.reason}")
+            return replace(self, reason=f"{self.reason} [{why}]", open=False)
+        text = f"Inconclusive ({why}): {self.reason}"
+        return replace(self, verdict="inconclusive", reason=text, frozen_at=None, cause="", open=False)
+
+    def withdrawing(self, verdict: str, seeds: int) -> Verdict:
+        """The same, which takes back what was shown before."""
+        told = f"{verdict} at {seeds} seeds"
+        return replace(self, withdrawn=told, reason=f"{self.reason} Withdrawn: {told}, before all looks were counted.")
 
 
-def decide(prediction: Prediction, claim: Claim, holm_confirm: float, holm_reject: float, note: str = "") -> Verdict:
+@dataclass(frozen=True)
+class Ruled:
+    """What the corrections over all predictions leave for one: Holm's p of both sides, of the claim and of its
+    direction (None where it has none), and the level at which more seeds would have to decide."""
+
+    confirm: float
+    reject: float
+    forward: float | None = None
+    backward: float | None = None
+    level: float = LEVEL
+
+
+def direction_of(claim: Claim, ruled: Ruled) -> str | None:
+    """Which way the effect runs, at the error of the verdict itself."""
+    sign = claim.sign()
+    if sign is None or ruled.forward is None or ruled.backward is None:
+        return None
+    if sign.confirms() and ruled.forward < LEVEL:
+        return AS_PREDICTED
+    return OPPOSITE if sign.rejects() and ruled.backward < LEVEL else OPEN
+
+
+def decide(
+    prediction: Prediction,
+    claim: Claim,
+    ruled: Ruled,
+    look: int,
+    span: Contrast | None = None,
+    note: str = "",
+) -> Verdict:
     """Confirmed or rejected when the rule says so and the corrected p is below 2.5 %, else inconclusive."""
     p_confirm, p_reject = float(claim.p_confirm), float(claim.p_reject)
     wants_confirm, wants_reject = bool(claim.confirms()), bool(claim.rejects())
-    confirmed, rejected = wants_confirm and holm_confirm < LEVEL, wants_reject and holm_reject < LEVEL
+    confirmed, rejected = wants_confirm and ruled.confirm < LEVEL, wants_reject and ruled.reject < LEVEL
     verdict = "confirmed" if confirmed else "rejected" if rejected else "inconclusive"
-    leaf = claim.rejecting() if wants_reject else claim.confirming()
-    seeds = None
+    leaf = claim.rejecting() if wants_reject and not confirmed else claim.confirming()
+    direction = direction_of(claim, ruled)
+    corrected = leaf.contrast.corrected
+    seeds, why, at = None, "", f", look at {look} seeds" if corrected else ""
     if verdict == "inconclusive":
-        seeds = seeds_to_decide(claim, leaf)
-        blocked = (holm_confirm if wants_confirm else holm_reject) if wants_confirm or wants_reject else None
-        sentence = undecided(leaf, seeds, blocked)
+        seeds, advice = advise(claim, leaf, ruled.level, look)
+        blocked = (ruled.confirm if wants_confirm else ruled.reject) if wants_confirm or wants_reject else None
+        remarks = [] if blocked is None else [f"Holm-adjusted p = {blocked:.2g}, needed < 0.025"]
+        if direction in (AS_PREDICTED, OPPOSITE):
+            better = "better" if prediction.kind in ("compare", "best") else AS_PREDICTED
+            worse = "worse" if prediction.kind in ("compare", "best") else OPPOSITE
+            remarks.append(f"{better if direction == AS_PREDICTED else worse}, size open")
+        sentence = undecided(leaf, remarks, advice, at, span)
     else:
-        sentence = reason(verdict, leaf, beaten=prediction.kind == "best")
+        if verdict == "rejected":
+            # Of a rejected optimum the contrast is the gain of the arm that beats it.
+            why = "beaten" if prediction.kind == "best" else cause(leaf, runs_back(leaf))
+        sentence = reason(verdict, why, leaf, at, span)
     low, high = leaf.contrast.interval
+    leaves = tuple(claim.leaves())
     return Verdict(
         id=prediction.id,
         kind=prediction.kind,
@@ -78,21 +139,44 @@ def decide(prediction: Prediction, claim: Claim, holm_confirm: float, holm_rejec
         mean=finite(leaf.contrast.mean),
         low=finite(low),
         high=finite(high),
-        n=leaf.contrast.n,
+        n=int(leaf.contrast.n),
         p_confirm=p_confirm,
         p_reject=p_reject,
-        adjusted=holm_confirm if p_confirm <= p_reject else holm_reject,
+        adjusted=ruled.confirm if p_confirm <= p_reject else ruled.reject,
         seeds_needed=seeds,
         left_out=leaf.contrast.left_out,
         primary=prediction.primary,
         claim=prediction.claim,
         source=prediction.source,
         quantity=prediction.quantity,
-        contrasts=tuple(claim.leaves()),
+        contrasts=leaves,
+        direction=direction,
+        cause=why,
+        leaf=leaf,
+        look=look,
+        frozen_at=look if corrected and verdict != "inconclusive" else None,
+        open=verdict == "inconclusive" and not all(one.contrast.fault for one in leaves),
     )
 
 
-def impossible(prediction: Prediction, why: str) -> Verdict:
+def runs_back(leaf: Gain | Inside) -> bool:
+    """Whether the contrast that rejects is shown to run the wrong way, at the level of one side."""
+    sign = leaf.sign()
+    return sign is not None and bool(sign.rejects())
+
+
+def advise(claim: Claim, leaf: Gain | Inside, level: float, look: int) -> tuple[int | None, str]:
+    """The next planned look that decides with 80 %, and the advice in words."""
+    contrast = leaf.contrast
+    if contrast.fault or contrast.n == 0:
+        return None, ""
+    if contrast.n < FEWEST_SEEDS:
+        return LOOKS[0], ""
+    seeds, chance = next_look(look, lambda more: claim.assurance(more, level))
+    return seeds, advised(leaf, seeds, chance, look, level)
+
+
+def impossible(prediction: Prediction, why: str, open: bool = False) -> Verdict:
     """The verdict on a prediction that this study cannot test."""
     return Verdict(
         id=prediction.id,
@@ -103,17 +187,8 @@ def impossible(prediction: Prediction, why: str) -> Verdict:
         claim=prediction.claim,
         source=prediction.source,
         quantity=prediction.quantity,
+        open=open,
     )
-
-
-def seeds_to_decide(claim: Claim, leaf: Gain | Inside) -> int | None:
-    """The fewest seeds with 80 % power to confirm or to reject, were the means and SDs seen so far true."""
-    if leaf.contrast.fault:
-        return None
-    if leaf.contrast.n < 2:
-        return FEWEST_SEEDS
-    needed = smallest(claim.seeds())
-    return None if needed is None else max(needed, FEWEST_SEEDS, leaf.contrast.n + 1)
 
 
 def finite(value: Any) -> float | None:

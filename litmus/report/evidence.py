@@ -13,6 +13,7 @@ import numpy as np
 from litmus.claims.arms import Selector
 from litmus.claims.contrast import Contrast
 from litmus.claims.judgement import Judgement, judge
+from litmus.claims.looks import Look
 from litmus.claims.measured import Measured
 from litmus.claims.prediction import difference
 from litmus.claims.quantity import Quantity
@@ -63,8 +64,15 @@ class Evidence:
     @property
     def missing(self) -> list[tuple[str, int]]:
         """The trials that a new start of the same command would run, or go on with."""
-        asked = ((arm, seed) for arm in self.study.arms for seed in self.study.seeds)
+        asked = ((arm, seed) for arm in self.study.arms for seed in self.asked)
         return [key for key in asked if key not in self.records or self.records[key].status in UNSETTLED]
+
+    @property
+    def asked(self) -> tuple[int, ...]:
+        """The seeds that the study asks for: up to the look that decided, or to the one that is due."""
+        steps = self.study.plan.steps
+        place = self.judgement.looks.looks.index(self.judgement.looks.seeds) if self.judgement.looks.looks else -1
+        return steps[min(place + (not self.judgement.settled), len(steps) - 1)] if self.study.until else steps[0]
 
     @property
     def mixed(self) -> bool:
@@ -138,6 +146,14 @@ class Evidence:
         return len(found) > 1 and found.max() > 1.01 * found.min()
 
 
-def evidence_of(name: str, study: Study, results: Results, **more: Any) -> Evidence:
-    """The evidence with its judgement."""
-    return Evidence(name, study, results, judge(study, results, more.get("configs") or None), **more)
+def evidence_of(
+    name: str,
+    study: Study,
+    results: Results,
+    ended: Sequence[int] | None = None,
+    looked: Sequence[Look] = (),
+    **more: Any,
+) -> Evidence:
+    """The evidence with its judgement, which `ended` and `looked` are for."""
+    judgement = judge(study, results, more.get("configs") or None, ended, looked)
+    return Evidence(name, study, results, judgement, **more)

@@ -9,6 +9,7 @@ from pathlib import Path
 from litmus.claims.results_table import read_results
 from litmus.claims.study_file import read_study_file
 from litmus.legible import legible
+from litmus.records.looks_file import read_looks
 from litmus.report.evidence import Evidence, evidence_of
 from litmus.report.write import author_words
 
@@ -36,4 +37,6 @@ def read_tables(study_file: Path, tables: Sequence[Path], output: Path) -> Evide
         command=f"python scripts/report.py {legible(study_file.name)} {names} -o {legible(output.name) or '.'}",
         sources={legible(path.name): hashlib.sha256(path.read_bytes()).hexdigest()[:16] for path in tables},
         words=author_words(output),
+        # A directory's table is looked at as often as the directory itself.
+        looked=read_looks(*(path.parent for path in (study_file, *tables))),
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,11 @@ from litmus.claims.runs import results_from_runs
 from litmus.claims.study import Study
 from litmus.claims.study_file import read_study_file
 from litmus.legible import legible, read_json, read_object
+from litmus.records.looks_file import read_looks
+from litmus.records.record import Record
 from litmus.records.trials import read_trials, run_of
 from litmus.records.tuning import read_tuning
-from litmus.report.evidence import Evidence, evidence_of
+from litmus.report.evidence import UNSETTLED, Evidence, evidence_of
 from litmus.report.write import author_words
 
 
@@ -51,7 +55,19 @@ def read_study_directory(directory: Path) -> Evidence:
         tuning=read_tuning(directory / "tuning", study),
         command=str(asked.get("command") or f"python train.py -m study={name}"),
         words=author_words(directory),
+        ended=ended(study, records),
+        looked=read_looks(directory),
     )
+
+
+def ended(study: Study, records: Mapping[tuple[str, int], Record]) -> list[int]:
+    """The seeds, in the plan's order and up to the first gap, whose trials have all ended, well or not."""
+
+    def whole(seed: int) -> bool:
+        own = [records.get((arm, seed)) for arm in study.arms]
+        return all(record is not None and record.status not in UNSETTLED for record in own)
+
+    return list(takewhile(whole, study.seeds))
 
 
 def read_configs(path: Path, study: Study) -> dict[str, dict[str, Any]]:

@@ -33,3 +33,4 @@ def print_verdicts(judgement: Judgement, console: Console | None = None, name: s
         table.add_row(Text(title), ruling, Text(verdict.reason))
     if judgement.verdicts:
         console.print(table)
+        console.print(Text(judgement.looks.note))

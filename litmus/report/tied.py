@@ -14,7 +14,7 @@ def tied_with_best(evidence: Evidence, among: Sequence[str] | None = None) -> li
     found = []
     for arm in ranked[1:]:
         contrast = evidence.gain(quantity, arm, than=ranked[0])
-        if contrast is None or contrast.forced:
+        if contrast is None or contrast.by_failures:
             continue
         # What cannot be decided, as with two seeds, separates nothing.
         if not contrast.decidable or contrast.interval[1] >= 0:

@@ -10,7 +10,7 @@ import numpy as np
 
 from litmus.claims.arms import Selector, describe
 from litmus.claims.claims import Claim, Every
-from litmus.claims.contrast import ContrastMaker
+from litmus.claims.contrast import Contrast, ContrastMaker
 from litmus.claims.leaf import Gain
 from litmus.claims.prediction import Prediction, difference, several, weights
 from litmus.claims.statistics import page
@@ -62,6 +62,12 @@ class Order(Prediction):
             parts.append(step(cells[0], cells[-1], 0.0))
         return Every(parts)
 
+    def span(self, study: Study, contrast: ContrastMaker) -> Contrast:
+        """The first cell against the last."""
+        first, *_, last = several(self.arms)
+        weighted = difference(study, (first, 1), (last, -1))
+        return contrast(self.measured(study), weighted, describe(first), f"against {describe(last)}")
+
     def note(self, study: Study, contrast: ContrastMaker) -> str:
         """Page's L over the seeds that every cell has."""
         cells = several(self.arms)
@@ -69,7 +75,7 @@ class Order(Prediction):
             return ""
         quantity = self.measured(study)
         columns = [contrast(quantity, weights(study, cell)) for cell in reversed(cells)]
-        if any(column.forced or column.left_out for column in columns):
+        if any(column.by_failures or column.left_out for column in columns):
             return ""
         rows = np.column_stack([column.values for column in columns]) if len({c.n for c in columns}) == 1 else None
         if rows is None or len(rows) < 2:

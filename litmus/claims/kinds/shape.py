@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from litmus.claims.arms import Selector, check_selector, select
 from litmus.claims.claims import Claim, Every, Some
-from litmus.claims.contrast import ContrastMaker, UndecidableError
+from litmus.claims.contrast import Contrast, ContrastMaker, UndecidableError
 from litmus.claims.leaf import Gain, Inside
 from litmus.claims.notation import number
 from litmus.claims.prediction import Prediction, difference, finite
@@ -27,7 +27,7 @@ AXES = ("linear", "log2")
 class Shape(Prediction):
     """The performance u (better is up, whatever the metric) over the sorted levels x1 < … < xk of `factor`.
 
-    rising: u(xk) − u(x1) is a gain of sesoi, and no segment falls by sesoi. falling: the same of −u.
+    rising: u(xk) − u(x1) is a gain of sesoi, and between no two levels does u fall by sesoi. falling: the same of −u.
     saturating `at` x: u(x) − u(x1) is a gain of sesoi, and no later level is better than x by sesoi (it may fall).
     diminishing: up to the middle level there is a gain of sesoi, and per unit of `axis` the rest gains less: the first
     half's gain minus the second's, scaled to the first's length, is a gain of sesoi.
@@ -101,6 +101,13 @@ class Shape(Prediction):
         one = rules.saturating if self.form == "saturating" else rules.peak
         return Some([one(level) for level in inner])
 
+    def span(self, study: Study, contrast: ContrastMaker) -> Contrast | None:
+        """Of rising and falling, the whole way."""
+        if self.form not in ("rising", "falling"):
+            return None
+        rules = Levels(self, study, contrast, self.levels(study))
+        return rules.span(1 if self.form == "rising" else -1).contrast
+
 
 @dataclass(frozen=True)
 class Levels:
@@ -116,11 +123,17 @@ class Levels:
         return Gain(self._between(high, low), by, self._least)
 
     def rising(self, sign: int) -> Claim:
-        """A total gain without a segment that falls by sesoi; sign −1 for falling."""
+        """A total gain without a fall by sesoi; sign −1 for falling."""
         ordered = self.levels[::sign]
-        # Without a sesoi a flat segment has no width, so each segment must rise.
-        segments = [self.gain(later, earlier, -self._least) for earlier, later in itertools.pairwise(ordered)]
-        return Every([self.gain(ordered[-1], ordered[0]), *segments])
+        # Of all pairs: small falls add up, and what peaks does not rise. Without a sesoi a flat segment has no width,
+        # so each must rise.
+        pairs = [pair for pair in itertools.combinations(ordered, 2) if pair != (ordered[0], ordered[-1])]
+        return Every([self.span(sign), *(self.gain(later, earlier, -self._least) for earlier, later in pairs)])
+
+    def span(self, sign: int) -> Gain:
+        """The last level against the first."""
+        ordered = self.levels[::sign]
+        return self.gain(ordered[-1], ordered[0])
 
     def saturating(self, level: float) -> Claim:
         """A gain up to the level and none of sesoi after it."""

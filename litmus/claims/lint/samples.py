@@ -49,7 +49,7 @@ def no_sesoi(study: Study, configs: Configs) -> Iterator[Finding]:
             continue
         quantity = prediction.measured(study)
         by = getattr(prediction, "by", 0.0)
-        if quantity.sesoi is None and not quantity.deterministic and quantity.amount(by, "by") <= 0:
+        if quantity.sesoi is None and not quantity.ties and quantity.amount(by, "by") <= 0:
             lacking.setdefault(quantity.name, []).append(name)
     for quantity_name, names in lacking.items():
         message = (
@@ -103,7 +103,11 @@ def resolution(
     seen = []
     for one in made:
         n = one.n if seeds is None else seeds
-        sd = None if seeds is None and (n < FEWEST_SEEDS or one.forced or one.fault) else spread(one)
+        sd = (
+            None
+            if seeds is None and (n < FEWEST_SEEDS or one.test != "mean" or one.by_failures or one.fault)
+            else spread(one)
+        )
         if sd is not None and n >= 2:
             seen.append((resolvable_effect(n, study.ratio) * sd, sd, n))
     if not seen or max(seen)[0] <= sesoi:

@@ -32,7 +32,7 @@ def missing_trials(study: Study, results: Results) -> Iterator[Finding]:
         if lacking:
             message = f"Seeds of {name} are missing, and their pairs are left out: {listing(lacking, 4)}."
             yield warning("missing_seeds", message, predicted)
-        if len(seeds) < len(study.seeds):
+        if len(seeds) < len(study.seeds) and not study.until:
             message = f"The study asks for {count(len(study.seeds), 'seed')}, the results hold {len(seeds)} of {name}."
             yield warning("missing_seeds", message, predicted)
 
@@ -79,7 +79,7 @@ def no_spread(study: Study, results: Results) -> Iterator[Finding]:
     contrast = Measured(study, results)
     faults: dict[str, list[str]] = {}
     for name, quantity in study.quantities.items():
-        for arms in identical(study, results, name) if not quantity.deterministic else []:
+        for arms in identical(study, results, name) if not quantity.ties else []:
             message = f"the {quantity.label} of {' and '.join(arms)} is identical on every seed"
             affected = about(study, name, using(study, arms, least=2))
             faults.setdefault(message, []).extend(affected)

@@ -78,7 +78,7 @@ def window(quantity: Quantity, rows: Sequence[Row]) -> tuple[float, float]:
     for _, leaf in rows:
         contrast = leaf.contrast
         centres += [abs(bar) for bar in bars(leaf)]
-        if contrast.n and not contrast.forced and not contrast.fault:
+        if contrast.n and not contrast.by_failures and not contrast.fault:
             centres.append(abs(float(contrast.mean)))
             ends += [abs(float(end)) for end in contrast.interval if math.isfinite(end)]
     # Two clusters of very different size are shown at the scale of the larger.
@@ -96,7 +96,9 @@ def _reaches(leaf: Gain | Inside, place: float) -> bool:
     contrast = leaf.contrast
     if contrast.n == 0 or contrast.fault:
         return False
-    return contrast.forced < 0 or float(contrast.interval[0]) < place or any(bar < place for bar in bars(leaf))
+    if contrast.by_failures and contrast.mean < 0:
+        return True
+    return float(contrast.interval[0]) < place or any(bar < place for bar in bars(leaf))
 
 
 def ticks(quantity: Quantity, low: float, high: float) -> list[float]:
@@ -154,9 +156,10 @@ def _interval(
         why = "cannot be judged" if contrast.fault else "no complete pair of seeds"
         axes.text((low + high) / 2, height, why, fontsize=9, color=MUTED, va="center", ha="center", style="italic")
         return
-    if contrast.forced:
-        side = high if contrast.forced > 0 else low
-        axes.plot([0, side], [height] * 2, color=colour, linestyle=":")
+    if contrast.by_failures:
+        side = low if contrast.mean < 0 else high
+        if math.isinf(contrast.mean):
+            axes.plot([0, side], [height] * 2, color=colour, linestyle=":")
         axes.text(side / 2, height + 0.12, contrast.end, fontsize=9, color=MUTED, ha="center")
         return
     start, stop = (natural(float(end)) if math.isfinite(end) else float(end) for end in contrast.interval)

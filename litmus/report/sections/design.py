@@ -100,10 +100,9 @@ def arms(evidence: Evidence) -> Table:
 
 def seeds(evidence: Evidence) -> Iterator[Block]:
     """Which seeds, whether arms share them, and what they reach."""
-    study = evidence.study
     found = sorted({trial.seed for trial in evidence.results.trials})
-    asked = f"{count(len(study.seeds), 'seed')} asked for ({listing(list(study.seeds), 20)})"
-    have = "the same ones found" if found == sorted(study.seeds) else f"{len(found)} found ({listing(found, 20)})"
+    asked = f"{count(len(evidence.asked), 'seed')} asked for ({listing(list(evidence.asked), 20)})"
+    have = "the same ones found" if found == sorted(evidence.asked) else f"{len(found)} found ({listing(found, 20)})"
     paired = f"{asked}, {have}. Arms are compared seed by seed; incomplete pairs are left out and counted."
     reached = seeded(evidence.records)
     if reached:

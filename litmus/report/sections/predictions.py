@@ -24,7 +24,8 @@ def section(evidence: Evidence) -> Section | None:
     blocks: list[Block] = [
         Text(
             "A gain is oriented so that positive is the predicted direction. Each side is tested at 2.5 %; the primary "
-            "stands alone, all others are corrected together by Holm (adjusted p of the side to which the data lean)."
+            "stands alone, all others are corrected together by Holm (adjusted p of the side to which the data lean). "
+            + evidence.judgement.looks.note
         ),
         summary(verdicts),
         *([Gallery(pictures)] if pictures else []),
@@ -38,13 +39,14 @@ def summary(verdicts: list[Verdict]) -> Table:
     rows = [
         [
             f"{verdict.id} (primary)" if verdict.primary else verdict.id,
-            *(verdict.kind, verdict.quantity or "—", verdict.verdict, str(verdict.n), str(verdict.left_out)),
+            *(verdict.kind, verdict.quantity or "—", verdict.verdict, verdict.direction or "—"),
+            *(str(verdict.n), str(verdict.left_out)),
             *(probability(verdict.p_confirm), probability(verdict.p_reject), probability(verdict.adjusted)),
             plain(verdict.seeds_needed) if verdict.seeds_needed is not None else "—",
         ]
         for verdict in verdicts
     ]
-    columns = ["prediction", "kind", "quantity", "verdict", "n", "left out"]
+    columns = ["prediction", "kind", "quantity", "verdict", "direction", "n", "left out"]
     columns += ["p to confirm", "p to reject", "adjusted p", "seeds needed"]
     return Table("Verdicts", columns, rows)
 

@@ -82,7 +82,7 @@ def seeds(evidence: Evidence) -> Iterator[str]:
         if verdict.verdict == "inconclusive" and verdict.seeds_needed is None
     ]
     if hopeless:
-        yield f"No number of seeds helps {listing(hopeless)}: see the reason in the verdict box."
+        yield f"For {listing(hopeless)} no number of seeds can be named: see the reason in the verdict box."
 
 
 def why(evidence: Evidence) -> Slot:

@@ -38,9 +38,9 @@ def section(evidence: Evidence) -> Section:
 def trials(evidence: Evidence) -> str:
     """How many of how many."""
     done = sum(bool(t.values) and (t.arm, t.seed) not in evidence.errors for t in evidence.results.trials)
-    wanted = len(evidence.study.arms) * len(evidence.study.seeds)
+    wanted = len(evidence.study.arms) * len(evidence.asked)
     tuning = f", and {count(len(evidence.tuning), 'tuning trial')}" if evidence.tuning else ""
-    grid = f"{count(len(evidence.study.arms), 'arm')} × {count(len(evidence.study.seeds), 'seed')}"
+    grid = f"{count(len(evidence.study.arms), 'arm')} × {count(len(evidence.asked), 'seed')}"
     return f"{done} with results of {wanted} asked for ({grid}){tuning}"
 
 

@@ -42,7 +42,12 @@ def opposite(evidence: Evidence) -> Iterator[str]:
     for verdict in evidence.judgement.verdicts.values():
         for leaf in verdict.contrasts if verdict.kind not in ("all_of", "equivalent", "bound", "best") else ():
             contrast = leaf.contrast
-            if contrast.oriented and contrast.decidable and not contrast.forced and float(contrast.interval[1]) < 0:
+            if (
+                contrast.oriented
+                and contrast.decidable
+                and not contrast.by_failures
+                and float(contrast.interval[1]) < 0
+            ):
                 what = f"{contrast.subject} {contrast.reference}".strip()
                 label = contrast.quantity.label
                 yield f"{verdict.id}: the opposite of the prediction: {what}, {label} {changed(contrast)}."

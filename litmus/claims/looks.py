@@ -1,0 +1,123 @@
+"""Looking at a study while it grows: which seeds each look sees, and what looking more than once costs.
+
+A study may be judged at 5, 10, 20 and 40 seeds. At each look the p of a rule over one contrast, and of each of its
+sides, is the smallest that any planned look so far has given, divided by 0.268: a constant found by simulation for
+these looks and no others (scripts/simulate.py repeats it), as Pocock's boundaries are (Biometrika 64, 1977).
+Conjunctions, Bonferroni and Holm take it as it is. A plan of one fixed number of seeds is judged once, without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from litmus.words import count
+
+LOOKS = (5, 10, 20, 40)
+FACTOR = 0.268
+# So few seeds decide nothing, and to have seen them is no look.
+FEWEST_SEEDS = 3
+
+
+def sequential(p_values: Sequence[Any]) -> Any:
+    """p over the looks so far: their smallest over 0.268, at most 1."""
+    return np.minimum(1.0, np.min(np.stack([np.asarray(p, dtype=float) for p in p_values]), axis=0) / FACTOR)
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """What `study.seeds` asks for: these seeds at once, or (`until`) look by look until every prediction is decided."""
+
+    listed: tuple[int, ...]
+    until: bool = False
+
+    @property
+    def steps(self) -> tuple[tuple[int, ...], ...]:
+        """The seeds after which a verdict is due: all of them, or those of each planned look."""
+        return tuple(self.listed[:n] for n in LOOKS if n <= len(self.listed)) if self.until else (self.listed,)
+
+
+@dataclass(frozen=True)
+class Look:
+    """A verdict that was shown: of which seeds, what it said, and whether under the correction."""
+
+    seeds: frozenset[int]
+    verdicts: Mapping[str, str] = field(default_factory=dict)
+    corrected: bool = False
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The looks that a judgement rests on, each with its seeds and those of the looks before it.
+
+    Attributes:
+        looks: the seeds of each planned look that was reached; of a fixed plan, all that there are.
+        corrected: whether p counts every look so far.
+        there: seeds that there are, those after the last look included.
+        shown: what earlier verdicts said, by prediction, oldest first: (seeds, verdict).
+    """
+
+    looks: tuple[tuple[int, ...], ...]
+    corrected: bool = False
+    there: int = 0
+    shown: Mapping[str, tuple[tuple[int, str], ...]] = field(default_factory=dict)
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Those of the last look; none before the first."""
+        return self.looks[-1] if self.looks else ()
+
+    @property
+    def note(self) -> str:
+        """What to know of how often the verdicts were looked for."""
+        planned = ", ".join(map(str, LOOKS))
+        if not self.corrected:
+            return (
+                f"Judged once, at {count(self.there, 'seed')}, without a correction for looking again; with more seeds "
+                f"all looks count, this one included (study.seeds: {{until: decided}} plans them at {planned})."
+            )
+        told = f"Judged at the planned looks ({planned} seeds) up to {len(self.seeds)}, p divided by {FACTOR}"
+        if not self.looks:
+            return f"No planned look yet: {count(self.there, 'seed')}, and the first look is at {LOOKS[0]}."
+        later = count(self.there - len(self.seeds), "seed")
+        return f"{told}{f'; {later} after it do not count yet, {self.next()}' if self.there > len(self.seeds) else ''}."
+
+    def next(self) -> str:
+        """When the next look comes."""
+        later = [n for n in LOOKS if n > self.there]
+        return f"the next planned look is at {later[0]} seeds" if later else "no further look is planned"
+
+
+def schedule(seeds: Seeds, there: Sequence[int], present: Iterable[int], looked: Sequence[Look] = ()) -> Schedule:
+    """The looks at what there is.
+
+    Args:
+        seeds: what the study asks for.
+        there: the seeds whose trials have all ended, in the plan's order.
+        present: every seed of which there is a value.
+        looked: the verdicts that were shown before.
+    """
+    current = frozenset(present)
+    looked = [look for look in looked if len(look.seeds) >= FEWEST_SEEDS]
+    corrected = seeds.until or any(look.corrected or look.seeds != current for look in looked)
+    if not corrected:
+        return Schedule((tuple(sorted(current)),), there=len(current))
+    most = len(seeds.listed) if seeds.until else LOOKS[-1]
+    shown: dict[str, tuple[tuple[int, str], ...]] = {}
+    for look in sorted(looked, key=lambda look: len(look.seeds)):
+        for name, verdict in look.verdicts.items():
+            shown[name] = (*shown.get(name, ()), (len(look.seeds), verdict))
+    reached = tuple(tuple(there[:n]) for n in LOOKS if n <= min(most, len(there)))
+    return Schedule(reached, corrected=True, there=len(there), shown=shown)
+
+
+def merged(looked: Iterable[Look]) -> list[Look]:
+    """Each look once, as it was last shown, the smaller first: what several machines recorded, together.
+
+    A look that was shown without the correction, and again with it, stays both: what was shown may be withdrawn.
+    """
+    found = {(look.seeds, look.corrected): look for look in looked}
+    return sorted(found.values(), key=lambda look: (len(look.seeds), sorted(look.seeds), look.corrected))

@@ -1,0 +1,67 @@
+"""looks.json: of which seeds a study's directory has shown verdicts, and what they said.
+
+Directories of several machines are brought together by copying the others' files beside it, as looks-OTHER.json: all
+are read as one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from litmus.atomic import write_json
+from litmus.claims.judgement import Judgement
+from litmus.claims.looks import FEWEST_SEEDS, Look, merged
+from litmus.legible import read_json
+
+FILE = "looks.json"
+
+
+def read_looks(*directories: Path) -> list[Look]:
+    """Every look that the directories' files record.
+
+    Raises:
+        ValueError: for a file that is damaged: without it, looks would go uncounted.
+    """
+    paths = [path for directory in dict.fromkeys(directories) for path in sorted(directory.glob("looks*.json"))]
+    return merged(look for path in paths for look in _read(path))
+
+
+def record_look(directory: Path, judgement: Judgement) -> None:
+    """Notes that the verdicts of the seeds looked at are shown; called before they are."""
+    looks = judgement.looks
+    if len(looks.seeds) < FEWEST_SEEDS:
+        return
+    words = {name: verdict.verdict for name, verdict in judgement.verdicts.items()}
+    before = read_looks(directory)
+    now = merged([*before, Look(frozenset(looks.seeds), words, looks.corrected)])
+    if now != before or not (directory / FILE).is_file():
+        write_json(directory / FILE, {"looks": [_written(look) for look in now]})
+
+
+def _written(look: Look) -> dict[str, Any]:
+    return {"seeds": sorted(look.seeds), "corrected": look.corrected, "verdicts": dict(look.verdicts)}
+
+
+def _read(path: Path) -> list[Look]:
+    try:
+        found = read_json(path)
+    except (OSError, ValueError):
+        found = None
+    entries = found.get("looks") if isinstance(found, dict) else None
+    if not isinstance(entries, list) or not all(_sound(entry) for entry in entries):
+        raise ValueError(
+            f"{path}: expected the looks at this study, as in {{looks: [{{seeds: [0, 1, 2]}}]}}, found none; take it "
+            "from where it was copied, or run the study in another directory"
+        )
+    return [
+        Look(frozenset(entry["seeds"]), dict(entry.get("verdicts") or {}), bool(entry.get("corrected")))
+        for entry in entries
+    ]
+
+
+def _sound(entry: Any) -> bool:
+    seeds = entry.get("seeds") if isinstance(entry, Mapping) else None
+    words = entry.get("verdicts") or {} if isinstance(entry, Mapping) else None
+    return isinstance(seeds, list) and all(isinstance(seed, int) for seed in seeds) and isinstance(words, Mapping)

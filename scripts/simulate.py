@@ -1,0 +1,279 @@
+"""How often verdicts are wrong, at the edge of what each claims: the table of docs/verdicts.md.
+
+python scripts/simulate.py [--simulations 20000]
+
+Every kind of prediction is judged, by the engine's own rules, on arms whose means lie exactly where its claim begins to
+be false (then it must not be confirmed) and where it begins to be true (then it must not be rejected).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import textwrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import numpy as np
+
+from litmus.claims.claims import Claim
+from litmus.claims.contrast import Contrast
+from litmus.claims.failures import count_failures
+from litmus.claims.leaf import LEVEL
+from litmus.claims.looks import LOOKS
+from litmus.claims.measured import test_of
+from litmus.claims.prediction import Prediction
+from litmus.claims.quantity import Quantity
+from litmus.claims.study import Study, read_study
+
+SESOI = 0.5
+X1, X2, X4 = {"x": 1}, {"x": 2}, {"x": 4}
+CROSS = {"a": [0, 1], "b": [0, 1]}  # cells in order: neither, b, a, both
+COMPARE = {"kind": "compare", "better": X1, "than": [X2, X4]}
+BOUND = {"kind": "bound", "arm": X1, "low": -1, "high": 1}
+ROWS = 80  # of a test set whose accuracy is a binomial share
+FIXED = (3, 5, 10, 20)
+FAILING = ("compare", "compare each", "order", "best", "equivalent")
+Edge = tuple[str, dict[str, Any], dict[str, Any] | None, Sequence[float], Sequence[float]]
+
+
+def shape(form: str, **more: Any) -> dict[str, Any]:
+    """A prediction of a shape over x."""
+    return {"kind": "shape", "factor": "x", "form": form, **more}
+
+
+def edges(far: float = 9.0) -> list[Edge]:
+    """(name, prediction, factors, means at the edge of "false", at the edge of "true"), in SDs of one run.
+
+    Args:
+        far: a distance that leaves no doubt.
+    """
+    return [
+        ("compare", {"kind": "compare", "better": X1, "than": X2}, None, (0, 0, 0), (SESOI, 0, 0)),
+        ("compare each", COMPARE, None, (0, 0, -far), (SESOI, 0, 0)),
+        ("compare by", {**COMPARE, "by": 2}, None, (2, 0, -far), (2, 0, 0)),
+        ("not worse", {"kind": "compare", "better": X1, "than": X2, "by": -1}, None, (-1, 0, 0), (-1, 0, 0)),
+        ("order", {"kind": "order", "arms": [X1, X2, X4]}, None, (far, 0, 0), (2 * SESOI, SESOI, 0)),
+        ("order ties", {"kind": "order", "arms": [X1, X2, X4], "ties": True}, None, (far, -SESOI, 0), (far, 0, SESOI)),
+        ("best", {"kind": "best", "arms": X1}, None, (0, 0, -far), (0, 0, 0)),
+        ("best of set", {"kind": "best", "arms": [X1, X2]}, None, (0, 0, 0), (0, 0, 0)),
+        ("equivalent", {"kind": "equivalent", "arms": [X1, X2]}, None, (SESOI, 0, 0), (SESOI, 0, 0)),
+        ("equivalent 3", {"kind": "equivalent", "arms": [X1, X2, X4], "within": 4}, None, (4, 0, 2), (4, 0, 2)),
+        ("synergy", {"kind": "interaction", "form": "synergy"}, CROSS, (0, 1, 1, 2), (0, 0, 0, SESOI)),
+        ("redundancy", {"kind": "interaction", "form": "redundancy"}, CROSS, (0, 1, 1, 2), (0, 1, 1, 2 - SESOI)),
+        ("no interaction", {"kind": "interaction", "form": "none"}, CROSS, (0, 0, 0, SESOI), (0, 0, 0, SESOI)),
+        ("bound", BOUND, None, (1, 0, 0), (1, 0, 0)),
+        ("bound below", {"kind": "bound", "arm": X1, "high": 1}, None, (1, 0, 0), (1, 0, 0)),
+        ("gain in bounds", {**BOUND, "relative_to": X2}, None, (1, 0, 0), (-1, 0, 0)),
+        ("rising", shape("rising"), None, (0, 0, 0), (0, 0, SESOI)),
+        ("rising, a fall", shape("rising"), None, (0, far, far - SESOI), (0, far, far - SESOI)),
+        ("falling", shape("falling"), None, (0, 0, 0), (SESOI, 0, 0)),
+        ("saturating", shape("saturating", at=2), None, (0, far, far + SESOI), (0, SESOI, 0)),
+        ("diminishing", shape("diminishing", axis="log2"), None, (0, far, 2 * far), (0, SESOI, SESOI)),
+        ("peak", shape("peak"), None, (0, 0, -far), (0, SESOI, 0)),
+    ]
+
+
+def study_of(prediction: Mapping[str, Any], levels: Any = (1, 2, 4), sesoi: float = SESOI, **more: Any) -> Study:
+    """One prediction about a score (more is better) over the levels of x, or over other factors."""
+    factors = more.pop("factors", None) or {"x": list(levels)}
+    quantity = more.pop("quantity", {"metric": "score", "sesoi": sesoi})
+    predictions = {"it": {"quantity": "score", **prediction}, **more}
+    node = {"question": "Does it hold?", "factors": factors, "quantities": {"score": quantity}}
+    return read_study({**node, "predictions": predictions})
+
+
+class Simulated:
+    """Makes contrasts of simulated scores (a ContrastMaker): arm → (seeds, simulations); what is not finite failed.
+
+    Args:
+        looks: so many seeds at each planned look so far; by default one look at all.
+    """
+
+    def __init__(self, scores: Mapping[str, Any], looks: Sequence[int] = ()) -> None:
+        self.scores, self.looks = scores, looks
+
+    def __call__(
+        self,
+        quantity: Quantity,
+        weights: Mapping[str, float],
+        subject: str = "",
+        reference: str = "",
+        oriented: bool = True,
+        rivals: bool = True,
+    ) -> Contrast:
+        """The contrast at the last look, with those before it."""
+        weights = {arm: weight for arm, weight in weights.items() if weight}
+        sign = quantity.sign if oriented else 1
+        values = sum(sign * weight * self.scores[arm] for arm, weight in weights.items())
+        broken = {arm: ~np.isfinite(self.scores[arm]) for arm in weights}
+        few = {arm: {0: 0.0} for arm in weights}  # tells the test of zeros and ones
+        told = Contrast(quantity, weights, values, subject, reference, oriented, test=test_of(quantity, weights, few))
+
+        def at(n: int) -> Contrast:
+            failed = {arm: own[:n] for arm, own in broken.items()}
+            failures = count_failures(failed, weights, quantity.sign < 0 and not oriented, rivals)
+            return replace(told, values=values[:n], failures=failures)
+
+        if not self.looks:
+            return at(len(values))
+        *earlier, last = map(at, self.looks)
+        return replace(last, earlier=tuple(earlier), corrected=True)
+
+
+def decisions(prediction: Prediction, study: Study, scores: Mapping[str, Any], looks: bool) -> tuple[Any, Any]:
+    """Which simulations end confirmed and which rejected; the first decision at a planned look is final."""
+    n = len(next(iter(scores.values())))
+    steps: list[Sequence[int]] = [LOOKS[: k + 1] for k in range(len(LOOKS)) if LOOKS[k] <= n] if looks else [()]
+    confirmed = rejected = np.zeros(next(iter(scores.values())).shape[1], dtype=bool)
+    for step in steps:
+        claim: Claim = prediction.test(study, Simulated(scores, step))
+        now, open_ = claim.confirms(), ~(confirmed | rejected)
+        confirmed, rejected = confirmed | (open_ & now), rejected | (open_ & ~now & claim.rejects())
+    return confirmed, rejected
+
+
+Noise = Callable[[Any, Sequence[float], tuple[int, int]], Any]
+
+
+def normal(generator: Any, means: Sequence[float], size: tuple[int, int]) -> Any:
+    """Means plus normal noise."""
+    return np.asarray(means, dtype=float)[:, None, None] + generator.normal(size=(len(means), *size))
+
+
+def heavy(generator: Any, means: Sequence[float], size: tuple[int, int]) -> Any:
+    """Means plus t noise with three degrees of freedom, of SD 1."""
+    return np.asarray(means, dtype=float)[:, None, None] + generator.standard_t(3, (len(means), *size)) / np.sqrt(3)
+
+
+def binomial(generator: Any, means: Sequence[float], size: tuple[int, int]) -> Any:
+    """Accuracies over 80 rows, in SDs around one half: they tie."""
+    unit = 0.5 / np.sqrt(ROWS)
+    hits = generator.binomial(ROWS, 0.5 + unit * np.asarray(means, dtype=float)[:, None, None], (len(means), *size))
+    return (hits / ROWS - 0.5) / unit
+
+
+NOISES: dict[str, tuple[Noise, float]] = {"normal": (normal, 9.0), "t₃": (heavy, 9.0), "80 rows": (binomial, 4.0)}
+
+
+def rates(
+    edge: Edge, noise: Noise, n: int, simulations: int, looks: bool = False, seed: int = 7, fails: float = 0.0
+) -> tuple[float, float]:
+    """(false confirmations, false rejections) of an edge; `fails` is the chance of each run to diverge."""
+    _, prediction, factors, null, truth = edge
+    study = study_of(prediction, factors=factors)
+    generator = np.random.default_rng(seed)
+    found = []
+    for means, side in ((null, 0), (truth, 1)):
+        drawn = noise(generator, means, (n, simulations))
+        drawn = np.where(generator.random(drawn.shape) < fails, np.nan, drawn)
+        scores = dict(zip(study.arms, drawn, strict=True))
+        found.append(float(np.mean(decisions(study.predictions["it"], study, scores, looks)[side])))
+    return found[0], found[1]
+
+
+def counted(at: Any, n: int, simulations: int, looks: bool, share: float) -> tuple[float, float]:
+    """The same of what is no mean: two equal arms' times to a threshold, or the share of runs that diverge."""
+    generator = np.random.default_rng(7)
+    if at == "time_to":
+        quantity = {"metric": "val/loss", "at": {"time_to": 0.5, "unit": "epoch"}}
+        study = study_of({"kind": "compare", "better": X1, "than": X2}, quantity=quantity)
+        drawn = np.minimum(generator.geometric(share, (3, n, simulations)), 20).astype(float)  # whole epochs of 20
+    else:
+        study = study_of({"kind": "bound", "arm": X1, "low": share}, quantity={"metric": "diverged"})
+        drawn = (generator.random((3, n, simulations)) < share).astype(float)
+    scores = dict(zip(study.arms, drawn, strict=True))
+    confirmed, rejected = decisions(study.predictions["it"], study, scores, looks)
+    return float(np.mean(confirmed)), float(np.mean(rejected))
+
+
+def family(simulations: int, looks: bool) -> float:
+    """How often any of eight equal arms is called better than their shared control, corrected by Holm."""
+    arms = list(range(9))
+    claims = {f"c{arm}": {"kind": "compare", "better": {"x": arm}, "than": {"x": 0}} for arm in arms[1:]}
+    each = {name: {**claim, "quantity": "score"} for name, claim in claims.items()}
+    study = study_of(claims["c1"], levels=arms, sesoi=1e-9, **each)
+    scores = dict(zip(study.arms, normal(np.random.default_rng(7), [0.0] * 9, (40, simulations)), strict=True))
+    smallest = np.ones(simulations)
+    for name in each:
+        claim = study.predictions[name].test(study, Simulated(scores, LOOKS if looks else ()))
+        smallest = np.minimum(smallest, claim.p_confirm)
+    return float(np.mean(8 * smallest < LEVEL))
+
+
+def topped_up(simulations: int, factor_later: bool) -> float:
+    """Two equal arms, judged at five seeds, and at more only as long as nothing is decided."""
+    study = study_of({"kind": "compare", "better": X1, "than": X2}, sesoi=1e-9)
+    scores = dict(zip(study.arms, normal(np.random.default_rng(7), [0.0] * 3, (40, simulations)), strict=True))
+    found = np.zeros(simulations, dtype=bool)
+    for k, n in enumerate(LOOKS):
+        part = {arm: own[:n] for arm, own in scores.items()}
+        looks = LOOKS[: k + 1] if factor_later and k else ()
+        found |= study.predictions["it"].test(study, Simulated(part, looks)).confirms()
+    return float(np.mean(found))
+
+
+def skewed(generator: Any, means: Sequence[float], size: tuple[int, int]) -> Any:
+    """One arm with lognormal noise of SD 1, a long tail of bad runs; the others normal."""
+    drawn = normal(generator, means, size)
+    tail = generator.lognormal(0, 1, size)
+    drawn[0] = means[0] - (tail - np.exp(0.5)) / np.sqrt((np.e - 1) * np.e)
+    return drawn
+
+
+def table(simulations: int) -> Iterator[str]:
+    """The lines of the table, in Markdown."""
+    yield "| prediction | noise | " + " | ".join(f"n = {n}" for n in FIXED) + " | looks at 5, 10, 20, 40 |"
+    yield "|---|---|" + "---|" * (len(FIXED) + 1)
+
+    def row(name: str, noise: str, one: Callable[..., tuple[float, float]]) -> str:
+        found = [one(n=n, looks=False) for n in FIXED] + [one(n=LOOKS[-1], looks=True)]
+        return f"| {name} | {noise} | " + " | ".join(f"{100 * a:.1f} / {100 * b:.1f}" for a, b in found) + " |"
+
+    judged = partial(rates, simulations=simulations)
+    for noise, (draw, far) in NOISES.items():
+        for edge in edges(far):
+            yield row(edge[0], noise, partial(judged, edge, draw))
+    for fails in (0.3, 0.5):
+        for edge in (one for one in edges() if one[0] in FAILING):
+            yield row(edge[0], f"{fails:.0%} of runs diverge", partial(judged, edge, normal, fails=fails))
+    for share in (0.2, 0.5):
+        one = partial(counted, "time_to", simulations=simulations, share=share)
+        yield row("time to", f"epochs, {share:.0%} arrive in each", one)
+    for share in (0.1, 0.5):
+        one = partial(counted, None, simulations=simulations, share=share)
+        yield row("share of runs", f"{share:.0%} diverge", one)
+    yield row("compare", "one arm skewed", partial(judged, edges()[0], skewed))
+
+
+def beside(simulations: int) -> str:
+    """What the table has no columns for."""
+    holm = [100 * family(simulations, looks) for looks in (False, True)]
+    added = [100 * topped_up(simulations, later) for later in (False, True)]
+    planned = 100 * rates(edges()[0], normal, LOOKS[-1], simulations, looks=True)[0]
+    return (
+        "Any of eight equal arms is called better than a shared control (Holm) in "
+        f"{holm[0]:.1f} % at one look of 40 seeds, in {holm[1]:.1f} % at the four looks. Who plans five seeds and adds "
+        f"more only while nothing is decided calls one of two equal arms better in {added[0]:.1f} % without a "
+        f"correction, in {added[1]:.1f} % with that of the later looks, in {planned:.1f} % with `until: decided`, "
+        "which corrects the first look too."
+    )
+
+
+def main() -> None:
+    """Prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--simulations", type=int, default=20_000, help="tables for each cell")
+    simulations = parser.parse_args().simulations
+    for line in table(simulations):
+        print(line, flush=True)
+    print(f"\n{textwrap.fill(beside(simulations), 120)}")
+
+
+if __name__ == "__main__":
+    main()

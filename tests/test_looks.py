@@ -1,0 +1,306 @@
+"""Looks at a growing study: none goes uncounted, the first decision stays, and every door counts alike."""
+
+import csv
+import json
+import math
+
+import numpy as np
+import pytest
+import yaml
+
+from litmus.claims.judgement import judge
+from litmus.claims.looks import FACTOR, LOOKS, Look, Seeds, merged, schedule, sequential
+from litmus.claims.results import Results, Trial
+from litmus.claims.results_table import results_from_rows
+from litmus.claims.statistics import summarize
+from litmus.claims.study import read_study
+from litmus.claims.study_file import read_study_file
+from litmus.records.looks_file import read_looks, record_look
+from litmus.report.study_directory import read_study_directory
+from litmus.trial.command_line import answer
+from scripts.report import main as report
+
+UNTIL = {"until": "decided", "most": 40}
+# p = 0.007 after five seeds: enough for one look, not for the first of several.
+BORDER = [0.2, 1.6, 0.9, 1.2, 0.4, 0.1, -0.8, 0.5, -0.4, 0.2]
+
+
+def node(seeds=5, **predictions):
+    """A study of two arms; by default one prediction, that a is better."""
+    return {
+        "question": "Is a better?",
+        "arms": {"a": {"x": 1}, "b": {"x": 2}, "c": {"x": 3}},
+        "seeds": seeds,
+        "quantities": {"score": {"metric": "score", "sesoi": 0.1}},
+        "predictions": predictions or {"it": {"kind": "compare", "better": "a", "than": "b"}},
+    }
+
+
+def rows(gains, first=0):
+    """Trials of a that are better than those of b by these gains, in the order of their seeds."""
+    noise = np.random.default_rng(1).normal(size=1000)
+    made = []
+    for seed, gain in enumerate(gains, start=first):
+        for arm, score in (("a", noise[seed] + gain), ("b", noise[seed]), ("c", noise[seed] - 0.01 * seed**1.5)):
+            made.append({"arm": arm, "seed": seed, "score": score})
+    return made
+
+
+def judged(seeds, gains, looked=(), **predictions):
+    study = read_study(node(seeds, **predictions))
+    return judge(study, results_from_rows(study, rows(gains)), looked=looked)
+
+
+def draws(n, mean=1.0, sd=1.0, seed=0):
+    return np.random.default_rng(seed).normal(mean, sd, n)
+
+
+def test_p_is_the_smallest_of_the_looks_over_the_factor():
+    gains = draws(22)
+    found = judged(UNTIL, gains).verdicts["it"]
+    looks = [float(summarize(gains[:n]).p_above(0)) for n in (5, 10, 20)]
+    assert found.look in (5, 10, 20)
+    so_far = looks[: 1 + [5, 10, 20].index(found.look)]
+    assert found.p_confirm == pytest.approx(min(1, min(so_far) / FACTOR))
+    assert float(sequential([0.3, 0.2])) == pytest.approx(0.2 / 0.268)
+    assert float(sequential([0.3])) == 1
+
+
+def test_the_interval_is_that_of_the_corrected_level():
+    gains = draws(5)
+    found = judged(UNTIL, gains).verdicts["it"]
+    assert (found.low, found.high) == pytest.approx(summarize(gains).interval(0.05 * 0.268))
+    assert pytest.approx(0.9866) == 1 - 0.05 * 0.268
+    alone = judged(5, gains).verdicts["it"]
+    assert (alone.low, alone.high) == pytest.approx(summarize(gains).interval())
+
+
+def test_between_the_looks_the_verdict_stays_the_last_looks():
+    gains = draws(19, mean=0.4)
+    at_ten = judged(UNTIL, gains[:10]).verdicts["it"]
+    for n in (11, 15, 19):
+        found = judged(UNTIL, gains[:n])
+        assert found.verdicts["it"].row() == at_ten.row()
+        assert len(found.looks.seeds) == 10
+    early = judged(UNTIL, gains[:4])
+    assert early.verdicts["it"].verdict == "inconclusive"
+    assert "the next planned look is at 5 seeds" in early.verdicts["it"].reason
+    assert early.verdicts["it"].open
+
+
+def test_the_first_decision_is_final():
+    clear = 2 + 0.1 * draws(5, 0)
+    turned = np.concatenate([clear, -5 + draws(35)])
+    before, after = judged(UNTIL, clear).verdicts["it"], judged(UNTIL, turned).verdicts["it"]
+    assert (before.verdict, after.verdict) == ("confirmed", "confirmed")
+    assert (after.frozen_at, after.n, after.mean) == (5, 5, before.mean)
+
+
+def test_holm_and_conjunctions_take_the_sequential_p():
+    claims = {f"c{i}": {"kind": "compare", "better": "a", "than": "b"} for i in range(4)}
+    claims["both"] = {"kind": "all_of", "of": ["c0", "c1"]}
+    gains = draws(10, mean=0.8)
+    found = judged(UNTIL, gains, **claims).verdicts
+    one = min(float(summarize(gains[:n]).p_above(0)) for n in (5, 10)) / FACTOR
+    assert found["c0"].p_confirm == found["both"].p_confirm == pytest.approx(one)
+    assert found["c0"].adjusted == pytest.approx(min(1, 5 * one))
+
+
+def test_a_failed_pair_reduces_n_and_not_the_look():
+    study = read_study(node(UNTIL))
+    table = rows(2 + 0.1 * draws(5, 0))
+    table[0]["score"] = math.nan
+    found = judge(study, results_from_rows(study, table)).verdicts["it"]
+    assert (found.verdict, found.n, found.look) == ("confirmed", 4, 5)
+
+
+def test_a_fixed_plan_is_judged_once_and_a_plan_topped_up_at_all_looks():
+    gains = np.array(BORDER)
+    first = judged(5, gains[:5])
+    assert first.verdicts["it"].verdict == "confirmed"
+    assert float(summarize(gains[:5]).p_above(0)) > 0.025 * FACTOR  # not enough, had it been known that more would come
+    shown = Look(frozenset(range(5)), {"it": "confirmed"})
+    assert judged(5, gains[:5], [shown]).looks.corrected is False
+    for n in (6, 10):
+        later = judged(n, gains[:n], [shown])
+        assert later.looks.corrected
+        expected = [float(summarize(gains[:k]).p_above(0)) for k in (5, 10) if k <= n]
+        assert later.verdicts["it"].p_confirm == pytest.approx(min(expected) / FACTOR)
+    held = judged(6, gains[:6], [shown])
+    assert held.verdicts["it"].verdict == "inconclusive"
+    assert held.verdicts["it"].withdrawn == "confirmed at 5 seeds"
+    assert "withdrawn" in [finding.code for finding in held.lint]
+
+
+@pytest.mark.parametrize(
+    ("plan", "there", "looked", "corrected", "reached"),
+    [
+        (Seeds((0, 1, 2)), 3, [], False, [3]),
+        (Seeds(tuple(range(5))), 5, [(5, False)], False, [5]),
+        (Seeds(tuple(range(7))), 7, [(5, False)], True, [5]),
+        (Seeds(tuple(range(20))), 20, [(3, False)], True, [5, 10, 20]),
+        (Seeds(tuple(range(20))), 20, [(2, False)], False, [20]),  # two seeds decide nothing
+        (Seeds(tuple(range(5))), 5, [(10, False)], True, [5]),  # cut down after ten were seen
+        (Seeds(tuple(range(5))), 5, [(5, True)], True, [5]),  # was planned look by look
+        (Seeds(tuple(range(64))), 64, [(40, False)], True, [5, 10, 20, 40]),
+        (Seeds(tuple(range(20)), until=True), 40, [], True, [5, 10, 20]),
+        (Seeds(tuple(range(40)), until=True), 3, [], True, []),
+    ],
+)
+def test_which_looks_count(plan, there, looked, corrected, reached):
+    looked = [Look(frozenset(range(n)), corrected=known) for n, known in looked]
+    found = schedule(plan, tuple(range(there)), range(there), looked)
+    assert found.corrected is corrected
+    assert [len(seeds) for seeds in found.looks] == reached
+
+
+def test_other_seeds_of_another_machine_are_another_look():
+    looked = [Look(frozenset(range(5, 10)))]
+    assert schedule(Seeds(tuple(range(5))), range(5), range(5), looked).corrected
+
+
+def test_looks_are_merged_each_once():
+    seeds = frozenset({0, 1, 2})
+    alone, later, again = Look(seeds, {"it": "x"}), Look(frozenset(range(5)), {"it": "y"}), Look(seeds, {"it": "z"})
+    counted = Look(seeds, {"it": "w"}, corrected=True)
+    assert merged([later, alone, counted, again]) == [again, counted, later]
+
+
+@pytest.mark.parametrize(
+    ("seeds", "said"),
+    [
+        ({"until": "done"}, "study.seeds.until must be one of decided"),
+        ({"until": "decided", "most": 30}, "study.seeds.most must be one of the planned looks, 5, 10, 20, 40, got 30"),
+        ({"until": "decided", "most": True}, "got True"),
+        ({"until": "decided", "most": 5.0}, "got 5.0"),
+        ({"most": 40}, "study.seeds lacks the key 'until'"),
+        ({"until": "decided", "least": 5}, "study.seeds has the unknown key 'least'"),
+        ("until decided", "{until: decided, most: 40}"),
+    ],
+)
+def test_plans_that_are_none_are_refused(seeds, said):
+    with pytest.raises(ValueError, match=r"study\.seeds") as caught:
+        read_study(node(seeds))
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_until_decided_asks_for_forty_seeds_by_default():
+    study = read_study(node({"until": "decided"}))
+    assert (study.until, study.seeds) == (True, tuple(range(40)))
+    assert [len(step) for step in study.plan.steps] == list(LOOKS)
+    assert read_study(node([4, 2])).plan.steps == ((4, 2),)
+
+
+# --- doors
+
+
+def written(folder, seeds, gains, name="runs.csv"):
+    """study.yaml and a table in a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "study.yaml").write_text(yaml.safe_dump({"study": node(seeds)}))
+    with (folder / name).open("w", newline="") as file:
+        table = csv.DictWriter(file, ["arm", "seed", "score"])
+        table.writeheader()
+        table.writerows(rows(gains))
+    return folder / "study.yaml", folder / name
+
+
+def told(folder, seeds, gains, capsys):
+    """verdicts.json and the terminal's last words of a bare table."""
+    report([str(path) for path in (*written(folder, seeds, gains), "-o", folder / "out")])
+    return json.loads((folder / "out" / "verdicts.json").read_text()), " ".join(capsys.readouterr().out.split())
+
+
+def test_a_bare_table_is_judged_at_the_planned_looks_or_once_and_says_so(tmp_path, capsys):
+    gains = np.concatenate([2 + 0.1 * draws(5, 0), -5 + draws(17)])
+    found, said = told(tmp_path / "until", UNTIL, gains, capsys)
+    assert found["it"]["verdict"] == "confirmed"
+    assert (found["it"]["look"], found["it"]["frozen_at"], found["it"]["n"]) == (5, 5, 5)
+    assert "Judged at the planned looks (5, 10, 20, 40 seeds) up to 20" in said
+    once, said = told(tmp_path / "once", 5, gains, capsys)
+    assert (once["it"]["n"], once["it"]["frozen_at"]) == (22, None)
+    assert "Judged once, at 22 seeds" in said
+    assert "Judged once, at 22 seeds" in (tmp_path / "once" / "out" / "report.md").read_text()
+
+
+def test_a_table_that_lacks_an_arms_seeds_is_not_looked_at_there(tmp_path):
+    study = read_study(node(UNTIL))
+    part = [row for row in rows(draws(10)) if row["arm"] != "c" or row["seed"] < 5]
+    assert len(judge(study, results_from_rows(study, part)).looks.seeds) == 5
+
+
+def directory(folder, seeds, gains, waiting=()):
+    """A study's directory with these trials; those of the waiting seeds have not ended."""
+    written(folder, seeds, gains)
+    for row in rows(gains):
+        place = folder / "trials" / row["arm"] / f"seed={row['seed']}"
+        place.mkdir(parents=True, exist_ok=True)
+        if row["seed"] not in waiting:
+            content = {"status": "completed", "seed": row["seed"], "metrics": {"score": row["score"]}}
+            (place / "result.json").write_text(json.dumps(content))
+    return folder
+
+
+def looked_at(folder):
+    """Shows the verdicts of a directory, without the pictures."""
+    judgement = read_study_directory(folder).judgement
+    record_look(folder, judgement)
+    return judgement
+
+
+def test_a_directory_remembers_its_looks_and_counts_them(tmp_path):
+    gains = np.array(BORDER)
+    first = looked_at(directory(tmp_path, 5, gains[:5]))
+    assert first.verdicts["it"].verdict == "confirmed"
+    assert looked_at(tmp_path).looks == first.looks  # the same look again is no second one
+    assert [sorted(look.seeds) for look in read_looks(tmp_path)] == [[0, 1, 2, 3, 4]]
+    again = looked_at(directory(tmp_path, 6, gains[:6]))
+    assert again.looks.corrected
+    assert again.verdicts["it"].withdrawn
+    # nor do its tables offer a way round
+    study = read_study_file(tmp_path / "study.yaml")
+    bare = judge(study, results_from_rows(study, rows(gains[:6])), looked=read_looks(tmp_path))
+    assert bare.verdicts["it"].row() == again.verdicts["it"].row()
+    # nor does going back to five seeds
+    assert looked_at(directory(tmp_path, 5, gains[:5])).looks.corrected
+
+
+def test_a_verdict_of_a_part_is_a_look_and_of_a_planned_one_waits_for_its_seeds(tmp_path):
+    part = looked_at(directory(tmp_path / "fixed", 5, draws(5), waiting=(3, 4)))
+    assert len(part.looks.seeds) == 3
+    assert looked_at(directory(tmp_path / "fixed", 5, draws(5))).looks.corrected
+    early = looked_at(directory(tmp_path / "until", UNTIL, draws(12), waiting=(3,)))
+    assert early.looks.looks == ()
+    assert read_looks(tmp_path / "until") == []
+    assert len(looked_at(directory(tmp_path / "until", UNTIL, draws(12), waiting=(11,))).looks.seeds) == 10
+
+
+def test_looks_of_two_machines_are_read_as_one_and_a_damaged_record_is_refused(tmp_path):
+    looked_at(directory(tmp_path / "one", 5, draws(5)))
+    directory(tmp_path / "two", 10, draws(10))
+    (tmp_path / "two" / "looks-one.json").write_bytes((tmp_path / "one" / "looks.json").read_bytes())
+    assert looked_at(tmp_path / "two").looks.corrected
+    assert len(json.loads((tmp_path / "two" / "looks.json").read_text())["looks"]) == 2
+    for damage in ("", '{"looks": 3}', '{"looks": [{}]}', "[1]"):
+        (tmp_path / "two" / "looks-one.json").write_text(damage)
+        with pytest.raises(ValueError, match="expected the looks at this study") as caught:
+            read_study_directory(tmp_path / "two")
+        assert "\n" not in str(caught.value)
+
+
+def test_a_damaged_record_ends_the_command_in_one_sentence(tmp_path, capsys):
+    directory(tmp_path, 5, draws(5))
+    (tmp_path / "looks.json").write_text("half a li")
+    with pytest.raises(SystemExit) as ended:
+        answer(lambda: report([str(tmp_path)]))
+    assert ended.value.code == 1
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+
+
+def test_seeds_left_out_of_every_pair_leave_nothing_to_freeze():
+    study = read_study(node(UNTIL))
+    trials = tuple(Trial(arm, seed, {}) for arm in study.arms for seed in range(5))
+    found = judge(study, Results(trials))
+    assert found.verdicts["it"].verdict == "inconclusive"
+    assert found.settled  # no seed will help: the arms have no values
