@@ -137,6 +137,8 @@ def test_a_command_is_read_as_it_was_meant():
         "++study.seeds=3",
         "hydra/sweeper=study",
     ]
+    replaced = sweep_arguments(["-m", "study=a", "study.seeds=[3,4]"])
+    assert replaced[2:4] == ["++study.seeds=0", "++study.seeds=[3,4]"]
     assert sweep_arguments(["-m", "search=tpe", "hydra/sweeper=search"])[-1] == "hydra/sweeper=search"
     for plain in (["-m", "lr=1,2"], ["epochs=3"], ["study=null"], ["study="], ["-m", "study=null", "lr=1,2"]):
         assert sweep_arguments(plain) == plain

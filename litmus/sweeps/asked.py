@@ -18,7 +18,7 @@ from litmus.sweeps.smoke import shrunk
 from litmus.trial.identity import NOT_IN_HASH, NOT_IN_HASH_BELOW
 
 # Keys of the `study:` node that say how to run it and nothing about what it asks.
-RUNNING = {"smoke": False, "pruner": "none", "tuning_seeds": 1}
+RUNNING = {"smoke": False, "pruner": "none", "tuning_seeds": 1, "judge": True}
 # Where, by whom and with how many threads trials run.
 NO_TREATMENT = ("hydra", "study", "search", *NOT_IN_HASH)
 PRUNERS = ("none", "median", "halving")
@@ -37,6 +37,7 @@ class Asked:
     smoke: bool = False
     pruner: str = "none"
     tuning_seeds: tuple[int, ...] = (FIRST_TUNING_SEED,)
+    judge: bool = True
 
     @property
     def tuning_trials(self) -> int:
@@ -70,8 +71,9 @@ def asked_by(config: DictConfig, arguments: Sequence[str], loader: ConfigLoader)
     node = _node(config, name)
     keys(node, "study", (*KEYS, *RUNNING), ["question", "quantities"])
     running = {key: node.pop(key, default) for key, default in RUNNING.items()}
-    if not isinstance(running["smoke"], bool):
-        raise ValueError(f"study.smoke must be true or false, got {running['smoke']!r}")
+    for key in ("smoke", "judge"):
+        if not isinstance(running[key], bool):
+            raise ValueError(f"study.{key} must be true or false, got {running[key]!r}")
     node = shrunk(node) if running["smoke"] else node
     study = read_study(node)
     one_of(running["pruner"], "study.pruner", PRUNERS)
@@ -91,7 +93,7 @@ def asked_by(config: DictConfig, arguments: Sequence[str], loader: ConfigLoader)
     others = [entry for entry in typed if not entry.startswith("study=")]
     fixed = [override(knob, value) for knob, value in study.fixed.items()]
     common = (*choice, *fixed, *others)
-    return Asked(name, study, node, common, running["smoke"], running["pruner"], tuning_seeds)
+    return Asked(name, study, node, common, running["smoke"], running["pruner"], tuning_seeds, running["judge"])
 
 
 def _node(config: DictConfig, name: str) -> dict[str, Any]:

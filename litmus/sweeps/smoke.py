@@ -13,7 +13,7 @@ EVALUATION = ("++trainer.limit_val_batches=1", "++trainer.limit_test_batches=1")
 def shrunk(node: Mapping[str, Any]) -> dict[str, Any]:
     """The study with two seeds and two tuning trials (of one seed each, see `asked_by`)."""
     seeds = node.get("seeds", SEEDS)
-    few = min(SEEDS, seeds) if isinstance(seeds, int) else seeds[:SEEDS]
+    few = seeds[:SEEDS] if isinstance(seeds, list | tuple) else min(SEEDS, seeds) if isinstance(seeds, int) else SEEDS
     tuned = {name: {**entry, "trials": TUNING_TRIALS} for name, entry in (node.get("nuisance") or {}).items()}
     return {**node, "seeds": few, **({"nuisance": tuned} if tuned else {})}
 

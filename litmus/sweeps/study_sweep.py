@@ -17,7 +17,9 @@ from rich.text import Text
 from litmus.atomic import replacing, write_json
 from litmus.claims.finding import Finding
 from litmus.claims.lint import lint_design
+from litmus.claims.notation import listing
 from litmus.claims.places import trial_place
+from litmus.records.looks_file import read_looks, record_look
 from litmus.sweeps.arms import Arm, arms_of
 from litmus.sweeps.asked import Asked, asked_by
 from litmus.sweeps.board import Board
@@ -56,9 +58,11 @@ def answer_study(asked: Asked, composition: Composition, task: TaskFunction, dir
     """The study's course in its directory, which this process holds."""
     console = Console()
     arms = arms_of(asked, composition)
+    read_looks(directory)  # a damaged record is told before anything runs
     settings = {name: settings_of(arm.config) for name, arm in arms.items()}
     write_question(asked, settings, directory)
-    size = f"{count(len(arms), 'arm')} × {count(len(asked.study.seeds), 'seed')}"
+    seeds = len(asked.study.seeds)
+    size = f"{count(len(arms), 'arm')} × {f'up to {seeds} seeds' if asked.study.until else count(seeds, 'seed')}"
     size += f" + {len(arms)} × {count(asked.tuning_trials, 'tuning trial')}" if asked.study.nuisance else ""
     console.print(Text.assemble((asked.study.question, "bold"), f"\n{size} in {directory}"))
     tell(console, lint_design(asked.study, settings))
@@ -68,14 +72,36 @@ def answer_study(asked: Asked, composition: Composition, task: TaskFunction, dir
     )
     tuned = tune(asked, arms, launching)
     tell(console, [finding for one in tuned.values() for finding in one.findings])
-    jobs = jobs_of(asked, arms, tuned)
+    every = jobs_of(asked, arms, tuned)
+    steps = asked.study.plan.steps if asked.judge else (asked.study.seeds,)
+    for number, due in enumerate(steps, start=1):
+        run_trials(asked, tuned, launching, {key: job for key, job in every.items() if key[1] in due}, console)
+        if number < len(steps) and look(directory, console, len(due)):
+            break
+    if asked.judge:
+        report(directory, asked.name)
+    else:
+        console.print(Text(f"{directory} is not judged (study.judge=false)"))
+
+
+def run_trials(
+    asked: Asked,
+    tuned: Mapping[str, Tuned],
+    launching: Launching,
+    jobs: Mapping[tuple[str, int], Job],
+    console: Console,
+) -> None:
+    """Runs what is missing of these trials.
+
+    Raises:
+        ValueError: when every one failed.
+    """
+    directory, seeds = launching.directory, dict.fromkeys(seed for _, seed in jobs)
     refused = {key: tuned[key[0]].error for key in jobs if tuned[key[0]].error}
     for key, error in refused.items():
         fail(directory / jobs[key].place, jobs[key].asked_hash, error, seed=key[1], overrides=list(jobs[key].overrides))
     left = launching.to_run(job for key, job in jobs.items() if key not in refused)
-    rows = {
-        name: [partial(launching.outcome, jobs[name, seed]) for seed in asked.study.seeds] for name in asked.study.arms
-    }
+    rows = {name: [partial(launching.outcome, jobs[name, seed]) for seed in seeds] for name in asked.study.arms}
     board = Board(asked.name, rows, console)
     with board.shown():
         launching.run(left)
@@ -84,7 +110,17 @@ def answer_study(asked: Asked, composition: Composition, task: TaskFunction, dir
         arm, seed = next(iter(errors))
         raise ValueError(f"all {len(jobs)} trials of {directory} failed, {arm} seed {seed} with: {errors[arm, seed]}")
     tell_failures(console, errors)
-    report(directory, asked.name)
+
+
+def look(directory: Path, console: Console, seeds: int) -> bool:
+    """Looks at what the directory holds, at a planned look before the last: whether no more seeds are needed."""
+    from litmus.report.study_directory import read_study_directory
+
+    judgement = read_study_directory(directory).judgement
+    record_look(directory, judgement)
+    left = [name for name, verdict in judgement.verdicts.items() if verdict.open]
+    console.print(Text(f"look at {seeds} seeds: " + (f"undecided {listing(left)}" if left else "nothing is left open")))
+    return judgement.settled
 
 
 def jobs_of(asked: Asked, arms: Mapping[str, Arm], tuned: Mapping[str, Tuned]) -> dict[tuple[str, int], Job]:
@@ -138,6 +174,7 @@ def report(directory: Path, name: str) -> None:
     from litmus.report.write import write_report
 
     evidence = read_study_directory(directory)
+    record_look(directory, evidence.judgement)
     write_report(evidence, directory)
     print_verdicts(evidence.judgement, name=name)
     print(directory / "report.html")
