@@ -14,6 +14,8 @@ from answers.make.publication.summary import FILE, summary_json, summary_of
 from answers.make.publication.tables import CURVES, TRIALS, curves_csv, trials_csv
 from litmus.claims.judgement import verdicts_json
 from litmus.legible import read_object
+from litmus.records.looks_file import FILE as LOOKS
+from litmus.records.looks_file import record_look
 from litmus.report.evidence import Evidence
 from litmus.report.render import markdown
 from litmus.report.study_directory import read_study_directory
@@ -31,6 +33,7 @@ def publish(directory: Path, root: Path) -> Path:
     evidence = read_study_directory(directory)
     refuse_unfinished(directory, evidence)
     place = root / directory.resolve().name
+    record_look(directory, evidence.judgement)
     evidence = replace(evidence, words={**evidence.words, **author_words(place)})
     root.mkdir(parents=True, exist_ok=True)
     for left in root.glob(f".{place.name}.*"):  # of a publication that was killed
@@ -38,6 +41,8 @@ def publish(directory: Path, root: Path) -> Path:
     part, old = (place.with_name(f".{place.name}.{os.getpid()}.{word}") for word in ("part", "old"))
     try:
         fill(part, place.name, evidence, (directory / "study.yaml").read_text(encoding="utf-8"))
+        if evidence.judgement.looks.corrected:  # without them its table would be judged as one look
+            shutil.copyfile(directory / LOOKS, part / LOOKS)
         if place.exists():
             if (place / AUTHOR).is_file():
                 shutil.copyfile(place / AUTHOR, part / AUTHOR)
@@ -57,7 +62,7 @@ def refuse_unfinished(directory: Path, evidence: Evidence) -> None:
         raise ValueError(f"{directory} is a smoke run, whose numbers say nothing; publish the study itself")
     missing = evidence.missing
     if missing:
-        asked = len(evidence.study.arms) * len(evidence.study.seeds)
+        asked = len(evidence.study.arms) * len(evidence.asked)
         arm, seed = missing[0]
         raise ValueError(
             f"{directory} lacks {count(len(missing), 'trial')} of {asked} (the first: {arm} seed {seed}), and a part "

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, fields, replace
 
-from litmus.claims.contrast import UndecidableError
 from litmus.claims.judgement import Judgement
 from litmus.claims.leaf import Gain, Inside
-from litmus.claims.sentence import cause, changed, needed, value
+from litmus.claims.sentence import changed, needed, value
 from litmus.claims.study import Study
 from litmus.claims.verdict import Verdict
 from litmus.report.evidence import Evidence
@@ -90,12 +89,12 @@ def judged_rows(name: str, evidence: Evidence) -> list[Row]:
     found = []
     for row in planned_rows(name, evidence.study):
         verdict = evidence.judgement.verdicts[row.prediction]
-        leaf = hanging(evidence, row.prediction)
+        leaf = verdict.leaf
         found.append(
             replace(
                 row,
                 verdict=verdict.verdict,
-                cause=why(verdict, leaf, evidence.judgement),
+                cause=why(verdict, evidence.judgement),
                 effect="" if leaf is None else effect(leaf),
                 mean=verdict.mean,
                 low=verdict.low,
@@ -109,21 +108,12 @@ def judged_rows(name: str, evidence: Evidence) -> list[Row]:
     return found
 
 
-def hanging(evidence: Evidence, name: str) -> Gain | Inside | None:
-    """The contrast on which a verdict hangs; None when there was nothing to test."""
-    try:
-        claim = evidence.study.predictions[name].test(evidence.study, evidence.contrast)
-    except UndecidableError:
-        return None
-    return claim.rejecting() if claim.rejects() else claim.confirming()
-
-
 def effect(leaf: Gain | Inside) -> str:
     """test loss −0.3 % [−1.1, +0.4], ramp against small; needed ≥ 2 %."""
     contrast = leaf.contrast
     what = f"{contrast.subject} {contrast.reference}".strip()
-    if contrast.forced:
-        return f"{', '.join(contrast.losers)}; needed {needed(leaf)}"
+    if contrast.by_failures:
+        return f"{contrast.failures.words}; needed {needed(leaf)}"
     if contrast.fault or contrast.n == 0:
         return contrast.fault
     label = contrast.quantity.label
@@ -133,12 +123,7 @@ def effect(leaf: Gain | Inside) -> str:
     return f"{label} {shown}, {what}; needed {needed(leaf)}"
 
 
-def why(verdict: Verdict, leaf: Gain | Inside | None, judgement: Judgement) -> str:
+def why(verdict: Verdict, judgement: Judgement) -> str:
     """negligible, opposite, lint: missing_cell …, or nothing."""
     codes = [finding.code for finding in judgement.lint if finding.level == "error" and finding.concerns(verdict.id)]
-    if codes:
-        return f"lint: {', '.join(dict.fromkeys(codes))}"
-    if verdict.verdict != "rejected" or leaf is None:
-        return ""
-    # Of a rejected optimum the contrast is the one that beats it.
-    return "beaten" if verdict.kind == "best" else cause(leaf)
+    return f"lint: {', '.join(dict.fromkeys(codes))}" if codes else verdict.cause

@@ -24,7 +24,7 @@ FILE = "summary.json"
 # As many seeds as the smallest default of the rules for studies: with fewer, a study explores.
 FEWEST_SEEDS = 5
 # What a command says without changing what its trials are.
-HARMLESS = re.compile(r"study=|study\.seeds=|study\.smoke=|hydra[./]|threads=|logger=")
+HARMLESS = re.compile(r"study=|study\.seeds=|study\.smoke=|study\.judge=|hydra[./]|threads=|logger=")
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def summary_of(name: str, evidence: Evidence, page: Document) -> Summary:
         name,
         evidence.study.question,
         portable(evidence.command),
-        seeds=len(evidence.study.seeds),
+        seeds=len(evidence.asked),
         trials=len(evidence.records),
         failed=sum(not record.done and not record.diverged for record in evidence.records.values()),
         tuning_trials=len(evidence.tuning),

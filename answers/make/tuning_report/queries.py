@@ -290,7 +290,7 @@ def opposite(e: Experiment) -> Iterator[tuple[float, str]]:
         found = []
         for leaf in verdict.contrasts if verdict.kind in ("compare", "order", "shape", "interaction") else ():
             contrast = leaf.contrast
-            if contrast.oriented and contrast.decidable and not contrast.forced and contrast.interval[1] < 0:
+            if contrast.oriented and contrast.decidable and not contrast.by_failures and contrast.interval[1] < 0:
                 error = float(contrast.summary.standard_error)
                 told = f"{contrast.quantity.label} {changed(contrast)}, {contrast.subject} {contrast.reference}"
                 found.append((-float(contrast.mean) / error if error else math.inf, told))

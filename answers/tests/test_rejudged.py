@@ -1,0 +1,34 @@
+"""The published verdicts are those of today's engine, but for the listed ones."""
+
+import json
+
+import pytest
+import yaml
+
+from litmus.claims.judgement import judge
+from litmus.claims.results_table import read_results
+from litmus.claims.study_file import read_study_file
+from litmus.records.looks_file import read_looks
+from tests.conftest import ROOT
+
+STUDIES = sorted(path.parent for path in (ROOT / "answers" / "studies").glob("*/verdicts.json"))
+REVIEWED = yaml.safe_load((ROOT / "answers" / "tests" / "rejudged.yaml").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("place", STUDIES, ids=lambda place: place.name)
+def test_published_tables_give_the_published_verdicts_but_for_reviewed_ones(place):
+    study = read_study_file(place / "study.yaml")
+    found = judge(study, read_results(study, place / "results.csv"), looked=read_looks(place)).verdicts
+    stored = json.loads((place / "verdicts.json").read_text(encoding="utf-8"))
+    changed = {
+        name: {"published": stored[name]["verdict"], "now": one.verdict}
+        for name, one in found.items()
+        if stored[name]["verdict"] != one.verdict
+    }
+    reviewed = REVIEWED.get(place.name, {})
+    assert changed == {name: {key: entry[key] for key in ("published", "now")} for name, entry in reviewed.items()}
+    assert all(entry["why"] for entry in reviewed.values())
+
+
+def test_only_published_studies_are_reviewed():
+    assert REVIEWED.keys() <= {place.name for place in STUDIES}
