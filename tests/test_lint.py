@@ -243,6 +243,12 @@ def test_errors_come_first():
     assert {"error", "warning"} <= set(levels)
 
 
+def test_an_error_caps_the_direction_too():
+    study = sound(quantities={"loss": {"metric": "test/loss", "scale": "log"}})
+    found = judge(study, trials(study, seeds=10)).verdicts["better"]
+    assert (found.verdict, found.direction, found.open) == ("inconclusive", "open", False)
+
+
 def test_what_was_run_counts_not_what_was_planned():
     study = sound(seeds=2)
     judgement = judge(study, trials(study, seeds=10))

@@ -266,6 +266,15 @@ def test_a_directory_remembers_its_looks_and_counts_them(tmp_path):
     assert looked_at(directory(tmp_path, 5, gains[:5])).looks.corrected
 
 
+def test_the_order_in_which_seeds_are_typed_chooses_no_look(tmp_path):
+    gains = draws(10, mean=0.7)
+    looked_at(directory(tmp_path, 5, gains[:5]))
+    plain = looked_at(directory(tmp_path, 10, gains))
+    turned = looked_at(directory(tmp_path, list(range(9, -1, -1)), gains))
+    assert plain.looks.looks == turned.looks.looks == (tuple(range(5)), tuple(range(10)))
+    assert plain.verdicts["it"].row() == turned.verdicts["it"].row()
+
+
 def test_a_verdict_of_a_part_is_a_look_and_of_a_planned_one_waits_for_its_seeds(tmp_path):
     part = looked_at(directory(tmp_path / "fixed", 5, draws(5), waiting=(3, 4)))
     assert len(part.looks.seeds) == 3

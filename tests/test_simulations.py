@@ -9,6 +9,8 @@ import pytest
 
 from litmus.claims.judgement import judge
 from litmus.claims.results import Results, Trial
+from litmus.claims.results_table import results_from_rows
+from litmus.claims.study import read_study
 from scripts.simulate import (
     FAILING,
     LOOKS,
@@ -84,6 +86,37 @@ def test_the_simulation_judges_as_the_engine_does(failing):
     assert found.p_confirm == pytest.approx(float(claim.p_confirm[0]))
     assert found.p_reject == pytest.approx(float(claim.p_reject[0]))
     assert found.look in (10, 20)
+
+
+def test_bare_tables_of_equal_arms_are_seldom_decided_wrongly():
+    """Through rows, as scripts/report.py reads them: looks, Holm over three predictions, runs that fail, and times."""
+    node = {
+        "question": "Is any arm better?",
+        "arms": {"a": {}, "b": {"x": 1}},
+        "seeds": {"until": "decided", "most": 20},
+        "quantities": {
+            "score": {"metric": "score", "sesoi": 0.01},
+            "time": {"metric": "val/loss", "at": {"time_to": 0.5, "unit": "epoch"}},
+            "diverged": {"metric": "diverged"},
+        },
+        "predictions": {
+            name: {"kind": "compare", "quantity": name, "better": "a", "than": "b"}
+            for name in ("score", "time", "diverged")
+        },
+    }
+    study = read_study(node)
+    generator, wrong, tables = np.random.default_rng(5), 0, 150
+    for _ in range(tables):
+        rows = []
+        for seed in range(20):
+            for arm in ("a", "b"):
+                fails = generator.random() < 0.3
+                time = generator.geometric(0.2)
+                row = {"score": "nan" if fails else generator.normal(), "diverged": float(fails)}
+                rows.append({"arm": arm, "seed": seed, **row, "time": time if time < 20 else "inf", "epochs": 20})
+        verdicts = judge(study, results_from_rows(study, rows)).verdicts
+        wrong += any(one.verdict == "confirmed" or one.direction == "as predicted" for one in verdicts.values())
+    assert wrong <= tables * 0.025 + 4 * math.sqrt(tables * 0.025)
 
 
 def test_the_published_table_has_every_kind_and_keeps_the_level():

@@ -160,6 +160,15 @@ def test_the_published_table_and_question_give_the_published_verdicts(published)
     }
 
 
+def test_the_looks_at_a_study_are_published_with_its_table(tmp_path, cheap):
+    directory = finished(tmp_path / "studies" / "dropout_norm")
+    assert not (publish(directory, tmp_path) / "looks.json").exists()
+    seen = {"looks": [{"seeds": [0, 1, 2], "corrected": False, "verdicts": {"synergy": "confirmed"}}]}
+    (directory / "looks.json").write_text(json.dumps(seen))
+    stored = json.loads((publish(directory, tmp_path) / "looks.json").read_text())["looks"]
+    assert [look["seeds"] for look in stored] == [[0, 1, 2], [0, 1, 2, 3, 4]]
+
+
 def test_publishing_again_changes_nothing_but_for_the_authors_words(study, published, tmp_path):
     place = tmp_path / "dropout_norm"
     shutil.copytree(published, place)

@@ -45,7 +45,7 @@ def judge(
 
     Args:
         configs: each arm's resolved flat settings, by default its overrides.
-        ended: the seeds whose trials have all ended, in the plan's order; by default those of which every arm that
+        ended: the seeds whose trials have all ended, in their order; by default those of which every arm that
             has trials has one, in their order.
         looked: the verdicts on this study that were shown before.
     """

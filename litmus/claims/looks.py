@@ -96,7 +96,7 @@ def schedule(seeds: Seeds, there: Sequence[int], present: Iterable[int], looked:
 
     Args:
         seeds: what the study asks for.
-        there: the seeds whose trials have all ended, in the plan's order.
+        there: the seeds whose trials have all ended, in their order.
         present: every seed of which there is a value.
         looked: the verdicts that were shown before.
     """

@@ -65,10 +65,10 @@ class Verdict:
 
     def capped(self, why: str) -> Verdict:
         """Inconclusive because of a lint error, whatever the numbers say."""
-        if self.verdict == "inconclusive":
-            return replace(self, reason=f"{self.reason} [{why}]", open=False)
-        text = f"Inconclusive ({why}): {self.reason}"
-        return replace(self, verdict="inconclusive", reason=text, frozen_at=None, cause="", open=False)
+        told = f"{self.reason} [{why}]" if self.verdict == "inconclusive" else f"Inconclusive ({why}): {self.reason}"
+        direction = self.direction and OPEN
+        kept = replace(self, verdict="inconclusive", reason=told, direction=direction)
+        return replace(kept, frozen_at=None, cause="", open=False)
 
     def withdrawing(self, verdict: str, seeds: int) -> Verdict:
         """The same, which takes back what was shown before."""

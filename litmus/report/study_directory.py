@@ -61,13 +61,16 @@ def read_study_directory(directory: Path) -> Evidence:
 
 
 def ended(study: Study, records: Mapping[tuple[str, int], Record]) -> list[int]:
-    """The seeds, in the plan's order and up to the first gap, whose trials have all ended, well or not."""
+    """The seeds, in their order and up to the first gap, whose trials have all ended, well or not.
+
+    In their order, however they were typed: else the first five could be chosen when all are known.
+    """
 
     def whole(seed: int) -> bool:
         own = [records.get((arm, seed)) for arm in study.arms]
         return all(record is not None and record.status not in UNSETTLED for record in own)
 
-    return list(takewhile(whole, study.seeds))
+    return list(takewhile(whole, sorted(study.seeds)))
 
 
 def read_configs(path: Path, study: Study) -> dict[str, dict[str, Any]]:
