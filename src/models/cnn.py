@@ -8,18 +8,8 @@ from torch import Tensor, nn
 
 from litmus.training.classifier import Classifier
 from litmus.training.recompute import sequential
-from src.models.layers import (
-    Activation,
-    Initialization,
-    Norm,
-    activation_layer,
-    dropout_layer,
-    initialize,
-    norm_layer,
-)
+from src.models.layers import Activation, FeatureMaps, Initialization, Norm, activation_layer, initialize
 
-_CONVOLUTION = {1: nn.Conv1d, 2: nn.Conv2d}
-_POOL = {1: nn.MaxPool1d, 2: nn.MaxPool2d}
 ORDER = ("norm", "activation", "dropout", "pool")
 
 
@@ -69,66 +59,34 @@ class CNN(Classifier):
         **training: Any,
     ) -> None:
         super().__init__(classes, **training)
-        numbers = {
-            "layers": layers,
-            "filters": filters,
-            "kernel_size": kernel_size,
-            "units": units,
-            "convs_per_layer": convs_per_layer,
-            "pool_size": pool_size,
-        }
-        for name, value in numbers.items():
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f"model.{name} must be a whole number from 1 on, got {value}")
-        if kernel_size % 2 == 0:
-            raise ValueError(f"model.kernel_size must be odd, so that maps keep their size, got {kernel_size}")
-        if len(input_shape) not in (2, 3):
-            raise ValueError(
-                "CNN reads signals (channels, length) or images (channels, height, width), "
-                f"got samples of shape {tuple(input_shape)}; model=mlp reads any shape"
-            )
+        _refuse_counts(layers=layers, filters=filters, kernel_size=kernel_size, units=units)
+        _refuse_counts(convs_per_layer=convs_per_layer, pool_size=pool_size)
         pools = range(2, layers, 2) if pool_after is None else pool_after
-        if not all(1 <= block <= layers for block in pools):
-            raise ValueError(f"model.pool_after must name blocks from 1 to {layers}, got {list(pools)}")
-        if sorted(order) != sorted(ORDER):
-            raise ValueError(f"model.order must have each of {', '.join(ORDER)} once, got {list(order)}")
+        _refuse_places(pools, layers, order)
 
-        channels, *size = input_shape
-        dimensions = len(size)
-        blocks: list[nn.Module] = []
+        maps = FeatureMaps(input_shape)
         for block in range(1, layers + 1):
             for convolution in range(1, convs_per_layer + 1):
-                blocks.append(_CONVOLUTION[dimensions](channels, filters, kernel_size, padding=kernel_size // 2))
-                channels = filters
+                maps.convolve(filters, kernel_size)
                 for part in order:
                     if part == "norm":
-                        if norm == "instance" and max(size) == 1:
-                            raise ValueError(
-                                f"norm=instance needs maps of more than one pixel, and block {block}'s has shrunk to "
-                                "one; pool less (model.pool_after, model.pool_size) or choose another norm"
-                            )
-                        blocks += norm_layer(norm, filters, dimensions)
+                        maps.normalize(norm)
                     elif part == "activation":
-                        blocks.append(activation_layer(activation))
+                        maps.activate(activation)
                     elif part == "dropout":
-                        blocks += dropout_layer(dropout, dimensions)
+                        maps.drop(dropout)
                     elif block in pools and convolution == convs_per_layer:
-                        if min(size) < pool_size:
-                            raise ValueError(
-                                f"model.pool_size={pool_size} is larger than block {block}'s map {tuple(size)}; "
-                                "pool less (model.pool_after) or by less"
-                            )
-                        blocks.append(_POOL[dimensions](pool_size))
-                        size = [length // pool_size for length in size]
-        blocks += [
+                        maps.pool(pool_size)
+        head = [
             nn.Flatten(),
-            nn.Linear(channels * torch.Size(size).numel(), units),
+            nn.Linear(maps.values, units),
             activation_layer(activation),
             nn.Linear(units, self.outputs),
         ]
-        self.net = sequential(blocks, recompute, input_shape)
+
+        self.net = sequential([*maps.layers, *head, nn.Linear(units, self.outputs)], recompute, input_shape)
         initialize(self.net, initialization)
-        if channels_last and dimensions != 2:
+        if channels_last and maps.dimensions != 2:
             raise ValueError(f"model.channels_last is a layout of images, got samples of shape {tuple(input_shape)}")
         if channels_last:
             self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -136,3 +94,16 @@ class CNN(Classifier):
     def forward(self, x: Tensor) -> Tensor:
         """Logits (batch, classes), or (batch, 1) for two classes, of signals or images (batch, *input_shape)."""
         return self.net(x)
+
+
+def _refuse_counts(**counts: int) -> None:
+    for name, count in counts.items():
+        if not isinstance(count, int) or count < 1:
+            raise ValueError(f"model.{name} must be a whole number from 1 on, got {count}")
+
+
+def _refuse_places(pools: Sequence[int], layers: int, order: Sequence[str]) -> None:
+    if not all(1 <= block <= layers for block in pools):
+        raise ValueError(f"model.pool_after must name blocks from 1 to {layers}, got {list(pools)}")
+    if sorted(order) != sorted(ORDER):
+        raise ValueError(f"model.order must have each of {', '.join(ORDER)} once, got {list(order)}")

@@ -1,6 +1,7 @@
-"""The choices a layer offers by name: normalization, activation, initialization."""
+"""The choices a layer offers by name, and layers on maps whose size they know."""
 
 import math
+from collections.abc import Sequence
 from typing import Literal, get_args
 
 from torch import nn
@@ -14,6 +15,8 @@ ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "gelu": 
 
 _BATCH = {0: nn.BatchNorm1d, 1: nn.BatchNorm1d, 2: nn.BatchNorm2d}
 _INSTANCE = {1: nn.InstanceNorm1d, 2: nn.InstanceNorm2d}
+_CONVOLUTION = {1: nn.Conv1d, 2: nn.Conv2d}
+_POOL = {1: nn.MaxPool1d, 2: nn.MaxPool2d}
 _CHANNEL_DROPOUT = {0: nn.Dropout, 1: nn.Dropout1d, 2: nn.Dropout2d}
 
 
@@ -68,3 +71,72 @@ def initialize(module: nn.Module, initialization: str) -> None:
             nn.init.xavier_uniform_(layer.weight)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
+
+
+class FeatureMaps:
+    """Layers on signals or images, one after the other, and the size to which they have shrunk the maps so far.
+
+    Args:
+        input_shape: (channels, length) of a signal or (channels, height, width) of an image.
+
+    Attributes:
+        layers: so far.
+        channels, size: of the maps that they give.
+
+    Raises:
+        ValueError: for samples that are neither, and layers that these maps are too small for.
+    """
+
+    def __init__(self, input_shape: Sequence[int]) -> None:
+        if len(input_shape) not in (2, 3):
+            raise ValueError(
+                "CNN reads signals (channels, length) or images (channels, height, width), "
+                f"got samples of shape {tuple(input_shape)}; model=mlp reads any shape"
+            )
+        self.layers: list[nn.Module] = []
+        self.channels, *self.size = input_shape
+        self.dimensions = len(self.size)
+
+    @property
+    def values(self) -> int:
+        """Of all maps of one sample."""
+        return self.channels * math.prod(self.size)
+
+    def convolve(self, filters: int, kernel_size: int) -> None:
+        """Adds a convolution with stride 1 that keeps the maps' size."""
+        if kernel_size % 2 == 0:
+            raise ValueError(f"model.kernel_size must be odd, so that maps keep their size, got {kernel_size}")
+        kind = _CONVOLUTION[self.dimensions]
+        self.layers.append(kind(self.channels, filters, kernel_size, padding=kernel_size // 2))
+        self.channels = filters
+
+    def normalize(self, norm: str) -> None:
+        """Adds a norm of `norm_layer`."""
+        if norm == "instance" and max(self.size) == 1:
+            raise ValueError(
+                f"norm=instance needs maps of more than one pixel, and after convolution {self._convolutions} they "
+                "have shrunk to one; pool less (model.pool_after, model.pool_size) or choose another norm"
+            )
+        self.layers += norm_layer(norm, self.channels, self.dimensions)
+
+    def activate(self, activation: str) -> None:
+        """Adds the non-linearity of that name."""
+        self.layers.append(activation_layer(activation))
+
+    def drop(self, dropout: float) -> None:
+        """Adds dropout of whole channels."""
+        self.layers += dropout_layer(dropout, self.dimensions)
+
+    def pool(self, size: int) -> None:
+        """Adds a max-pool as wide as its stride."""
+        if min(self.size) < size:
+            raise ValueError(
+                f"model.pool_size={size} is larger than the map {tuple(self.size)} after convolution "
+                f"{self._convolutions}; pool less (model.pool_after) or by less"
+            )
+        self.layers.append(_POOL[self.dimensions](size))
+        self.size = [length // size for length in self.size]
+
+    @property
+    def _convolutions(self) -> int:
+        return sum(isinstance(layer, _CONVOLUTION[self.dimensions]) for layer in self.layers)
