@@ -84,7 +84,7 @@ class CNN(Classifier):
             nn.Linear(units, self.outputs),
         ]
 
-        self.net = sequential([*maps.layers, *head, nn.Linear(units, self.outputs)], recompute, input_shape)
+        self.net = sequential([*maps.layers, *head], recompute, input_shape)
         initialize(self.net, initialization)
         if channels_last and maps.dimensions != 2:
             raise ValueError(f"model.channels_last is a layout of images, got samples of shape {tuple(input_shape)}")
