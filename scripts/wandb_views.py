@@ -34,8 +34,8 @@ def main(given: list[str] | None = None) -> None:
     asked = arguments(given)
     if asked.markdown and not asked.dry_run:
         raise ValueError("--markdown prints a table instead of making anything; type --dry-run --markdown")
-    from scripts.views.specification import as_table, as_yaml, specify
-    from scripts.views.subject import read_subject
+    from litmus.compare.wandb.specification import as_table, as_yaml, specify
+    from litmus.compare.wandb.subject import read_subject
 
     specification = specify(read_subject(asked.directory))
     place = specification.place
@@ -54,7 +54,7 @@ def main(given: list[str] | None = None) -> None:
         importlib.import_module("wandb_workspaces")
     except ImportError:
         raise ValueError("making views needs wandb-workspaces: pip install '.[views]'") from None
-    from scripts.views.server import connect, save
+    from litmus.compare.wandb.server import connect, save
 
     again = f"python scripts/wandb_views.py {asked.directory} --sync"
     user = connect(f"{again}, which uploads its offline runs and makes the view")
@@ -68,7 +68,7 @@ def main(given: list[str] | None = None) -> None:
 
 def remind(directory: Path) -> str:
     """Says that some runs are not at W&B."""
-    from scripts.views.offline import offline_runs
+    from litmus.compare.wandb.offline import offline_runs
 
     left, _ = offline_runs(directory)
     if left:
@@ -84,8 +84,8 @@ def synchronize(asked: argparse.Namespace, user: str) -> str:
     """
     from rich.progress import Progress
 
-    from scripts.views.offline import offline_runs
-    from scripts.views.sync import upload
+    from litmus.compare.wandb.offline import offline_runs
+    from litmus.compare.wandb.sync import upload
 
     left, running = offline_runs(asked.directory)
     if running:
@@ -108,9 +108,9 @@ def synchronize(asked: argparse.Namespace, user: str) -> str:
 
 def clear(asked: argparse.Namespace, user: str) -> str:
     """Deletes what uploads have replaced: runs that were cut on their way, or whose trial went on afterwards."""
-    from scripts.views.offline import forget_replaced, replaced_runs
-    from scripts.views.server import discard
-    from scripts.views.subject import read_identity
+    from litmus.compare.wandb.offline import forget_replaced, replaced_runs
+    from litmus.compare.wandb.server import discard
+    from litmus.compare.wandb.subject import read_identity
 
     try:
         for path, ids in replaced_runs(asked.directory).items():

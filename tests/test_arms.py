@@ -12,6 +12,7 @@ from litmus.claims.factors import is_factor
 from litmus.compare.comparison import compare
 from litmus.compare.payload import payload
 from litmus.compare.terminal import arms_table
+from litmus.compare.wandb.subject import read_subject
 from litmus.records.arms import group
 from litmus.records.gathering import counted_of
 from litmus.records.record import Record
@@ -20,7 +21,6 @@ from litmus.report.results_files import read_tables
 from litmus.report.study_directory import read_study_directory
 from litmus.report.write import results_csv
 from litmus.trial.description import NOT_IN_HASH
-from scripts.views.subject import read_subject
 from tests.report_data import write_study, write_trial
 
 CODE, OTHER = "1a2b3c4d5e6f7081", "99aabbccddeeff00"
@@ -485,7 +485,7 @@ def test_a_trial_copied_to_another_seed_is_no_trial_of_it(study):
 
 @pytest.mark.parametrize("digests", [("a" * 16,), ("a" * 16, "b" * 16)])
 def test_a_view_tells_arms_of_one_label_apart_by_their_digest(study, digests):
-    from scripts.views.specification import as_yaml, specify
+    from litmus.compare.wandb.specification import as_yaml, specify
 
     for seed in range(5):
         change(study, "*", seed, arm=digests[seed % len(digests)])

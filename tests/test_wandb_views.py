@@ -8,14 +8,14 @@ import time
 import pytest
 import yaml
 
+from litmus.compare.wandb import server as views_server
+from litmus.compare.wandb.offline import MARK, offline_runs, replaced_runs
+from litmus.compare.wandb.specification import as_table, as_yaml, specify
+from litmus.compare.wandb.subject import read_subject
+from litmus.compare.wandb.sync import upload
 from litmus.report.figures.style import MUTED, SERIES
 from litmus.trial.command_line import answer
 from scripts import wandb_views
-from scripts.views import server as views_server
-from scripts.views.offline import MARK, offline_runs, replaced_runs
-from scripts.views.specification import as_table, as_yaml, specify
-from scripts.views.subject import read_subject
-from scripts.views.sync import upload
 from tests.conftest import ROOT
 from tests.report_data import MEANS, NODE, write_study, write_trial
 from tests.wandb_server import KEY, offline, serving

@@ -8,8 +8,8 @@ import wandb_workspaces.reports.v2 as wr
 import wandb_workspaces.workspaces as ws
 from wandb_workspaces import expr
 
-from scripts.views.panels import Axis, Bars, Comparer, Importance, Lines, ParallelCoordinates, Scatter, Section
-from scripts.views.specification import Specification
+from litmus.compare.wandb.panels import Axis, Bars, Comparer, Importance, Lines, ParallelCoordinates, Scatter, Section
+from litmus.compare.wandb.specification import Specification
 
 # As many runs as W&B draws in one panel.
 MOST_RUNS = 100

@@ -7,6 +7,8 @@ from typing import Any
 
 from litmus.claims.notation import number, shortened
 from litmus.claims.quantity import direction_of
+from litmus.compare.wandb import text
+from litmus.compare.wandb.panels import Axis
 from litmus.legible import read_json, read_object
 from litmus.records.record import Record
 from litmus.report import multirun
@@ -14,8 +16,6 @@ from litmus.report.evidence import MOST_COLOURS, Evidence
 from litmus.report.figures.style import colour_of, scale_of
 from litmus.report.study_directory import is_study_directory, read_study_directory
 from litmus.trial.offline import IDENTITY
-from scripts.views import text
-from scripts.views.panels import Axis
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from scripts.views.panels import (
+from litmus.compare.wandb.panels import (
     Axis,
     Bars,
     Comparer,
@@ -19,8 +19,8 @@ from scripts.views.panels import (
     Section,
     plain,
 )
-from scripts.views.subject import Groups, Place, Subject
-from scripts.views.text import table
+from litmus.compare.wandb.subject import Groups, Place, Subject
+from litmus.compare.wandb.text import table
 
 CLOCKS = ("epoch", "updates", "seconds")
 CURVES = ("val/loss", "val/acc")

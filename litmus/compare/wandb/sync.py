@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 
+from litmus.compare.wandb.offline import OfflineRun
+from litmus.compare.wandb.server import PATIENCE
 from litmus.sweeps.lock import held
-from scripts.views.offline import OfflineRun
-from scripts.views.server import PATIENCE
 
 # So many runs in one call of wandb sync, which uploads some of them side by side.
 TOGETHER = 10

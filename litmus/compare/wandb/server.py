@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from typing import Any
 
+from litmus.compare.wandb.specification import Specification
 from litmus.trial.wandb_key import find_key, server
-from scripts.views.specification import Specification
 
 TIMEOUT_SECONDS = 20
 # W&B's own clients try for many minutes; who waits at a terminal wants to know sooner.
@@ -77,7 +77,7 @@ def save(specification: Specification, entity: str, project: str) -> Views:
         ValueError: when the server has no such project, or does not take them.
     """
     prepare()
-    from scripts.views.drawing import report, workspace
+    from litmus.compare.wandb.drawing import report, workspace
 
     try:
         made = report(specification, entity, project)

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from litmus.atomic import write_json
+from litmus.compare.wandb.subject import read_identity
 from litmus.legible import read_json
 from litmus.trial.offline import IDENTITY, is_synced, offline_run
-from scripts.views.subject import read_identity
 
 # In a run's directory while it is uploaded. W&B marks a run as synced even when its server refused parts of it.
 MARK = "uploading"
