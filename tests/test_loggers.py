@@ -21,6 +21,31 @@ def test_tensorboard_has_every_metric_by_updates(trial, tmp_path):
     assert events.Scalars("test/acc")
 
 
+def test_tensorboard_has_a_row_for_each_run_that_has_a_result(trial, tmp_path):
+    """As TensorBoard's own HParams plugin reads it."""
+    from google.protobuf.json_format import MessageToDict
+    from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
+    from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
+    from tensorboard.context import RequestContext
+    from tensorboard.plugins.base_plugin import TBContext
+    from tensorboard.plugins.hparams import api_pb2, list_session_groups
+    from tensorboard.plugins.hparams.backend_context import Context
+
+    tiny = ("logger=tensorboard", "epochs=2", "model.units=[4]", "norm=batch", "batch_size=200")
+    result = trial(*tiny, directory=tmp_path / "good")
+    with pytest.raises(SystemExit):
+        trial(*tiny, "optimizer=sgd", "lr=1e30", directory=tmp_path / "bad")
+    curves = EventMultiplexer(size_guidance={"tensors": 0}).AddRunsFromDirectory(str(tmp_path)).Reload()
+    context = Context(TBContext(data_provider=MultiplexerDataProvider(curves, str(tmp_path))))
+    request = api_pb2.ListSessionGroupsRequest(allowed_statuses=[0, 1, 2, 3], start_index=0, slice_size=100)
+    (row,) = list_session_groups.Handler(RequestContext(), context, "", request).run().session_groups
+    metrics = {value.name.tag.removeprefix("result/"): value.value for value in row.sessions[0].metric_values}
+    assert row.name == "good/tensorboard"
+    assert {name: metrics[name] for name in result["metrics"]} == pytest.approx(result["metrics"], rel=1e-6)
+    known = MessageToDict(row)["hparams"]
+    assert (known["norm"], known["model.units"], known["lr"]) == ("batch", "[4]", 1e-3)
+
+
 @pytest.mark.xdist_group("wandb")
 def test_wandb_runs_offline_without_a_prompt_and_one_per_job(trial, tmp_path, monkeypatch):
     monkeypatch.delenv("WANDB_API_KEY", raising=False)

@@ -143,3 +143,23 @@ def test_mistakes_are_answered_in_one_sentence_before_anything_runs(tmp_path, ar
     assert said in sentence(caught.value)
     assert "\n" not in sentence(caught.value)
     assert not results(tmp_path)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_optuna_dashboard_reads_a_searchs_journal(tmp_path):
+    from optuna_dashboard import wsgi
+    from werkzeug.test import Client
+
+    from litmus.sweeps.optimization import journal
+
+    tiny = ("epochs=1", "updates_per_epoch=2", "model.units=[4]", "threads=1")
+    sweep(tmp_path, "search=tpe", "lr=tag(log,interval(1e-4,1e-1))", *tiny, "search.trials=2", "hydra.sweep.dir=it")
+    client = Client(wsgi(journal(tmp_path / "it" / "journal.log")))
+    (summary,) = client.get("/api/studies").get_json()["study_summaries"]
+    assert (summary["study_name"], summary["directions"]) == ("search", ["minimize"])
+    shown = client.get(f"/api/studies/{summary['study_id']}").get_json()
+    assert shown["objective_names"] == ["val/loss"]
+    for trial in shown["trials"]:
+        result = json.loads((tmp_path / "it" / "trials" / str(trial["number"]) / "result.json").read_text())
+        assert trial["values"] == [pytest.approx(result["metrics"]["val/loss"])]
+        assert [float(one["param_external_value"]) for one in trial["params"]] == [result["config"]["lr"]]
