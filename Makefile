@@ -1,22 +1,22 @@
 # make train · make test · make test-answers · make test-all · make lint · make bench · make simulate ·
-# make board DIR=studies/NAME; each makes .venv first.
+# make new NAME=my_project; each makes .venv first.
 PYTHON ?= python3
 BIN := .venv/bin
 # The tested versions; `make test CONSTRAINTS=` takes the newest that pyproject.toml admits.
 CONSTRAINTS ?= -c constraints.txt
 
-.PHONY: train test test-answers test-all lint bench simulate board clean
+.PHONY: train test test-answers test-all lint bench simulate new clean
 .DELETE_ON_ERROR:
 
 train: .venv/installed
 	$(BIN)/python train.py $(ARGS)
 
 test: lint
-	$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadgroup -m "not long" $(ARGS)
 
 # Of the folder answers/, with those that see whether it is there.
 test-answers: lint
-	$(BIN)/python -m pytest -n auto --dist loadgroup answers/tests tests/test_readme.py tests/test_architecture.py $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadgroup $(wildcard answers/tests) tests/test_readme.py tests/test_architecture.py $(ARGS)
 
 # Everything: the project's own tests run in a copy without answers/, which proves that they need nothing of it. The copy
 # has an environment of its own that adds the packages of this one, but not this project.
@@ -40,8 +40,9 @@ bench: .venv/installed
 simulate: .venv/installed
 	@$(BIN)/python scripts/simulate.py $(ARGS)
 
-board: .venv/installed
-	@$(BIN)/python scripts/board.py "$(DIR)" $(ARGS)
+# A fresh project of your own, without this one's answers: make new NAME=my_project DIR=~/my_project
+new: .venv/installed
+	@$(BIN)/python scripts/new_project.py "$(NAME)" $(if $(DIR),"$(DIR)")
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0])'
