@@ -18,7 +18,7 @@ test: lint
 test-answers: lint
 	$(BIN)/python -m pytest -n auto --dist loadgroup $(wildcard answers/tests) tests/test_readme.py tests/test_architecture.py $(ARGS)
 
-# Everything: the project's own tests run in a copy without answers/, which proves that they need nothing of it. The copy
+# Everything, what takes many processes too: the project's own tests run in a copy without answers/, which proves that they need nothing of it. The copy
 # has an environment of its own that adds the packages of this one, but not this project.
 SITE := -c 'import sysconfig; print(sysconfig.get_path("purelib"))'
 test-all: test-answers

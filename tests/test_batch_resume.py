@@ -162,6 +162,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.xdist_group("processes")
+@pytest.mark.long
 def test_two_processes_resume_exactly(tmp_path):
     script = tmp_path / "two.py"
     script.write_text(TWO_PROCESSES)

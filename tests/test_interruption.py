@@ -67,6 +67,7 @@ def course(path, sampler, disk, arms=("one",), total=TOTAL):
 
 
 @pytest.mark.parametrize(("sampler", "width"), [(name, width) for name in SAMPLERS for width in (1, 3)])
+@pytest.mark.long
 def test_cut_after_any_entry_of_its_journal_a_search_is_the_whole_one(tmp_path, sampler, width):
     path = tmp_path / "journal.log"
     disk = Disk(width)

@@ -12,6 +12,8 @@ from litmus.sweeps import study_sweep
 from tests.sweep_helpers import QUESTION, command, environment, results, sweep, write_study
 from tests.test_study_sweep import starts, wait_until
 
+pytestmark = pytest.mark.long
+
 SIZE = {"kind": "bound", "quantity": "size", "arm": {"dropout": 0.0}, "low": 1}
 OPEN = {**QUESTION["predictions"]["off"], "quantity": "loss", "by": "0.01%"}
 UNTIL = {"until": "decided", "most": 10}

@@ -18,6 +18,8 @@ ECHO = RuntimeError("[gloo/transport/tcp/pair.cc:537] Read error: Connection res
 PAIR = """
 import os, subprocess, sys, time
 from litmus.trial.processes import keep_together
+
+pytestmark = pytest.mark.long
 keep_together()
 if os.environ.get("LOCAL_RANK", "0") == "0":
     child = subprocess.Popen([sys.executable, "-c", sys.argv[1], *sys.argv[1:]], env={**os.environ, "LOCAL_RANK": "1"})

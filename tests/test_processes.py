@@ -12,7 +12,7 @@ from litmus.trial.history import read_history
 from tests.conftest import ROOT
 
 # Processes find each other by a free port, which two such tests at once could both find.
-pytestmark = pytest.mark.xdist_group("processes")
+pytestmark = [pytest.mark.xdist_group("processes"), pytest.mark.long]
 
 
 def _train(directory, *overrides):

@@ -11,6 +11,8 @@ from litmus.sweeps.workers import refuse_many_processes
 from litmus.trial.ranks import RANKS, follows, own_environment, several
 from tests.sweep_helpers import results, sweep
 
+pytestmark = pytest.mark.long
+
 TINY = ("epochs=1", "updates_per_epoch=1", "model.units=[4]")
 SURROUNDINGS = {
     "a task of srun": {

@@ -211,6 +211,7 @@ def test_a_directory_without_a_run_and_a_changed_knob_are_refused(tmp_path):
     assert f"hydra.run.dir={tmp_path}" in resumed_arguments([f"resume={tmp_path}", "epochs=9"])
 
 
+@pytest.mark.long
 def test_killed_and_resumed_from_the_command_line_gives_the_same_result(tmp_path):
     """kill -9 at no particular moment, then `resume=DIR`; and the same by Ctrl+C."""
     # A checkpoint at every epoch, so that there is one long before the end however slow the disk is.

@@ -169,6 +169,7 @@ def test_knobs_are_tuned_per_arm_on_seeds_of_their_own_and_totals_are_totals(tmp
     assert len([place for place in results(directory) if place.startswith("tuning")]) == 6
 
 
+@pytest.mark.long
 def test_kill_9_loses_at_most_the_running_epochs_and_a_second_process_is_told_who_holds_the_study(tmp_path, unreported):
     """Two workers, killed with their parent in the middle of the first trials; then one process goes on."""
     study = {**QUESTION, "seeds": 1}
@@ -220,6 +221,7 @@ def test_a_lock_of_a_dead_process_is_taken_over(tmp_path):
     assert not (tmp_path / "lock.json").exists()
 
 
+@pytest.mark.long
 def test_a_study_runs_through_submitit(tmp_path, unreported):
     pytest.importorskip("hydra_plugins.hydra_submitit_launcher", reason="needs the extra `cluster`")
     write_study(tmp_path, study={**ONE_ARM, "seeds": [7]})
