@@ -35,7 +35,7 @@ def replacing(path: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
-def write_json(path: Path, content: dict[str, Any]) -> None:
+def write_json(path: Path, content: dict[str, Any] | list[Any]) -> None:
     """Writes `content` as indented JSON, whole or not at all; numbers that JSON lacks become null."""
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(_without_nan(content), indent=2, default=str) + "\n")

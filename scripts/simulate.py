@@ -1,9 +1,10 @@
-"""How often verdicts are wrong, at the edge of what each claims: the table of docs/verdicts.md.
+"""How often verdicts are wrong, at the edge of what each claims, and how often they are fragile: docs/verdicts.md.
 
 python scripts/simulate.py [--simulations 20000]
 
 Every kind of prediction is judged, by the engine's own rules, on arms whose means lie exactly where its claim begins to
-be false (then it must not be confirmed) and where it begins to be true (then it must not be rejected).
+be false (then it must not be confirmed) and where it begins to be true (then it must not be rejected). A second table,
+of a twentieth as many studies, has what the mark of fragility leaves of the errors of a skewed arm, and what it costs.
 """
 
 from __future__ import annotations
@@ -24,11 +25,13 @@ import numpy as np
 from litmus.claims.claims import Claim
 from litmus.claims.contrast import Contrast
 from litmus.claims.failures import count_failures
+from litmus.claims.judgement import judge, judge_predictions
 from litmus.claims.leaf import LEVEL
 from litmus.claims.looks import LOOKS
-from litmus.claims.measured import test_of
+from litmus.claims.measured import Measured, test_of
 from litmus.claims.prediction import Prediction
 from litmus.claims.quantity import Quantity
+from litmus.claims.results import Results, Trial
 from litmus.claims.study import Study, read_study
 
 SESOI = 0.5
@@ -38,6 +41,8 @@ COMPARE = {"kind": "compare", "better": X1, "than": [X2, X4]}
 BOUND = {"kind": "bound", "arm": X1, "low": -1, "high": 1}
 ROWS = 80  # of a test set whose accuracy is a binomial share
 FIXED = (3, 5, 10, 20)
+# A difference, in SDs, that some nine studies of ten find.
+FOUND = {5: 2.0, 10: 1.2, 20: 0.8}
 FAILING = ("compare", "compare each", "order", "best", "equivalent")
 Edge = tuple[str, dict[str, Any], dict[str, Any] | None, Sequence[float], Sequence[float]]
 
@@ -265,14 +270,51 @@ def beside(simulations: int) -> str:
     )
 
 
+def differences(generator: Any) -> dict[str, Callable[[int], Any]]:
+    """What the paired differences of two arms are, by the number of seeds; all but the last have the mean 0."""
+    return {
+        "normal": lambda n: generator.normal(size=n),
+        "t₃": lambda n: generator.standard_t(3, size=n),
+        "one exponential arm": lambda n: 1 - generator.exponential(size=n) + 0.05 * generator.normal(size=n),
+        "normal, and a difference": lambda n: generator.normal(size=n) + FOUND[n],
+    }
+
+
+def fragility(draw: Callable[[], Any], studies: int) -> tuple[float, float, float]:
+    """The shares of studies whose sign is decided without the mark and with it, and of the former how many it meets."""
+    study = study_of({"kind": "bound", "arm": X2, "relative_to": X1, "low": 0.0}, levels=(1, 2), sesoi=0.1)
+    before = after = met = 0
+    for _ in range(studies):
+        pairs = (zip(study.arms, (0.0, gain), strict=True) for gain in draw())
+        trials = (Trial(arm, seed, {"score": value}) for seed, pair in enumerate(pairs) for arm, value in pair)
+        results = Results(tuple(trials))
+        plain = judge_predictions(study, Measured(study, results))["it"].verdict != "inconclusive"
+        verdict = judge(study, results).verdicts["it"]
+        before, after = before + plain, after + (verdict.verdict != "inconclusive")
+        met += plain and bool(verdict.fragile)
+    return before / studies, after / studies, met / max(1, before)
+
+
+def fragile_table(studies: int) -> Iterator[str]:
+    """The lines of the table of fragility, in Markdown."""
+    yield "| difference of the pairs | seeds | decided without the mark | with it | of those decided, marked |"
+    yield "|---|---:|---:|---:|---:|"
+    for name, draw in differences(np.random.default_rng(0)).items():
+        for n in FOUND:
+            before, after, met = fragility(partial(draw, n), studies)
+            yield f"| {name} | {n} | {before:.1%} | {after:.1%} | {met:.0%} |".replace("%", " %")
+
+
 def main() -> None:
-    """Prints the table."""
+    """Prints the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--simulations", type=int, default=20_000, help="tables for each cell")
     simulations = parser.parse_args().simulations
     for line in table(simulations):
         print(line, flush=True)
-    print(f"\n{textwrap.fill(beside(simulations), 120)}")
+    print(f"\n{textwrap.fill(beside(simulations), 120)}\n")
+    for line in fragile_table(simulations // 20):
+        print(line, flush=True)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import pytest
 
 from litmus.claims.measure import measure
 from litmus.claims.quantity import read_quantity
-from litmus.claims.reductions import roughness
+from litmus.claims.reductions import rise, roughness
 from litmus.claims.runs import Run, results_from_runs
 from litmus.claims.study import read_study
 
@@ -34,8 +34,8 @@ def reduced(metric, at, **more):
         ("val/loss", "best", 0.5),
         ("val/acc", "best", 0.7),
         ("test/loss", "best_val", 0.55),
-        ("val/loss", "rise", 0.4),
-        ("val/acc", "rise", 0.2),
+        ("val/loss", "rise", (0.9 - (0.7 + 0.6) / 2 + 0.9 - (0.5 + 0.9) / 2) / 2),
+        ("val/acc", "rise", ((0.3 + 0.7) / 2 - 0.5 + (0.6 + 0.5) / 2 - 0.5) / 2),
         ("val/loss", "auc", (0.5 * 1.0 + 0.7 + 0.5 + 0.6 + 0.5 * 0.9) / 4),
         ("val/loss", {"time_to": 0.6}, 30),
         ("val/acc", {"time_to": 0.6, "unit": "samples"}, 960),
@@ -60,6 +60,35 @@ def test_roughness_is_the_noise_about_a_line():
     noise = np.random.default_rng(0).normal(0, 0.3, 100_000)
     assert roughness(np.linspace(0, 50, 100_000) + noise) == pytest.approx(0.3, rel=0.02)
     assert roughness(np.linspace(0, 1, 50)) == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_rise_of_flat_noise_does_not_grow_with_the_number_of_epochs(sign):
+    """|last − best| would be 0.85, 1.5 and 2.5 of the noise."""
+    generator = np.random.default_rng(0)
+    found = [np.mean([rise(generator.normal(size=n), sign) for _ in range(4000)]) for n in (3, 10, 30, 100)]
+    assert max(found) < 0.35
+    assert found == sorted(found, reverse=True)
+    assert abs(found[-1]) < 0.08
+
+
+def test_a_curve_that_falls_to_its_end_lost_nothing_and_one_that_rises_keeps_its_rise():
+    x = np.linspace(0, 1, 40)
+    assert rise(np.exp(-3 * x)) == 0
+    assert rise(-np.exp(-3 * x), sign=1) == 0
+    assert [rise(np.array(curve)) for curve in ([1.0], [2.0, 1.0], [3.0, 2.0, 1.0])] == [0, 0, 0]
+    noise = np.random.default_rng(1).normal(0, 0.05, (500, 40))
+    falling = np.mean([rise(4 * np.exp(-4 * x) + one) for one in noise])
+    assert abs(falling) < 0.02
+    valley = np.where(x < 0.3, 0.3 - x, (x - 0.3) * 0.7)
+    assert np.mean([rise(valley + one) for one in noise]) == pytest.approx(0.49, rel=0.08)
+    assert math.isnan(rise(np.array([1.0, math.inf, 0.5])))
+
+
+def test_the_roughness_of_noise_does_not_depend_on_the_number_of_epochs():
+    generator = np.random.default_rng(2)
+    for n in (3, 4, 6, 10, 50):
+        assert np.mean([roughness(generator.normal(size=n)) for _ in range(6000)]) == pytest.approx(1, abs=0.035)
 
 
 def test_a_diverged_run_is_not_finite_and_says_so():

@@ -34,7 +34,7 @@ from tests.report_data import MEANS, NODE, many_arms, write_study, write_trial
 from tests.test_replay import PARTS
 
 SECTIONS = (
-    *("question", "design", "results", "predictions", "dynamics", "interactions", "cost", "sensitivity"),
+    *("question", "design", "results", "predictions", "treatment", "dynamics", "interactions", "cost", "sensitivity"),
     *("surprises", "recommendations", "reproducibility"),
 )
 

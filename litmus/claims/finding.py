@@ -12,21 +12,33 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Finding:
-    """`level` is error (caps verdicts at inconclusive) or warning; `predictions` names those concerned, None all."""
+    """`level` is error (caps verdicts at inconclusive) or warning; `predictions` names those concerned, None all.
+
+    `cap` is what a capped verdict says instead of the code.
+    """
 
     code: str
     level: str
     message: str
     predictions: tuple[str, ...] | None = None
+    cap: str = ""
 
     def concerns(self, prediction: str) -> bool:
         """Whether the finding is about this prediction."""
         return self.predictions is None or prediction in self.predictions
 
 
-def error(code: str, message: str, predictions: Iterable[str] | None = None) -> Finding:
+def error(code: str, message: str, predictions: Iterable[str] | None = None, cap: str = "") -> Finding:
     """A finding that caps verdicts."""
-    return Finding(code, "error", message, None if predictions is None else tuple(predictions))
+    return Finding(code, "error", message, None if predictions is None else tuple(predictions), cap)
+
+
+def cap_of(findings: Iterable[Finding], prediction: str) -> str:
+    """Why a prediction's verdict is capped: cannot be judged: …; lint: missing_cell, few_seeds; or nothing."""
+    own = [finding for finding in findings if finding.level == "error" and finding.concerns(prediction)]
+    told = dict.fromkeys(finding.cap for finding in own if finding.cap)
+    codes = dict.fromkeys(finding.code for finding in own if not finding.cap)
+    return "; ".join([*told, *([f"lint: {', '.join(codes)}"] if codes else [])])
 
 
 def warning(code: str, message: str, predictions: Iterable[str] | None = None) -> Finding:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from litmus.claims.claims import Claim
 from litmus.claims.contrast import ContrastMaker, UndecidableError
-from litmus.claims.finding import Finding, warning
+from litmus.claims.finding import Finding, about, cap_of, warning
+from litmus.claims.fragility import marked, without
 from litmus.claims.leaf import LEVEL
 from litmus.claims.lint import lint_design, lint_results
 from litmus.claims.looks import Look, Schedule, schedule
@@ -19,14 +20,19 @@ from litmus.claims.statistics import holm
 from litmus.claims.study import Study
 from litmus.claims.verdict import Ruled, Verdict, decide, impossible
 
+# Where verdicts on wall time stand.
+CLOCK = "wall_clock.json"
+
 
 @dataclass(frozen=True)
 class Judgement:
-    """Lint findings, errors first, one verdict per prediction, and the looks that they rest on."""
+    """Lint findings, errors first, one verdict per prediction (`timed` are those about wall time), and the looks that
+    they rest on."""
 
     lint: tuple[Finding, ...]
     verdicts: dict[str, Verdict]
     looks: Schedule
+    timed: Collection[str] = ()
 
     @property
     def settled(self) -> bool:
@@ -54,20 +60,21 @@ def judge(
     present = {trial.seed for trial in results.trials if trial.values}
     looks = schedule(study.plan, tuple(shared_seeds(study, results) if ended is None else ended), present, looked)
     verdicts = {}
+    timed = on_the_clock(study)
     for name, verdict in judge_looks(study, results, looks).items():
-        codes = [finding.code for finding in lint if finding.level == "error" and finding.concerns(name)]
-        unique = ", ".join(dict.fromkeys(codes))
-        verdicts[name] = verdict.capped(f"lint: {unique}") if codes else verdict
+        cap = cap_of(lint, name)
+        verdicts[name] = verdict.capped(cap) if cap else verdict
         kept = ("inconclusive", verdicts[name].verdict)
         before = [(word, seeds) for seeds, word in looks.shown.get(name, ()) if word not in kept]
         if before:
             verdicts[name] = verdicts[name].withdrawing(*before[-1])
-    back = {name: verdict.withdrawn for name, verdict in verdicts.items() if verdict.withdrawn}
-    if back:
-        told = ", ".join(f"{name} ({what})" for name, what in back.items())
-        lint.append(warning("withdrawn", f"Verdicts that were shown earlier and no longer hold: {told}.", back))
+    for clock in (False, True):
+        back = {name: one.withdrawn for name, one in verdicts.items() if one.withdrawn and (name in timed) is clock}
+        if back:
+            told = ", ".join(f"{name} ({what})" for name, what in back.items())
+            lint.append(warning("withdrawn", f"Verdicts that were shown earlier and no longer hold: {told}.", back))
     lint = sorted(dict.fromkeys(lint), key=lambda finding: finding.level != "error")
-    return Judgement(tuple(lint), verdicts, looks)
+    return Judgement(tuple(lint), verdicts, looks, timed)
 
 
 def shared_seeds(study: Study, results: Results) -> list[int]:
@@ -84,15 +91,29 @@ def outdated(finding: Finding) -> bool:
 
 
 def judge_looks(study: Study, results: Results, looks: Schedule) -> dict[str, Verdict]:
-    """Every prediction's verdict: its first decision at a planned look, which later looks leave as it is."""
+    """Every prediction's verdict: its first decision at a planned look, which later looks leave as it is.
+
+    What the mark of fragility caps is no decision: the next look may decide it.
+    """
     if not looks.corrected:
-        return judge_predictions(study, Measured(study, results), looks.there)
+        return judge_look(study, results, None, looks.seeds, looks.there)
     why = f"no planned look yet: {looks.there} seeds are complete, and {looks.next()}"
     verdicts = {name: impossible(one, why, open=True) for name, one in study.predictions.items()}
     for place, seeds in enumerate(looks.looks, start=1):
-        found = judge_predictions(study, Measured(study, results, looks.looks[:place]), len(seeds))
+        found = judge_look(study, results, looks.looks[:place], seeds, len(seeds))
         verdicts = {name: one if one.frozen_at else found[name] for name, one in verdicts.items()}
     return verdicts
+
+
+def judge_look(
+    study: Study, results: Results, looks: Sequence[Iterable[int]] | None, seeds: Iterable[int], look: int
+) -> dict[str, Verdict]:
+    """Every prediction's verdict at one look, the fragile ones marked: leaving out one of its seeds changes them."""
+
+    def verdicts(of: Results) -> dict[str, Verdict]:
+        return judge_predictions(study, Measured(study, of, looks), look)
+
+    return marked(verdicts(results), seeds, lambda seed: verdicts(without(results, seed)))
 
 
 def judge_predictions(study: Study, contrast: ContrastMaker, look: int = 0) -> dict[str, Verdict]:
@@ -104,33 +125,66 @@ def judge_predictions(study: Study, contrast: ContrastMaker, look: int = 0) -> d
             tested[name] = prediction.test(study, contrast)
         except UndecidableError as obstacle:
             verdicts[name] = impossible(prediction, str(obstacle))
-    alone = [name for name in tested if study.predictions[name].primary]
+    timed = on_the_clock(study)
+    # Predictions about wall time are a family of their own: no other verdict may hang on how fast a machine was.
+    families = [
+        [name for name in tested if not study.predictions[name].primary and (name in timed) is clock]
+        for clock in (False, True)
+    ]
 
     def corrected(p_values: Mapping[str, Any]) -> dict[str, float]:
-        plain = {name: float(p) for name, p in p_values.items()}
-        family = [name for name in plain if name not in alone]
-        return plain | dict(zip(family, holm([plain[name] for name in family]), strict=True))
+        found = {name: float(p) for name, p in p_values.items()}
+        for family in families:
+            own = [name for name in family if name in found]
+            found |= dict(zip(own, holm([found[name] for name in own]), strict=True))
+        return found
 
     confirm = corrected({name: claim.p_confirm for name, claim in tested.items()})
     reject = corrected({name: claim.p_reject for name, claim in tested.items()})
     signs = {name: sign for name, claim in tested.items() if (sign := claim.sign()) is not None}
     forward = corrected({name: sign.p_confirm for name, sign in signs.items()})
     backward = corrected({name: sign.p_reject for name, sign in signs.items()})
-    # Holm leaves the whole level to those that are not decided yet.
-    waiting = sum(min(confirm[name], reject[name]) >= LEVEL for name in tested if name not in alone)
+    levels = dict.fromkeys(tested, LEVEL)
+    for family in families:
+        # Holm leaves the whole level to those that are not decided yet.
+        waiting = sum(min(confirm[name], reject[name]) >= LEVEL for name in family)
+        levels |= dict.fromkeys(family, LEVEL / max(1, waiting))
     for name, claim in tested.items():
         prediction = study.predictions[name]
-        level = LEVEL if name in alone else LEVEL / max(1, waiting)
-        ruled = Ruled(confirm[name], reject[name], forward.get(name), backward.get(name), level)
+        ruled = Ruled(confirm[name], reject[name], forward.get(name), backward.get(name), levels[name])
         note, span = prediction.note(study, contrast), prediction.span(study, contrast)
         verdicts[name] = decide(prediction, claim, ruled, look, span, note)
     return {name: verdicts[name] for name in study.predictions}
 
 
+def on_the_clock(study: Study) -> set[str]:
+    """The predictions about wall time, and the conjunctions they are part of."""
+    return {name for quantity in study.quantities.values() if quantity.timed for name in about(study, quantity.name)}
+
+
 def verdicts_json(judgement: Judgement) -> str:
-    """The text of verdicts.json: a row per prediction, and `lint`, a list of {code, level, message}."""
-    document: dict[str, Any] = {name: verdict.row() for name, verdict in judgement.verdicts.items()}
-    document["lint"] = [
-        {"code": finding.code, "level": finding.level, "message": finding.message} for finding in judgement.lint
-    ]
-    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    """The text of verdicts.json: a row per prediction, and `lint`, a list of {code, level, message}.
+
+    The same trials give the same text, however fast they ran: what is judged on wall time stands in wall_clock.json.
+    """
+    rows = {
+        name: verdict.row_elsewhere(CLOCK) if name in judgement.timed else verdict.row()
+        for name, verdict in judgement.verdicts.items()
+    }
+    return _json(rows, [finding for finding in judgement.lint if not _only_about(finding, judgement.timed)])
+
+
+def clock_json(judgement: Judgement) -> str:
+    """The text of wall_clock.json, of the same form; empty where nothing is judged on wall time."""
+    rows = {name: verdict.row() for name, verdict in judgement.verdicts.items() if name in judgement.timed}
+    lint = [finding for finding in judgement.lint if _only_about(finding, judgement.timed)]
+    return _json(rows, lint) if rows else ""
+
+
+def _only_about(finding: Finding, names: Collection[str]) -> bool:
+    return bool(finding.predictions) and all(name in names for name in finding.predictions or ())
+
+
+def _json(rows: Mapping[str, Any], lint: Sequence[Finding]) -> str:
+    told = [{"code": finding.code, "level": finding.level, "message": finding.message} for finding in lint]
+    return json.dumps({**rows, "lint": told}, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

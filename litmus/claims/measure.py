@@ -8,7 +8,7 @@ import numpy as np
 
 from litmus.claims.notation import listing
 from litmus.claims.quantity import Quantity, direction_of
-from litmus.claims.reductions import DERIVED, SIMPLE, Curve, History, at_best, time_to
+from litmus.claims.reductions import DERIVED, SIMPLE, Curve, History, at_best, best_epoch, time_to
 
 
 def measure(quantity: Quantity, history: History | None, summary: Mapping[str, float] | None = None) -> float:
@@ -33,6 +33,26 @@ def measure(quantity: Quantity, history: History | None, summary: Mapping[str, f
         assert quantity.threshold is not None
         return time_to(curve, _need(quantity.unit, curves, quantity), quantity.threshold, sign)
     return SIMPLE[quantity.at](curve, sign)
+
+
+def judged_epoch(quantity: Quantity, history: History) -> int | None:
+    """The place of the epoch up to which a run decides the quantity: the chosen one, or the last.
+
+    None where the run has no curve that says so, and for what is counted.
+    """
+    if quantity.at == "best_val":
+        curve, up = _curve(quantity.select, history), direction_of(quantity.select) == "up"
+        return None if curve is None else best_epoch(curve, 1 if up else -1)
+    curve = _curve(quantity.metric, history)
+    sign = 1 if quantity.metric_direction == "up" else -1
+    if quantity.at == "best":
+        return None if curve is None else best_epoch(curve, sign)
+    if quantity.at == "time_to" and curve is not None and quantity.threshold is not None:
+        reached = np.flatnonzero(sign * curve >= sign * quantity.threshold)
+        return int(reached[0]) if len(reached) else len(curve) - 1
+    # What has no curve of its own, as the test metrics of the end, is judged where the curves end.
+    longest = max((len(one) for one in history.values()), default=0)
+    return longest - 1 if longest and (curve is not None or "/" in quantity.metric) else None
 
 
 def _curve(name: str, history: History) -> Curve | None:

@@ -42,7 +42,9 @@ class Measured:
     ) -> Contrast:
         """Σ_a w_a·g(y[a, s]) over the seeds that every arm has a finite value for; the others are counted."""
         weights = {arm: weight for arm, weight in weights.items() if abs(weight) > 1e-12}
-        told = Contrast(quantity, weights, np.empty(0), subject, reference, oriented, ratio=self.study.ratio)
+        told = Contrast(
+            quantity, weights, np.empty(0), subject, reference, oriented, ratio=self.study.ratio_of(quantity)
+        )
         if self.looks is None:
             return self._at(told, rivals, None)
         *earlier, last = (self._at(told, rivals, seeds) for seeds in self.looks)
@@ -69,7 +71,7 @@ class Measured:
             values = np.full_like(values, values[0])
             never = quantity.at == "rise" and largest == 0  # no run of any arm lost something of its best
             if len(values) >= FEWEST_SEEDS and not quantity.ties and not never and failures.lost <= MOST_LOST:
-                fault = fault or sameness(list(weights), quantity)
+                fault = fault or sameness(list(weights), quantity, alike=not values.any())
         return replace(
             told,
             values=values,
@@ -77,7 +79,7 @@ class Measured:
             fault=fault,
             test=test_of(quantity, weights, columns),
             failures=failures,
-            censored=sum(math.isinf(self.results.values(quantity.name, arm)[s]) for arm in weights for s in complete),
+            censored=0 if budget is None else self._censored(quantity, weights, complete),
             budget=budget,
         )
 
@@ -115,6 +117,11 @@ class Measured:
         shared = bool(ends) and math.isclose(max(ends), min(ends), rel_tol=1e-9) and math.isfinite(sum(ends))
         return ends[0] if shared else None
 
+    def _censored(self, quantity: Quantity, arms: Iterable[str], seeds: Iterable[int]) -> int:
+        """How many of the runs never got to the threshold."""
+        seeds = list(seeds)
+        return sum(math.isinf(self.results.values(quantity.name, arm)[seed]) for arm in arms for seed in seeds)
+
     def _values(self, quantity: Quantity, arm: str, budget: float | None) -> dict[int, float]:
         key = (quantity.name, arm, budget)
         if key not in self._transformed:
@@ -139,10 +146,11 @@ def test_of(quantity: Quantity, weights: Mapping[str, float], columns: Mapping[s
     return "share" if plain and (len(weights) == 1 or sides == [-1.0, 1.0]) else "mean"
 
 
-def sameness(arms: list[str], quantity: Quantity) -> str:
+def sameness(arms: list[str], quantity: Quantity, alike: bool) -> str:
     """The sentence for a contrast that does not vary over seeds."""
     if len(arms) == 1:
         return f"{arms[0]} has the same {quantity.label} on every seed, so the seed did not reach the run"
     if len(arms) == 2:
-        return f"the {quantity.label} of {arms[0]} and {arms[1]} differs by the same amount on every seed"
+        how = "is the same" if alike else "differs by the same amount"
+        return f"the {quantity.label} of {arms[0]} and {arms[1]} {how} on every seed"
     return f"the contrast of {', '.join(arms)} has no spread in {quantity.label} over the seeds"

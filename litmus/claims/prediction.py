@@ -22,9 +22,16 @@ if TYPE_CHECKING:
     from litmus.claims.study import Study
 
 
+REGIMES = ("document",)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Prediction(ABC):
-    """What every kind shares; a kind adds fields (its keys in YAML), `selectors` and `test`."""
+    """What every kind shares; a kind adds fields (its keys in YAML), `selectors` and `test`.
+
+    `regime: document` says that the arms differ by what the document's regime gave them as well, so that what is
+    confirmed is confirmed in that regime only.
+    """
 
     kind: ClassVar[str]
     needs_quantity: ClassVar[bool] = True
@@ -33,6 +40,7 @@ class Prediction(ABC):
     claim: str = ""
     source: str = ""
     primary: bool = False
+    regime: str = ""
 
     @abstractmethod
     def selectors(self, study: Study) -> list[Selector]:
@@ -135,6 +143,8 @@ def _read(name: str, node: Mapping[str, Any], study: Study) -> Prediction:
     values = {key: value for key, value in node.items() if key != "kind"}
     if not isinstance(values.get("primary", False), bool):
         raise ValueError(f"{where}.primary must be true or false, got {values['primary']!r}")
+    if "regime" in values:
+        one_of(values["regime"], f"{where}.regime", REGIMES)
     if cls.needs_quantity:
         if "quantity" not in values and len(study.quantities) == 1:
             values["quantity"] = next(iter(study.quantities))

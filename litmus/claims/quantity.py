@@ -43,6 +43,11 @@ class Quantity:
         return 1 if self.direction == "up" else -1
 
     @property
+    def timed(self) -> bool:
+        """Whether the number is wall time, which is never the same twice."""
+        return self.metric.split("/")[-1] == "seconds" or (self.at == "time_to" and self.unit == "seconds")
+
+    @property
     def binary(self) -> bool:
         """Whether a run's value is yes or no."""
         return self.metric.split("/")[-1] == "diverged" and self.at != "time_to"
@@ -86,13 +91,14 @@ class Quantity:
         if not math.isfinite(gain):
             return "an infinite amount" if math.isinf(gain) else "an unknown amount"
         if self.scale == "log":
-            return f"{100 * math.expm1(self.sign * gain) + 0.0:+.1f} %".replace("-", "−")
+            # Beyond e^700 there is no number, and nothing to tell apart.
+            return f"{100 * math.expm1(min(700.0, self.sign * gain)) + 0.0:+.1f} %".replace("-", "−")
         return signed(self.sign * gain)
 
     def size(self, gain: float) -> str:
         """The size of a gain without its sign: 2 % or 0.01."""
         if self.scale == "log":
-            return f"{100 * abs(math.expm1(self.sign * gain)):.3g} %"
+            return f"{100 * abs(math.expm1(min(700.0, self.sign * gain))):.3g} %"
         return signed(abs(gain)).removeprefix("+")
 
 

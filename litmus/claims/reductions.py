@@ -20,20 +20,46 @@ def last(curve: Curve, sign: int = -1) -> float:
 
 
 def best(curve: Curve, sign: int = -1) -> float:
-    """The best value on the way: its maximum (sign +1) or minimum (−1); NaN once the curve is not finite."""
+    """The best value on the way: its maximum (sign +1) or minimum (−1); NaN once the curve is not finite.
+
+    The more epochs, the better by noise alone: lint compares no arms of different lengths by it.
+    """
     return float(sign * np.max(sign * curve))
 
 
 def rise(curve: Curve, sign: int = -1) -> float:
-    """How much of the best was lost by the end, |last − best|, never negative: the cost of training too long."""
-    return float(sign * (best(curve, sign) - curve[-1]))
+    """How much of the best was lost by the end: the cost of training too long; 0 where the best is at the end.
+
+    The best of noisy values is better than what was there: |last − best| of a flat curve with noise σ is 0.8 σ after 3
+    epochs, 1.5 σ after 10, 2.5 σ after 100. So the best of every other epoch says where it is, and its neighbours,
+    whose noise is another, how good it was; both halves take their turn. Of a flat curve 0.3 σ remains after 3 epochs,
+    0.13 σ after 10, 0.02 σ after 100. With 10 epochs a real rise is seen to three quarters, with 30 nearly whole.
+    """
+    if not np.isfinite(curve).all():
+        return math.nan
+    oriented, end = sign * curve, len(curve) - 1
+    lost = [0.0]
+    for first in (0, 1)[:end]:
+        place = first + 2 * int(np.argmax(oriented[first::2]))
+        beside = oriented[[one for one in (place - 1, place + 1) if 0 <= one <= end]].mean() - oriented[end]
+        # Chosen beside the end, or at it, the best is one of a curve that still falls: nothing is lost by going on.
+        lost.append(0.0 if place == end else max(0.0, beside) if place == end - 1 else beside)
+    return float(np.mean(lost[1:] or lost))
 
 
 def roughness(curve: Curve, sign: int = -1) -> float:
-    """√(mean (y[t+1] − 2 y[t] + y[t−1])² / 6): the SD of white noise about a locally straight curve."""
+    """The SD of white noise about a locally straight curve: √(mean (y[t+1] − 2 y[t] + y[t−1])² / 6), without bias.
+
+    The root of a mean square is too small on average, by 20 % for one second difference and by 6 % for ten epochs: it
+    is divided by √(2/ν)·Γ((ν+1)/2)/Γ(ν/2), ν the second differences less what neighbours share (Satterthwaite).
+    """
     if len(curve) < ROUGHNESS_EPOCHS:
         return math.nan
-    return float(np.sqrt(np.mean(np.diff(curve, n=2) ** 2) / 6))
+    count = len(curve) - 2
+    # Second differences of white noise correlate by −4/6 and 1/6 with the next two.
+    degrees = count**2 / (count + 2 * (max(0, count - 1) * (4 / 6) ** 2 + max(0, count - 2) * (1 / 6) ** 2))
+    factor = math.sqrt(2 / degrees) * math.exp(math.lgamma((degrees + 1) / 2) - math.lgamma(degrees / 2))
+    return float(np.sqrt(np.mean(np.diff(curve, n=2) ** 2) / 6)) / factor
 
 
 def area(curve: Curve, sign: int = -1) -> float:
@@ -43,8 +69,14 @@ def area(curve: Curve, sign: int = -1) -> float:
 
 def at_best(curve: Curve, selection: Curve, selection_sign: int) -> float:
     """The value at the epoch that another curve, usually validation's, calls best (the first of equals)."""
-    oriented = np.where(np.isfinite(selection), selection_sign * selection, -np.inf)
-    return float(curve[int(np.argmax(oriented))]) if np.isfinite(oriented).any() else math.nan
+    epoch = best_epoch(selection, selection_sign)
+    return math.nan if epoch is None else float(curve[epoch])
+
+
+def best_epoch(curve: Curve, sign: int) -> int | None:
+    """The place of the best value (the first of equals); None when none is finite."""
+    oriented = np.where(np.isfinite(curve), sign * curve, -np.inf)
+    return int(np.argmax(oriented)) if np.isfinite(oriented).any() else None
 
 
 def time_to(curve: Curve, clock: Curve, threshold: float, sign: int) -> float:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from litmus.claims.course import Course
 from litmus.claims.finding import Finding, error, using, warning
 from litmus.claims.notation import listing
 from litmus.claims.study import Study
@@ -20,7 +21,8 @@ class Trial:
     """One run of an arm with a seed: a number per quantity (absent: not measured; NaN or ±inf: not finite).
 
     `code` is the fingerprint of the code that ran it, comparable among trials of the same `parts` (classes);
-    `numerics` are device, threads and whatever else numbers depend on; empty where nothing recorded them.
+    `numerics` are device, threads and whatever else numbers depend on; empty where nothing recorded them. `course` is
+    how a run went that left its curves, `load` how many processes wanted a core at its end.
     """
 
     arm: str
@@ -31,6 +33,8 @@ class Trial:
     code: str = ""
     parts: str = ""
     numerics: Mapping[str, str] = field(default_factory=dict)
+    course: Course | None = None
+    load: float | None = None
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,14 @@ class Results:
     def finite(self, quantity: str, arm: str) -> dict[int, float]:
         """Seed → value of a quantity, finite ones only."""
         return {seed: value for seed, value in self.values(quantity, arm).items() if math.isfinite(value)}
+
+    @cached_property
+    def by_seed(self) -> dict[str, dict[int, Trial]]:
+        """Arm → seed → trial."""
+        found: dict[str, dict[int, Trial]] = defaultdict(dict)
+        for trial in self.trials:
+            found[trial.arm][trial.seed] = trial
+        return found
 
     def counter(self, name: str, arm: str) -> float | None:
         """The mean over an arm's trials of epochs, updates, samples, seconds or params; None when not recorded."""

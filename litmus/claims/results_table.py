@@ -53,7 +53,8 @@ def results_from_rows(study: Study, rows: Iterable[Mapping[str, Any]]) -> Result
         else:
             values = damage.numbers(row, quantities, line)
             counters = {k: v for k in COUNTERS if k in columns and (v := number(row.get(k))) is not None}
-            trial = Trial(arm, int(seed), values, counters, text(row.get("table") or ""))
+            load = number(row.get("load")) if "load" not in study.varied else None
+            trial = Trial(arm, int(seed), values, counters, text(row.get("table") or ""), load=load)
             trials.append(ran_by(trial, {name: row[name] for name in RAN if name in row and name not in study.varied}))
     return collect(study, trials, damage.findings())
 

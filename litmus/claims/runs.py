@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
+from litmus.claims.course import course_of
 from litmus.claims.finding import Finding, warning
 from litmus.claims.measure import measure
 from litmus.claims.notation import listing
@@ -18,7 +20,7 @@ from litmus.words import count
 class Run:
     """One run: its learning curves (epoch, updates, samples, seconds, train/loss, …), its summary, or its error.
 
-    `code`, `parts` and `numerics` are those of the `Trial` that it is, empty where the run did not record them.
+    `code`, `parts`, `numerics` and `load` are those of the `Trial` that it is, empty where the run did not record them.
     """
 
     arm: str
@@ -29,6 +31,7 @@ class Run:
     code: str = ""
     parts: str = ""
     numerics: Mapping[str, str] = field(default_factory=dict)
+    load: float | None = None
 
 
 def results_from_runs(study: Study, runs: Iterable[Run]) -> Results:
@@ -48,9 +51,9 @@ def results_from_runs(study: Study, runs: Iterable[Run]) -> Results:
                     values[name] = measure(quantity, run.history, run.summary)
                 except ValueError as problem:
                     unmeasured.setdefault(str(problem), []).append(f"{run.arm} seed {run.seed}")
-        trials.append(
-            Trial(run.arm, run.seed, values, counters(run), code=run.code, parts=run.parts, numerics=run.numerics)
-        )
+        course = None if run.error else course_of(run.history, study.quantities.values())
+        ran: Any = {"code": run.code, "parts": run.parts, "numerics": run.numerics, "course": course, "load": run.load}
+        trials.append(Trial(run.arm, run.seed, values, counters(run), **ran))
     found: list[Finding] = []
     if failed:
         found.append(warning("failed_trial", f"{len(failed)} of {len(trials)} trials failed ({listing(failed, 3)})."))

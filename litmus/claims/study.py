@@ -27,7 +27,10 @@ SEEDS = 2**32
 
 @dataclass(frozen=True)
 class Study:
-    """What is asked (`question`, `source`), varied (`factors` or `arms`), tuned, fixed, measured and predicted."""
+    """What is asked (`question`, `source`), varied (`factors` or `arms`), tuned, fixed, measured and predicted.
+
+    `note` is what to know of it: that it was run before, and what was changed.
+    """
 
     question: str
     arms: dict[str, Overrides]
@@ -38,6 +41,7 @@ class Study:
     nuisance: dict[str, Nuisance] = field(default_factory=dict)
     fixed: dict[str, Any] = field(default_factory=dict)
     source: str = ""
+    note: str = ""
     baseline: Selector | None = None
     off: dict[str, Any] = field(default_factory=dict)
     ratio: float = 0.0
@@ -63,6 +67,10 @@ class Study:
         found = (number(self.arms[arm].get(factor)) for arm in chosen)
         return sorted({level for level in found if level is not None})
 
+    def ratio_of(self, quantity: Quantity) -> float:
+        """n_test/n_train where splits are resampled, 0 elsewhere: what a run costs in time rests on no test rows."""
+        return 0.0 if quantity.timed else self.ratio
+
     def off_level(self, factor: str) -> Any:
         """The level that switches a factor off: from `off:`, or 0 for factors whose name says so; None when unknown."""
         return self.off[factor] if factor in self.off else OFF.get(factor.split(".")[-1])
@@ -76,7 +84,7 @@ class Study:
 
 
 KEYS = (
-    *("question", "source", "factors", "arms", "nuisance", "fixed", "seeds"),
+    *("question", "source", "note", "factors", "arms", "nuisance", "fixed", "seeds"),
     *("quantities", "predictions", "baseline", "off", "resampled"),
 )
 
@@ -115,6 +123,7 @@ def read_study(node: Any) -> Study:
         nuisance=nuisance,
         fixed=mapping(node.get("fixed") or {}, "study.fixed"),
         source=str(node.get("source", "")),
+        note=" ".join(str(node.get("note", "")).split()),
         baseline=node.get("baseline"),
         off=off,
         ratio=_ratio(node.get("resampled")),

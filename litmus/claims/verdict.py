@@ -30,7 +30,8 @@ class Verdict:
     is a statement of its own, at the same error: as predicted, opposite or open; None where the claim has none. `leaf`
     is the contrast on which the verdict hangs, `cause` why a claim was rejected. `look` is the seeds that were looked
     at, `frozen_at` the planned look that decided, whatever came later; `withdrawn` an earlier verdict that no longer
-    holds. `open`: undecided, and more seeds may decide.
+    holds. `open`: undecided, and more seeds may decide. `fragile` says why one seed or skew decides; `regime` is
+    `document` where arms differ by the document's regime as well.
     """
 
     id: str
@@ -58,17 +59,35 @@ class Verdict:
     frozen_at: int | None = None
     withdrawn: str = ""
     open: bool = False
+    fragile: str = ""
+    regime: str = ""
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """What to say beside the verdict's word: fragile, in the document's regime only."""
+        regime = "in the document's regime only" if self.regime == "document" and self.verdict == "confirmed" else ""
+        return tuple(filter(None, (regime, "fragile" if self.fragile else "")))
 
     def row(self) -> dict[str, Any]:
         """The verdict as verdicts.json holds it; what is not finite is null."""
-        return {name: getattr(self, name) for name in COLUMNS}
+        found = {name: getattr(self, name) for name in COLUMNS}
+        return {**found, "fragile": bool(self.fragile), "regime": self.regime or None}
 
-    def capped(self, why: str) -> Verdict:
-        """Inconclusive because of a lint error, whatever the numbers say."""
+    def row_elsewhere(self, file: str) -> dict[str, Any]:
+        """The same row without what depends on wall time, which stands in another file."""
+        told = {
+            "kind": self.kind,
+            "verdict": "on the clock",
+            "reason": f"Judged on wall time, which varies: see {file}.",
+        }
+        return {**dict.fromkeys(self.row()), **told, "regime": self.regime or None}
+
+    def capped(self, why: str, open: bool = False) -> Verdict:
+        """Inconclusive for a reason beside the test; `open`: more seeds may remove it."""
         told = f"{self.reason} [{why}]" if self.verdict == "inconclusive" else f"Inconclusive ({why}): {self.reason}"
         direction = self.direction and OPEN
         kept = replace(self, verdict="inconclusive", reason=told, direction=direction)
-        return replace(kept, frozen_at=None, cause="", open=False)
+        return replace(kept, frozen_at=None, cause="", fragile="", open=open)
 
     def withdrawing(self, verdict: str, seeds: int) -> Verdict:
         """The same, which takes back what was shown before."""
@@ -156,6 +175,7 @@ def decide(
         look=look,
         frozen_at=look if corrected and verdict != "inconclusive" else None,
         open=verdict == "inconclusive" and not all(one.contrast.fault for one in leaves),
+        regime=prediction.regime,
     )
 
 
@@ -188,6 +208,7 @@ def impossible(prediction: Prediction, why: str, open: bool = False) -> Verdict:
         source=prediction.source,
         quantity=prediction.quantity,
         open=open,
+        regime=prediction.regime,
     )
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from litmus.claims.notation import text
+from litmus.claims.finding import Finding, error
+from litmus.claims.notation import listing, text
+from litmus.claims.study import Study
 from litmus.records.record import Record
 
 Records = Mapping[tuple[str, int], Record]
@@ -21,6 +23,26 @@ def data_facts(records: Records) -> list[dict[str, Any]]:
     """What each trial recorded about its data."""
     found = (record.content.get("data") for record in records.values())
     return [fact for fact in found if isinstance(fact, dict) and fact]
+
+
+def other_rows(study: Study, records: Records) -> Iterator[Finding]:
+    """Arms whose trials of the same seed were tested on another number of rows, by whatever setting."""
+    sizes: dict[int, dict[str, Any]] = {}
+    for (arm, seed), record in records.items():
+        size = ((record.content.get("data") or {}).get("sizes") or {}).get("test")
+        if size is not None:
+            sizes.setdefault(seed, {})[arm] = size
+    differing = [own for own in sizes.values() if len(set(own.values())) > 1]
+    if differing:
+        affected = [
+            name
+            for name, prediction in study.predictions.items()
+            if any(len({own[arm] for arm in prediction.named_arms(study) if arm in own}) > 1 for own in differing)
+        ]
+        told = listing([f"{arm} {size:,}" for arm, size in differing[0].items()], 5)
+        yield error(
+            "different_rows", f"Trials of the same seed were tested on different numbers of rows: {told}.", affected
+        )
 
 
 def seeded(records: Records) -> list[str]:

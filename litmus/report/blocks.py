@@ -122,7 +122,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Ruling:
-    """One line of the verdict box."""
+    """One line of the verdict box; `marks` stand beside the verdict's word."""
 
     id: str
     claim: str
@@ -130,6 +130,7 @@ class Ruling:
     verdict: str
     reason: str
     primary: bool = False
+    marks: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,12 @@ def document(evidence: Evidence) -> Document:
             verdict.verdict,
             verdict.reason,
             verdict.primary,
+            verdict.marks,
         )
         for verdict in verdicts
     ]
     counts = {word: sum(verdict.verdict == word for verdict in verdicts) for word in ORDER}
     tally = ", ".join(f"{amount} {word}" for word, amount in counts.items() if amount)
+    only = sum("in the document's regime only" in verdict.marks for verdict in verdicts)
+    tally += f" ({only} of them in the document's regime only)" if only else ""
     return Document(evidence.name, evidence.study.question, rulings, sections(evidence), tally)

@@ -17,6 +17,7 @@ from litmus.claims.looks import Look
 from litmus.claims.measured import Measured
 from litmus.claims.prediction import difference
 from litmus.claims.quantity import Quantity
+from litmus.claims.registration import Registration
 from litmus.claims.results import Results
 from litmus.claims.runs import Run
 from litmus.claims.statistics import Summary, summarize
@@ -35,7 +36,8 @@ class Evidence:
     """A study with its trials and verdicts; `words` are the author's, by the name of the slot they answer.
 
     `configs` are the arms' resolved flat settings, `records` the trials' directories where there are any, `command`
-    is what made the report, `sources` name the tables it was made from with their hash.
+    is what made the report, `sources` name the tables it was made from with their hash,
+    `registered` are the study's wordings with their dates.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Evidence:
     command: str = ""
     sources: Mapping[str, str] = field(default_factory=dict)
     words: Mapping[str, str] = field(default_factory=dict)
+    registered: Sequence[Registration] = ()
 
     @cached_property
     def contrast(self) -> Measured:
@@ -91,7 +94,8 @@ class Evidence:
 
     def summary(self, quantity: str, arm: str) -> Summary:
         """n, mean and SD of an arm's finite values."""
-        return summarize(list(self.results.finite(quantity, arm).values()), self.study.ratio)
+        ratio = self.study.ratio_of(self.study.quantities[quantity])
+        return summarize(list(self.results.finite(quantity, arm).values()), ratio)
 
     def mean(self, quantity: str, arm: str) -> float:
         """The mean of an arm's finite values, not a number without any."""

@@ -35,7 +35,9 @@ def read_tables(study_file: Path, tables: Sequence[Path], output: Path) -> Evide
         study,
         results,
         command=f"python scripts/report.py {legible(study_file.name)} {names} -o {legible(output.name) or '.'}",
-        sources={legible(path.name): hashlib.sha256(path.read_bytes()).hexdigest()[:16] for path in tables},
+        sources={
+            legible(path.name): hashlib.sha256(path.read_bytes()).hexdigest()[:16] for path in (study_file, *tables)
+        },
         words=author_words(output),
         # A directory's table is looked at as often as the directory itself.
         looked=read_looks(*(path.parent for path in (study_file, *tables))),

@@ -9,11 +9,13 @@ from typing import Any
 
 from litmus.claims.finding import error
 from litmus.claims.notation import listing
+from litmus.claims.registration import read_registrations
 from litmus.claims.results import Results
 from litmus.claims.runs import results_from_runs
 from litmus.claims.study import Study
 from litmus.claims.study_file import read_study_file
 from litmus.legible import legible, read_json, read_object
+from litmus.records.facts import other_rows
 from litmus.records.looks_file import read_looks
 from litmus.records.record import Record
 from litmus.records.trials import read_trials, run_of
@@ -41,6 +43,7 @@ def read_study_directory(directory: Path) -> Evidence:
     records, found = read_trials(directory / "trials", study, configs)
     runs = [run_of(arm, seed, record, study) for (arm, seed), record in records.items()]
     results = results_from_runs(study, runs)
+    found += other_rows(study, records)
     asked = read_object(directory / "command.json")
     if asked.get("smoke"):
         found.append(error("smoke", "A smoke run shows that everything runs; its numbers say nothing."))
@@ -55,6 +58,7 @@ def read_study_directory(directory: Path) -> Evidence:
         tuning=read_tuning(directory / "tuning", study),
         command=str(asked.get("command") or f"python train.py -m study={name}"),
         words=author_words(directory),
+        registered=read_registrations(directory),
         ended=ended(study, records),
         looked=read_looks(directory),
     )

@@ -29,7 +29,8 @@ def print_verdicts(judgement: Judgement, console: Console | None = None, name: s
     table.add_column("why", ratio=1)
     for verdict in judgement.verdicts.values():
         title = f"{verdict.id} (primary)" if verdict.primary else verdict.id
-        ruling = Text(f"{SYMBOLS[verdict.verdict]} {verdict.verdict}", style=COLOURS[verdict.verdict])
+        marks = f"\n({', '.join(verdict.marks)})" if verdict.marks else ""
+        ruling = Text(f"{SYMBOLS[verdict.verdict]} {verdict.verdict}{marks}", style=COLOURS[verdict.verdict])
         table.add_row(Text(title), ruling, Text(verdict.reason))
     if judgement.verdicts:
         console.print(table)

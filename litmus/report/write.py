@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from litmus.atomic import replacing
-from litmus.claims.judgement import verdicts_json
+from litmus.claims.judgement import CLOCK, clock_json, verdicts_json
 from litmus.claims.results import COUNTERS
 from litmus.claims.results_table import RAN, told_of
 from litmus.legible import read_yaml
@@ -23,10 +23,15 @@ AUTHOR = "author.yaml"
 
 
 def write_report(evidence: Evidence, directory: Path) -> Document:
-    """report.html, report.md, results.csv, verdicts.json and figures/ of a study; returns what they show."""
+    """report.html, report.md, results.csv, verdicts.json, where needed wall_clock.json, and figures/ of a study."""
     shown = document(evidence)
     write(directory / "results.csv", results_csv(evidence))
     write(directory / "verdicts.json", verdicts_json(evidence.judgement))
+    clock = clock_json(evidence.judgement)
+    if clock:
+        write(directory / CLOCK, clock)
+    else:
+        (directory / CLOCK).unlink(missing_ok=True)
     write_document(shown, directory)
     return shown
 
@@ -79,7 +84,11 @@ def results_csv(evidence: Evidence) -> str:
     quantities = list(study.quantities)
     counters = [name for name in counters if name not in quantities]
     ran = [name for name in RAN if evidence.mixed and len({told_of(t, name) for t in evidence.results.trials}) > 1]
-    varied = [key for key in study.varied if key not in ("arm", "seed", "error", *quantities, *counters, *ran)]
+    # Seconds of a shared machine are not judged, here or again.
+    timed = any(quantity.timed for quantity in study.quantities.values())
+    loads = ["load"] if timed and any(trial.load is not None for trial in evidence.results.trials) else []
+    own = ("arm", "seed", "error", *quantities, *counters, *ran, *loads)
+    varied = [key for key in study.varied if key not in own]
     rows = []
     order = {arm: place for place, arm in enumerate(study.arms)}
     for trial in sorted(evidence.results.trials, key=lambda trial: (order[trial.arm], trial.seed)):
@@ -87,9 +96,10 @@ def results_csv(evidence: Evidence) -> str:
         measured = [cell(trial.values.get(name)) for name in quantities]
         spent = [cell(trial.counters.get(name)) for name in counters]
         by = [told_of(trial, name) for name in ran]
+        busy = [cell(trial.load)] * len(loads)
         error = evidence.errors.get((trial.arm, trial.seed), "")
-        rows.append([trial.arm, *settings, trial.seed, *measured, *spent, *by, error])
-    return table_text(["arm", *varied, "seed", *quantities, *counters, *ran, "error"], rows)
+        rows.append([trial.arm, *settings, trial.seed, *measured, *spent, *by, *busy, error])
+    return table_text(["arm", *varied, "seed", *quantities, *counters, *ran, *loads, "error"], rows)
 
 
 def cell(value: float | None) -> Any:

@@ -19,6 +19,8 @@ from litmus.claims.finding import Finding
 from litmus.claims.lint import lint_design
 from litmus.claims.notation import listing
 from litmus.claims.places import trial_place
+from litmus.claims.registration import register
+from litmus.legible import read_yaml
 from litmus.records.looks_file import read_looks, record_look
 from litmus.sweeps.arms import Arm, arms_of
 from litmus.sweeps.asked import Asked, asked_by
@@ -134,6 +136,8 @@ def jobs_of(asked: Asked, arms: Mapping[str, Arm], tuned: Mapping[str, Tuned]) -
 
 def write_question(asked: Asked, settings: Mapping[str, Any], directory: Path) -> None:
     """study.yaml, arms.json and command.json: what is asked, of which configurations, and how it was typed."""
+    before = read_yaml(directory / "study.yaml").get("study") if (directory / "study.yaml").is_file() else None
+    register(directory, asked.node, before, runs=len(list(directory.glob("trials/*/seed=*/result.json"))))
     with replacing(directory / "study.yaml") as path:
         text = yaml.safe_dump({"study": dict(asked.node)}, sort_keys=False, allow_unicode=True, width=120)
         path.write_text(text, encoding="utf-8")

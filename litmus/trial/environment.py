@@ -56,6 +56,11 @@ def hardware(trainer: pl.Trainer) -> dict[str, Any]:
     }
 
 
+def load() -> float:
+    """How many processes wanted a core in the last minute: with more than this run's own, the machine was shared."""
+    return round(psutil.getloadavg()[0], 2)
+
+
 @lru_cache(maxsize=1)
 def processor() -> str:
     """The name of the processor, as well as the system tells it."""

@@ -20,7 +20,7 @@ from litmus.trial.checkpoint import BestAndLast
 from litmus.trial.command_line import sentence
 from litmus.trial.curves import draw_curves
 from litmus.trial.description import flat, identified
-from litmus.trial.environment import hardware
+from litmus.trial.environment import hardware, load
 from litmus.trial.history import History
 from litmus.trial.memory import limit, limits_in, next_limit
 from litmus.trial.movement import Movement
@@ -158,6 +158,7 @@ def outcome(parts: Parts | None, tested: dict[str, float]) -> dict[str, Any]:
         "counters": counters,
         "data": data.describe() if hasattr(data, "describe") and getattr(data, "splits", True) else {},
         "hardware": hardware(trainer),
+        "load": load(),
         "numerics": numerics(trainer),
     }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -34,7 +34,18 @@ class Index:
     @cached_property
     def rows(self) -> list[Row]:
         """Every prediction, by document, part, study (the repaired regime first)."""
-        judged = [row for summary in self.summaries for row in summary.rows]
+        # What the study files say of the regime holds for what was published before they said it.
+        told = {
+            (plan.name, one.id)
+            for plan in self.plans
+            for one in plan.study.predictions.values()
+            if one.regime == "document"
+        }
+        judged = [
+            replace(row, document_regime=row.document_regime or (row.study, row.prediction) in told)
+            for summary in self.summaries
+            for row in summary.rows
+        ]
         planned = [row for plan in self.plans for row in plan.rows]
         return sorted([*judged, *planned], key=order)
 
@@ -61,15 +72,21 @@ class Index:
         return [*found, *(plan.label for plan in self.plans if plan.name == name and plan.label)]
 
     def tally(self, regime: str | None = None) -> dict[str, int]:
-        """Predictions by verdict."""
-        own = [row for row in self.rows if regime in (None, row.regime)]
+        """Predictions by verdict, without those that are confirmed in the document's regime only."""
+        own = [row for row in self.rows if regime in (None, row.regime) and not row.confounded]
         return {word: sum(row.verdict == word for row in own) for word in VERDICTS}
+
+    @property
+    def confounded(self) -> int:
+        """How many predictions are confirmed in the document's regime only."""
+        return sum(row.confounded for row in self.rows)
 
     @property
     def headline(self) -> str:
         """79 predictions from 5 documents: 30 confirmed, …"""
         told = ", ".join(f"{amount} {word}" for word, amount in self.tally().items() if amount)
-        return f"{count(len(self.rows), 'prediction')} from {count(len(self.documents), 'document')}: {told}"
+        only = f"; {self.confounded} more confirmed in the document's regime only" if self.confounded else ""
+        return f"{count(len(self.rows), 'prediction')} from {count(len(self.documents), 'document')}: {told}{only}"
 
 
 # The parts of a document that have an order; headings without a number keep the order of the study's file.
@@ -104,9 +121,10 @@ def index_markdown(index: Index) -> str:
 
 
 def shown(row: Row) -> str:
-    """✗ rejected (negligible)."""
-    told = f"{SIGNS[row.verdict]} {row.verdict}"
-    return f"{told} ({row.cause})" if row.cause else told
+    """✗ rejected (negligible, fragile); ✓ confirmed in the document's regime only."""
+    told = f"{SIGNS[row.verdict]} {row.verdict}" + " in the document's regime only" * row.confounded
+    marks = ", ".join(filter(None, (row.cause, "fragile" * row.fragile)))
+    return f"{told} ({marks})" if marks else told
 
 
 def seeds(row: Row) -> str:

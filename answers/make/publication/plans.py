@@ -16,7 +16,7 @@ from litmus.tables import read_mappings
 from litmus.words import count
 
 # Parts of a question whose change asks for no other trials: more seeds are counted as trials.
-UNCOUNTED = ("seeds", *HOW_TO_RUN)
+UNCOUNTED = ("seeds", "note", *HOW_TO_RUN)
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class Plan:
     tuning_trials: int
     published_seeds: int | None = None
     changed: tuple[str, ...] = ()
+    published_tuned: bool = True
 
     @property
     def command(self) -> str:
@@ -52,6 +53,8 @@ class Plan:
     def label(self) -> str:
         """What to know of the published verdicts."""
         asked = len(self.study.seeds)
+        if "nuisance" in self.changed and self.published_seeds is not None and not self.published_tuned:
+            return "one shared rate: not tuned as the study file now asks"
         if self.published_seeds is None or self.published_seeds >= asked:
             return "the study file has changed since" if self.changed and self.published_seeds is not None else ""
         return f"{self.published_seeds} of {asked} seeds"
@@ -93,6 +96,7 @@ def read_plan(name: str, node: Mapping[str, Any], place: Path) -> Plan:
         tuning_trials=tuning // len(study.arms) * len(study.arms.keys() - kept),
         published_seeds=len(published.seeds),
         changed=changed,
+        published_tuned=bool(published.nuisance),
     )
 
 

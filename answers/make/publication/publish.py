@@ -12,7 +12,7 @@ from answers.make.publication.paths import without_paths
 from answers.make.publication.small_png import smaller
 from answers.make.publication.summary import FILE, summary_json, summary_of
 from answers.make.publication.tables import CURVES, TRIALS, curves_csv, trials_csv
-from litmus.claims.judgement import verdicts_json
+from litmus.claims.judgement import CLOCK, clock_json, verdicts_json
 from litmus.legible import read_object
 from litmus.records.looks_file import FILE as LOOKS
 from litmus.records.looks_file import record_look
@@ -84,5 +84,7 @@ def fill(directory: Path, name: str, evidence: Evidence, study: str) -> None:
         "study.yaml": study,
         FILE: summary_json(summary_of(name, evidence, shown)),
     }
+    clock = clock_json(evidence.judgement)
+    texts |= {CLOCK: clock} if clock else {}
     for file, text in texts.items():
         write(directory / file, without_paths(text))

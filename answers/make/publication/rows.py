@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, fields, replace
 
+from litmus.claims.finding import cap_of
 from litmus.claims.judgement import Judgement
 from litmus.claims.leaf import Gain, Inside
 from litmus.claims.sentence import changed, needed, value
@@ -20,7 +21,10 @@ DOCUMENT = re.compile(r"^\s*(\d+_\w+\.txt)\s*,?\s*(.*)$")
 
 @dataclass(frozen=True)
 class Row:
-    """A prediction: `mean`, `low`, `high` as in verdicts.json, `effect` the same in words, `cause` why it fell so."""
+    """A prediction: `mean`, `low`, `high` as in verdicts.json, `effect` the same in words, `cause` why it fell so.
+
+    `document_regime`: its arms differ by the document's regime as well, so that it is confirmed in that regime only.
+    """
 
     document: str
     part: str
@@ -40,6 +44,13 @@ class Row:
     adjusted: float | None = None
     seeds_needed: int | None = None
     reason: str = ""
+    document_regime: bool = False
+    fragile: bool = False
+
+    @property
+    def confounded(self) -> bool:
+        """Whether it is confirmed in the document's regime only, and counts as no confirmation."""
+        return self.document_regime and self.verdict == "confirmed"
 
     @property
     def control(self) -> bool:
@@ -79,6 +90,7 @@ def planned_rows(name: str, study: Study) -> list[Row]:
             prediction=prediction.id,
             kind=prediction.kind,
             primary=prediction.primary,
+            document_regime=prediction.regime == "document",
         )
         for prediction in study.predictions.values()
     ]
@@ -103,6 +115,7 @@ def judged_rows(name: str, evidence: Evidence) -> list[Row]:
                 adjusted=verdict.adjusted,
                 seeds_needed=verdict.seeds_needed,
                 reason=verdict.reason,
+                fragile=bool(verdict.fragile),
             )
         )
     return found
@@ -125,5 +138,4 @@ def effect(leaf: Gain | Inside) -> str:
 
 def why(verdict: Verdict, judgement: Judgement) -> str:
     """negligible, opposite, lint: missing_cell …, or nothing."""
-    codes = [finding.code for finding in judgement.lint if finding.level == "error" and finding.concerns(verdict.id)]
-    return f"lint: {', '.join(dict.fromkeys(codes))}" if codes else verdict.cause
+    return cap_of(judgement.lint, verdict.id) or verdict.cause

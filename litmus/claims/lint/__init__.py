@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from litmus.claims.finding import Finding
-from litmus.claims.lint import alike, budgets, cells, fairness, samples, splits, trials
+from litmus.claims.lint import active, alike, budgets, cells, fairness, questions, samples, splits, trials
 from litmus.claims.results import Results
 from litmus.claims.study import Study
 
@@ -16,6 +16,8 @@ DESIGN_RULES = (
     cells.missing_off_level,
     cells.few_levels,
     fairness.unnamed_differences,
+    fairness.different_numerics,
+    fairness.different_rows,
     fairness.one_learning_rate,
     budgets.planned_budgets,
     budgets.short_curves,
@@ -24,12 +26,21 @@ DESIGN_RULES = (
     splits.statistics_split,
     samples.few_seeds,
     samples.no_sesoi,
+    questions.wide_margins,
+    questions.training_metric,
+    questions.hardly_fails,
+    questions.declared_exact,
+    questions.one_trial,
     samples.planned_resolution,
 )
 RESULTS_RULES = (
     trials.missing_trials,
     trials.not_finite,
     trials.not_positive,
+    active.same_runs,
+    active.early_judgement,
+    active.unequal_evaluations,
+    active.shared_machine,
     trials.no_spread,
     alike.mixed_code,
     alike.mixed_numerics,

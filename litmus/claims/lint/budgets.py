@@ -12,8 +12,18 @@ from litmus.claims.results import Results
 from litmus.claims.study import Study
 
 Configs = Mapping[str, Mapping[str, Any]]
-# By how much the largest arm may exceed the smallest: seconds are noisy, the rest is counted.
-TOLERANCE = {"epochs": 1.01, "updates": 1.01, "samples": 1.01, "seconds": 1.5}
+# Of these the largest arm may exceed the smallest by so much. Seconds are no part: verdicts hang on no clock.
+COUNTED = ("epochs", "updates", "samples")
+TOLERANCE = 1.01
+# What a knob sets the budget of, by the last part of its name.
+BUDGETS = {
+    "batch_size": "updates",
+    "accumulate_grad_batches": "updates",
+    "updates_per_epoch": "updates, samples and seconds",
+    "limit_train_batches": "updates, samples and seconds",
+    "max_steps": "updates, samples and seconds",
+    **dict.fromkeys(("epochs", "max_epochs", "max_time"), "epochs, updates, samples and seconds"),
+}
 SIZE_WORDS = (
     "model",
     "arch",
@@ -32,10 +42,15 @@ SIZE_WORDS = (
 
 def planned_budgets(study: Study, configs: Configs) -> Iterator[Finding]:
     """Equal epochs at different batch sizes are unequal updates, and different epochs are unequal everything."""
-    for key, what in (("batch_size", "updates"), ("epochs", "epochs, updates, samples and seconds")):
-        sizes = {arm: number(config[key]) for arm, config in configs.items() if key in config}
-        known = {arm: size for arm, size in sizes.items() if size}
-        if len(known) > 1 and len(set(known.values())) > 1:
+    told: set[tuple[float | None, ...]] = set()
+    keys = dict.fromkeys(key for config in configs.values() for key in config)
+    for key in sorted(keys, key=lambda key: key.count(".")):  # epochs before trainer.max_epochs, which follows it
+        what = BUDGETS.get(key.lstrip("+~").split(".")[-1])
+        sizes = {arm: number(config[key]) for arm, config in configs.items() if key in config} if what else {}
+        known = {arm: size for arm, size in sizes.items() if size and size > 0}
+        pattern = tuple(sizes.values())
+        if len(set(known.values())) > 1 and pattern not in told:
+            told.add(pattern)
             low, high = min(known, key=lambda arm: known[arm]), max(known, key=lambda arm: known[arm])
             message = (
                 f"The arms have unequal budgets of {what}: {key} goes from {known[low]:g} ({low}) "
@@ -56,15 +71,15 @@ def short_curves(study: Study, configs: Configs) -> Iterator[Finding]:
 
 
 def unequal_budgets(study: Study, results: Results) -> Iterator[Finding]:
-    """Unequal budgets as measured; all four are always told."""
+    """Unequal budgets as measured; all three are always told."""
     spreads, unequal = [], False
-    for name, tolerance in TOLERANCE.items():
+    for name in COUNTED:
         found = {arm: value for arm in study.arms if (value := results.counter(name, arm)) is not None}
         if not found:
             spreads.append(f"{name} not recorded")
             continue
         low, high = min(found, key=lambda arm: found[arm]), max(found, key=lambda arm: found[arm])
-        if found[high] > tolerance * found[low]:
+        if found[high] > TOLERANCE * found[low]:
             unequal = True
             spreads.append(f"{name} {found[low]:.6g} ({low}) to {found[high]:.6g} ({high})")
         else:

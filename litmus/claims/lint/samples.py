@@ -7,6 +7,7 @@ from typing import Any
 
 from litmus.claims.contrast import FEWEST_SEEDS, Contrast, ContrastMaker, UndecidableError, planned
 from litmus.claims.finding import Finding, about, error, using, warning
+from litmus.claims.lint.questions import margin_of
 from litmus.claims.measured import Measured
 from litmus.claims.notation import listing
 from litmus.claims.prediction import Prediction
@@ -45,8 +46,8 @@ def no_sesoi(study: Study, configs: Configs) -> Iterator[Finding]:
     """Without a smallest effect of interest any significant trifle confirms, and nothing can be called equal."""
     lacking: dict[str, list[str]] = {}
     for name, prediction in study.predictions.items():
-        if prediction.kind in ("bound", "all_of") or getattr(prediction, "within", None) is not None:
-            continue
+        if prediction.kind in ("bound", "all_of") or margin_of(study, prediction) is not None:
+            continue  # a margin without a sesoi is told by itself
         quantity = prediction.measured(study)
         by = getattr(prediction, "by", 0.0)
         if quantity.sesoi is None and not quantity.ties and quantity.amount(by, "by") <= 0:
@@ -101,6 +102,7 @@ def resolution(
     except UndecidableError:
         return
     seen = []
+    ratio = study.ratio_of(prediction.measured(study))
     for one in made:
         n = one.n if seeds is None else seeds
         sd = (
@@ -109,11 +111,11 @@ def resolution(
             else spread(one)
         )
         if sd is not None and n >= 2:
-            seen.append((resolvable_effect(n, study.ratio) * sd, sd, n))
+            seen.append((resolvable_effect(n, ratio) * sd, sd, n))
     if not seen or max(seen)[0] <= sesoi:
         return
     effect, sd, n = max(seen)
-    enough = seeds_needed(sesoi / sd, study.ratio)
+    enough = seeds_needed(sesoi / sd, ratio)
     quantity = prediction.measured(study)
     kind = "expected" if seeds is not None else "measured"
     message = (

@@ -75,14 +75,9 @@ def not_positive(study: Study, results: Results) -> Iterator[Finding]:
 
 
 def no_spread(study: Study, results: Results) -> Iterator[Finding]:
-    """Arms that agree, or a contrast that is constant, on every seed: something was not run as meant."""
+    """A contrast that is constant over the seeds: something was not run as meant."""
     contrast = Measured(study, results)
     faults: dict[str, list[str]] = {}
-    for name, quantity in study.quantities.items():
-        for arms in identical(study, results, name) if not quantity.ties else []:
-            message = f"the {quantity.label} of {' and '.join(arms)} is identical on every seed"
-            affected = about(study, name, using(study, arms, least=2))
-            faults.setdefault(message, []).extend(affected)
     for name, prediction in study.predictions.items():
         try:
             leaves = list(prediction.test(study, contrast).leaves())
@@ -93,13 +88,3 @@ def no_spread(study: Study, results: Results) -> Iterator[Finding]:
                 faults.setdefault(fault, []).append(name)
     for message, names in faults.items():
         yield error("no_spread", f"{message[0].upper()}{message[1:]}.", dict.fromkeys(names))
-
-
-def identical(study: Study, results: Results, name: str) -> Iterator[list[str]]:
-    """Groups of arms with the same finite values on the same two or more seeds; that no run rose is no sameness."""
-    groups: dict[tuple[tuple[int, float], ...], list[str]] = {}
-    for arm in study.arms:
-        values = results.finite(name, arm)
-        if len(values) > 1 and not (study.quantities[name].at == "rise" and not any(values.values())):
-            groups.setdefault(tuple(sorted(values.items())), []).append(arm)
-    yield from (arms for arms in groups.values() if len(arms) > 1)

@@ -16,6 +16,7 @@ from litmus.report.sections import (
     results,
     sensitivity,
     surprises,
+    treatment,
 )
 
 ORDER = (
@@ -23,6 +24,7 @@ ORDER = (
     design.section,
     results.section,
     predictions.section,
+    treatment.section,
     dynamics.section,
     interactions.section,
     cost.section,

@@ -39,14 +39,14 @@ def summary(verdicts: list[Verdict]) -> Table:
     rows = [
         [
             f"{verdict.id} (primary)" if verdict.primary else verdict.id,
-            *(verdict.kind, verdict.quantity or "—", verdict.verdict, verdict.direction or "—"),
-            *(str(verdict.n), str(verdict.left_out)),
+            *(verdict.kind, verdict.quantity or "—", verdict.verdict, ", ".join(verdict.marks) or "—"),
+            *(verdict.direction or "—", str(verdict.n), str(verdict.left_out)),
             *(probability(verdict.p_confirm), probability(verdict.p_reject), probability(verdict.adjusted)),
             plain(verdict.seeds_needed) if verdict.seeds_needed is not None else "—",
         ]
         for verdict in verdicts
     ]
-    columns = ["prediction", "kind", "quantity", "verdict", "direction", "n", "left out"]
+    columns = ["prediction", "kind", "quantity", "verdict", "mark", "direction", "n", "left out"]
     columns += ["p to confirm", "p to reject", "adjusted p", "seeds needed"]
     return Table("Verdicts", columns, rows)
 

@@ -11,13 +11,14 @@ def section(evidence: Evidence) -> Section:
     """The question with its source, and how many predictions answer it by which arms and trials."""
     study = evidence.study
     source = f" Source: {study.source}." if study.source else ""
+    told = [Text(study.note)] if study.note else []
     size = (
         f"{count(len(study.predictions), 'prediction')} about {count(len(study.arms), 'arm')}, judged on "
         f"{count(len(evidence.results.trials), 'trial')}; quantities: "
         + ", ".join(f"{name} ({_how(evidence, name)})" for name in study.quantities)
         + "."
     )
-    return Section("question", "Question", [Text(f"{study.question}{source}"), Text(size)])
+    return Section("question", "Question", [Text(f"{study.question}{source}"), *told, Text(size)])
 
 
 def _how(evidence: Evidence, name: str) -> str:

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from litmus.claims.notation import listing
+from litmus.claims.registration import told as told_of_the_study
 from litmus.records.facts import distinct
 from litmus.report.blocks import Block, Code, Section, Table, Text
 from litmus.report.evidence import Evidence
@@ -17,7 +18,8 @@ def section(evidence: Evidence) -> Section:
     blocks: list[Block] = [Code(evidence.command)] if evidence.command else []
     rows = [["trials", trials(evidence)], ["time", time(evidence)], ["seeds", seeds(evidence)]]
     if evidence.sources:
-        rows += [[f"table {name}", f"sha256 {digest}"] for name, digest in evidence.sources.items()]
+        rows += [[f"file {name}", f"sha256 {digest}"] for name, digest in evidence.sources.items()]
+    rows += [list(row) for row in told_of_the_study(evidence.registered)]
     contents = [record.content for record in evidence.records.values() if record.content]
     if contents:
         rows.append(["code", code(contents)])

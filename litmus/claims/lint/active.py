@@ -1,0 +1,210 @@
+"""Rules on whether what is compared can tell the arms apart: where it is judged, how often, on which machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+
+import numpy as np
+
+from litmus.claims.arms import varying
+from litmus.claims.contrast import UndecidableError, planned
+from litmus.claims.finding import Finding, error, warning
+from litmus.claims.prediction import Prediction
+from litmus.claims.quantity import COUNTED, Quantity
+from litmus.claims.results import Results, Trial
+from litmus.claims.study import Study
+
+# On no more than this share of their seeds may arms still be one run, or have most of their treatment before them.
+MOST_SHARE = 1 / 3
+LEAST_CHANGE = 0.5
+SCHEDULED = {"scheduler", "batching"}
+# Shares over fewer rows tie by chance: nets that agree on 90 % of 80 rows are equal on a third of the seeds.
+FEWEST_ROWS = 2000
+SAME = "cannot be judged: the arms were still the same run"
+SHARED = "cannot be judged: the machine was shared"
+# What a machine does beside: the load of a run alone is its threads and less than this.
+SPARE = 0.5
+EARLY = "cannot be judged: less than half of the planned change had happened"
+
+
+def same_runs(study: Study, results: Results) -> Iterator[Finding]:
+    """Arms that are compared and are still one run where they are judged, on more than a third of their seeds."""
+    for quantity, pairs in compared(study).items():
+        chance = _ties_by_chance(quantity, results)
+        for (first, second), names in pairs.items():
+            same = [_same(*pair, quantity, chance) for pair in _shared(results, first, second, quantity)]
+            if sum(same) > MOST_SHARE * len(same):
+                message = (
+                    f"On {sum(same)} of {len(same)} seeds {first} and {second} were still the same run where "
+                    f"{quantity.label} is judged: what tells them apart had not begun, or changes nothing."
+                )
+                yield error("same_run", message, names, SAME)
+
+
+def early_judgement(study: Study, results: Results) -> Iterator[Finding]:
+    """Arms that differ only in scheduler or batching, judged before half of that had happened."""
+    for quantity, pairs in compared(study).items():
+        for (first, second), names in pairs.items():
+            apart = {key.lstrip("+~").split(".")[0] for key in varying(study.arms, (first, second))}
+            if not apart or not apart <= SCHEDULED:
+                continue
+            shares = [_shares(*pair, quantity, study) for pair in _shared(results, first, second, quantity)]
+            for place, arm in enumerate((first, second)):
+                own = [both[place] for both in shares if both[place] is not None]
+                early = [share for share in own if share is not None and share < LEAST_CHANGE]
+                if len(early) > MOST_SHARE * len(own):
+                    message = (
+                        f"On {len(early)} of {len(own)} seeds {quantity.label} of {arm} is judged before half of the "
+                        f"change that its schedule planned (median {100 * float(np.median(early)):.0f} %): judge later."
+                    )
+                    yield error("early_judgement", message, names, EARLY)
+
+
+def unequal_evaluations(study: Study, results: Results) -> Iterator[Finding]:
+    """The best of many evaluations is better than the best of few by noise alone."""
+    for quantity, pairs in compared(study).items():
+        if quantity.at != "best":
+            continue
+        for (first, second), names in pairs.items():
+            few, many = sorted((_evaluations(results, arm), arm) for arm in (first, second))
+            if many[0] > 1.01 * few[0] > 0:
+                message = (
+                    f"{quantity.label} is the best of {few[0]:g} evaluations of {few[1]} and of {many[0]:g} of "
+                    f"{many[1]}: noise alone favours the more; judge at: best_val, or at equal epochs."
+                )
+                yield error("unequal_evaluations", message, names)
+
+
+def _evaluations(results: Results, arm: str) -> float:
+    """How often an arm's runs were evaluated, on average: the epochs of their curves, or as counted."""
+    lengths = [len(trial.course.train) for trial in results.by_seed.get(arm, {}).values() if trial.course is not None]
+    return float(np.mean(lengths)) if lengths else results.counter("epochs", arm) or 0.0
+
+
+def shared_machine(study: Study, results: Results) -> Iterator[Finding]:
+    """Seconds of arms with as many updates, taken while others computed: they tell of the others."""
+    for quantity, pairs in compared(study).items():
+        for (first, second), names in pairs.items() if quantity.timed else ():
+            updates = [results.counter("updates", arm) or 1.0 for arm in (first, second)]
+            if max(updates) > 1.01 * min(updates):
+                continue
+            trials = [trial for arm in (first, second) for trial in results.by_seed.get(arm, {}).values()]
+            busy = [trial.load > _own_load(trial) + SPARE for trial in trials if trial.load is not None]
+            if not busy:
+                told = f"Whether the machine was shared while {first} and {second} were timed was not recorded."
+                yield warning("shared_machine", told, names)
+            elif sum(busy) > MOST_SHARE * len(busy):
+                message = (
+                    f"{first} and {second} made as many updates on a machine that others used as well: their "
+                    f"{quantity.label} cannot be compared; run one trial at a time, alone."
+                )
+                yield error("shared_machine", message, names, SHARED)
+
+
+def _own_load(trial: Trial) -> float:
+    threads, processes = (float(trial.numerics.get(name) or 1) for name in ("threads", "processes"))
+    return threads * processes
+
+
+Pairs = dict[tuple[str, str], list[str]]
+
+
+def compared(study: Study) -> dict[Quantity, Pairs]:
+    """Quantity → the pairs of arms that stand on two sides of a contrast, each with the predictions that need it."""
+    found: dict[str, Pairs] = {}
+    for name, prediction in study.predictions.items():
+        for quantity, pair in _pairs(study, prediction):
+            names = found.setdefault(quantity, {}).setdefault(pair, [])
+            names += [name] if name not in names else []
+    return {study.quantities[name]: pairs for name, pairs in found.items()}
+
+
+def _pairs(study: Study, prediction: Prediction) -> Iterator[tuple[str, tuple[str, str]]]:
+    try:
+        contrasts = [leaf.contrast for leaf in prediction.test(study, planned).leaves()]
+    except UndecidableError:
+        return
+    for contrast in contrasts:
+        above = [arm for arm, weight in contrast.weights.items() if weight > 0]
+        below = [arm for arm, weight in contrast.weights.items() if weight < 0]
+        for first, second in product(above, below):
+            ordered = sorted((first, second), key=list(study.arms).index)
+            yield contrast.quantity.name, (ordered[0], ordered[1])
+
+
+def _shared(results: Results, first: str, second: str, quantity: Quantity) -> list[tuple[Trial, Trial]]:
+    """Both arms' trials of the seeds of which both have a value."""
+    one, other = results.by_seed.get(first, {}), results.by_seed.get(second, {})
+    pairs = [(one[seed], other[seed]) for seed in one if seed in other]
+    return [pair for pair in pairs if all(quantity.name in trial.values for trial in pair)]
+
+
+def _same(one: Trial, other: Trial, quantity: Quantity, chance: bool) -> bool:
+    """Whether two trials are one run up to where they are judged, which then gives the same value."""
+    name = quantity.name
+    if one.values[name] != other.values[name] or not np.isfinite(one.values[name]):
+        return False
+    if (
+        one.course is None
+        or other.course is None
+        or not {name} <= one.course.judged.keys() & other.course.judged.keys()
+    ):
+        # That neither run lost anything of its best is no sameness.
+        return not chance and not (quantity.at == "rise" and one.values[name] == 0)
+    # Other weights may be judged of the same training, as an average is: the value above tells these apart.
+    epoch = one.course.judged[name]
+    return epoch == other.course.judged[name] and one.course.same_until(other.course, epoch)
+
+
+def _shares(one: Trial, other: Trial, quantity: Quantity, study: Study) -> tuple[float | None, float | None]:
+    """The share of either run's planned change that had happened; None for a run that plans none.
+
+    Where neither run's knobs move and both have the same, whatever tells them apart waited for something: none had.
+    """
+    courses = (one.course, other.course)
+    if any(course is None or quantity.name not in course.judged for course in courses):
+        return None, None
+    shares = [None if course is None else course.share(quantity.name) for course in courses]
+    if shares == [None, None] and _begin_alike(one, other, study):
+        return 0.0, 0.0
+    return shares[0], shares[1]
+
+
+def _begin_alike(one: Trial, other: Trial, study: Study) -> bool:
+    """Whether both runs begin with the same knobs, but for a rate that was tuned."""
+    assert one.course is not None
+    assert other.course is not None
+    tuned = any(name.split(".")[-1] in ("lr", "learning_rate") for name in study.nuisance)
+    names = [name for name in one.course.knobs if not (tuned and name.startswith("lr"))]
+    own, others = one.course.knobs, other.course.knobs
+    return bool(own) and all(name in others and own[name][0] == others[name][0] for name in names)
+
+
+def _ties_by_chance(quantity: Quantity, results: Results) -> bool:
+    """Whether equal values say nothing: counts, whole numbers, and shares of fewer than 2,000 rows.
+
+    The rows are read off the values: with 80 rows all are multiples of 1/80. As many digits as were written are
+    compared; so few values that some number of rows fits by accident count as shares of many rows.
+    """
+    if quantity.metric.split("/")[-1] in COUNTED or quantity.at == "time_to":
+        return True
+    values = [trial.values[quantity.name] for trial in results.trials if quantity.name in trial.values]
+    different = np.unique([value for value in values if np.isfinite(value)])
+    if not len(different) or quantity.metric.endswith("loss"):
+        return False
+    if (different == np.round(different)).all():
+        return True
+    if different.min() < 0 or different.max() > 100:
+        return False
+    shares = different / 100 if different.max() > 1 else different
+    digits = max(len(f"{value:.15g}".partition(".")[2]) for value in shares)
+    tolerance = max(0.5001 * 10.0**-digits, 1e-7)
+    accident = 0.0
+    for rows in range(1, FEWEST_ROWS):
+        accident += min(1.0, 2 * tolerance * rows) ** len(shares)
+        if accident > 0.05:
+            return False
+        if (np.abs(shares * rows - np.round(shares * rows)) <= tolerance * rows).all():
+            return True
+    return False

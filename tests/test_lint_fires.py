@@ -1,0 +1,181 @@
+"""What passed silently once: each fault in a small study that fires its rule, beside a near neighbour that does not."""
+
+import copy
+
+import pytest
+
+from litmus.claims.judgement import judge
+from litmus.claims.lint import lint_design
+from litmus.claims.results import Results, Trial
+from litmus.claims.study import read_study
+
+LOSS = {"metric": "test/loss", "scale": "log", "sesoi": "2%"}
+ACCURACY = {"metric": "test/acc", "at": "best_val", "sesoi": 0.005}
+TWO = {"a": {"norm": "none"}, "b": {"norm": "batch"}}
+COMPARE = {"kind": "compare", "better": "b", "than": "a"}
+ALIKE = {"kind": "equivalent", "arms": ["a", "b"]}
+
+
+def study(arms=TWO, prediction=COMPARE, quantity=LOSS, nuisance=None, **more):
+    node = {
+        "question": "Is b better?",
+        "arms": arms,
+        "seeds": 10,
+        "quantities": {"it": quantity},
+        "predictions": {"claim": prediction},
+        "nuisance": {"lr": {"log": [1e-4, 1e-2]}} if nuisance is None else nuisance,
+        **more,
+    }
+    return read_study(copy.deepcopy(node))
+
+
+def fired(asked, configs=None):
+    """(code, level) of what lint says of the claim, but for what it says of the number of seeds."""
+    resolved = None if configs is None else {arm: {"lr": 0.001, **configs.get(arm, {})} for arm in asked.arms}
+    findings = [one for one in lint_design(asked, resolved) if one.code not in ("few_seeds", "low_resolution")]
+    assert all(one.message.endswith(".") and one.concerns("claim") for one in findings)
+    return {(one.code, one.level) for one in findings}
+
+
+def both(**difference):
+    """Two arms that differ by norm, and in the second's other settings."""
+    return {"a": {"norm": "none"}, "b": {"norm": "batch", **difference}}
+
+
+NAMED = {"kind": "equivalent", "arms": [{"norm": "none"}, {"norm": "batch"}]}
+UNLIKE = {
+    "a": {"norm": "none", "dropout": 0.0},
+    "b": {"norm": "none", "dropout": 0.5},
+    "c": {"norm": "batch", "dropout": 0.0},
+}
+AVERAGED = {"kind": "compare", "better": {"norm": "batch"}, "than": {"norm": "none"}}
+FOUR = {"a": {"norm": "none"}, "b": {"norm": "batch"}, "c": {"norm": "layer"}, "d": {"norm": "group"}}
+DEPTHS = {"a": {"model.layers": 2}, "b": {"model.layers": 6}}
+UNTUNED: dict = {}
+
+CASES = {
+    "equivalence with unnamed differences": (
+        (study(both(dropout=0.1, epochs=9), NAMED), ("unnamed_differences", "warning")),
+        study(TWO, NAMED),
+    ),
+    "an order with unnamed differences": (
+        (study(both(dropout=0.1), {"kind": "order", "arms": ["b", "a"]}), ("unnamed_differences", "warning")),
+        study(both(), {"kind": "order", "arms": ["b", "a"]}),
+    ),
+    "a bound on a gain with unnamed differences": (
+        (
+            study(both(dropout=0.1), {"kind": "bound", "arm": "b", "relative_to": "a", "low": "1%"}),
+            ("unnamed_differences", "warning"),
+        ),
+        study(both(dropout=0.1), {"kind": "bound", "arm": "b", "low": 0.1}),
+    ),
+    "unbalanced averages": (
+        (study(UNLIKE, AVERAGED), ("unbalanced_average", "warning")),
+        study({**UNLIKE, "d": {"norm": "batch", "dropout": 0.5}}, AVERAGED),
+    ),
+    "other test sets": (
+        (study(both(**{"data.test_fraction": 0.4})), ("different_rows", "error")),
+        study(both(), fixed={"data.test_fraction": 0.4}),
+    ),
+    "other folds behind a best arm": (
+        (
+            study({**FOUR, "d": {"norm": "group", "data.fold": 1}}, {"kind": "best", "arms": ["b"]}),
+            ("different_rows", "error"),
+        ),
+        study({**FOUR, "d": {"norm": "group", "data.train": 100}}, {"kind": "best", "arms": ["b"]}),
+    ),
+    "depth at one shared rate": (
+        (study(DEPTHS, nuisance=UNTUNED), ("one_learning_rate", "warning")),
+        study(DEPTHS),
+    ),
+    "width at one shared rate": (
+        (
+            study({"a": {"hidden_size": 8}, "b": {"hidden_size": 64}}, nuisance=UNTUNED),
+            ("one_learning_rate", "warning"),
+        ),
+        study({"a": {"hidden_size": 8, "lr": 0.1}, "b": {"hidden_size": 8, "lr": 0.2}}, nuisance=UNTUNED),
+    ),
+    "a nuisance with one trial": (
+        (study(nuisance={"lr": {"log": [1e-4, 1e-2], "trials": 1}}), ("one_trial", "warning")),
+        study(nuisance={"lr": {"log": [1e-4, 1e-2], "trials": 3}}),
+    ),
+    "a margin of 60 %": (
+        (study(prediction={**COMPARE, "by": "-60%"}), ("wide_margin", "error")),
+        study(prediction={**COMPARE, "by": "-4%"}),
+    ),
+    "equivalence within 10 log units": (
+        (study(prediction={**ALIKE, "within": 10}), ("wide_margin", "error")),
+        study(prediction={**ALIKE, "within": 0.04}),
+    ),
+    "equivalence within anything, without a sesoi": (
+        (
+            study(prediction={**ALIKE, "within": 10}, quantity={"metric": "test/loss", "scale": "log"}),
+            ("no_sesoi", "error"),
+        ),
+        study(prediction={**ALIKE, "within": "2%"}),
+    ),
+    "declared deterministic": (
+        (study(quantity={**LOSS, "deterministic": True}), ("declared_exact", "error")),
+        study(quantity={"metric": "params", "at": "last", "direction": "down", "sesoi": 10, "deterministic": True}),
+    ),
+    "epochs through the trainer": (
+        (study(both(**{"trainer.max_epochs": 40})), ("unnamed_differences", "warning")),
+        study(both(), fixed={"trainer.max_epochs": 40}),
+    ),
+    "training loss as the verdict's metric": (
+        (study(quantity={**LOSS, "metric": "train/loss"}), ("training_metric", "warning")),
+        study(quantity={"metric": "train/loss", "at": "roughness", "sesoi": 0.01}),
+    ),
+    "best is everything but the worst": (
+        (study(FOUR, {"kind": "best", "arms": ["a", "b", "c"]}), ("hardly_fails", "warning")),
+        study(FOUR, {"kind": "best", "arms": ["a", "b"]}),
+    ),
+    "an arm with other numbers": (
+        (study(both(precision="bf16-mixed")), ("different_numerics", "error")),
+        study({"a": {"precision": "32-true"}, "b": {"precision": "bf16-mixed"}}),
+    ),
+    "an arm on another device": (
+        (study(both(**{"trainer.accelerator": "gpu"}), AVERAGED), ("different_numerics", "error")),
+        study(both(), AVERAGED, fixed={"trainer.accelerator": "gpu"}),
+    ),
+    "an arm with more threads": (
+        (study(both(threads=4), AVERAGED), ("different_numerics", "error")),
+        study({"a": {"threads": 1}, "b": {"threads": 4}}),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_a_fault_fires_its_rule_and_its_neighbour_does_not(case):
+    (faulty, expected), neighbour = CASES[case]
+    assert expected in fired(faulty)
+    assert fired(neighbour) == set()
+
+
+def test_an_error_of_these_caps_what_the_numbers_would_confirm():
+    asked = study(prediction={**COMPARE, "by": "-60%"})
+    trials = [Trial(arm, seed, {"it": 0.5 + 0.001 * seed + 0.1 * (arm == "a")}) for arm in "ab" for seed in range(10)]
+    verdict = judge(asked, Results(tuple(trials))).verdicts["claim"]
+    assert verdict.verdict == "inconclusive"
+    assert "lint: wide_margin" in verdict.reason
+
+
+def test_resolved_settings_are_compared_for_every_kind():
+    """What nobody typed differs all the same: a default of a chosen group, four times the epochs."""
+    for kind in (ALIKE, COMPARE, {"kind": "order", "arms": ["b", "a"]}, {"kind": "best", "arms": ["b"]}):
+        configs = {"a": {"norm": "none", "trainer.max_epochs": 10}, "b": {"norm": "batch", "trainer.max_epochs": 40}}
+        assert fired(study(prediction=kind), configs) == {
+            ("unnamed_differences", "warning"),
+            ("unequal_budgets", "warning"),
+        }
+        alike = {arm: {**own, "trainer.max_epochs": 10, "model.norm": own["norm"]} for arm, own in configs.items()}
+        assert fired(study(prediction=kind), alike) == set()
+
+
+def test_what_takes_a_named_value_follows_it():
+    arms = {"a": {"width": 16}, "b": {"width": 64}}
+    prediction = {"kind": "compare", "better": {"width": 64}, "than": {"width": 16}}
+    configs = {arm: {**own, "model.units": [own["width"], 8], "head.size": own["width"]} for arm, own in arms.items()}
+    assert fired(study(arms, prediction), configs) == set()
+    configs["b"]["head.size"] = 32
+    assert fired(study(arms, prediction), configs) == {("unnamed_differences", "warning")}
