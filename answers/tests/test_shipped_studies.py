@@ -4,8 +4,13 @@ import re
 
 import pytest
 import torch
+import yaml
 from omegaconf import OmegaConf
 
+from answers.make.publication.index import shown
+from answers.make.publication.plans import canonical
+from answers.make.publication.read import read_index
+from answers.make.publication.study_nodes import study_nodes
 from litmus.seeds import derived_seed
 from litmus.sweeps import smoke, study_sweep
 from litmus.training.array_data_module import Source
@@ -93,6 +98,48 @@ def test_every_prediction_quotes_a_claim_and_its_source(path):
     predictions = {}
     for file in reversed(lineage(path)):
         own = OmegaConf.to_container(OmegaConf.load(file)).get("study", {})
-        predictions |= own.get("predictions", {})
+        for name, node in own.get("predictions", {}).items():
+            predictions[name] = {**predictions.get(name, {}), **node}
     assert predictions
     assert [name for name, node in predictions.items() if not (node.get("claim") and node.get("source"))] == []
+
+
+CHANGES = (ROOT / "answers" / "CHANGES.md").read_text()
+PUBLISHED = sorted(path.parent for path in (ROOT / "answers" / "studies").glob("*/study.yaml"))
+
+
+def repaired(study):
+    """The predictions of a study that answers/CHANGES.md tells of, each with a reason."""
+    lines = [line for line in CHANGES.splitlines() if line[:1] == "|"]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    assert [row for row in rows if len(row) != 5 or not all(row)] == []
+    return {row[1] for row in rows if study in row[0].split(", ")}
+
+
+@pytest.mark.parametrize("place", PUBLISHED, ids=lambda place: place.name)
+def test_what_a_study_asks_otherwise_than_its_published_page_is_told_with_the_reason(place, nodes):
+    """No page may show the verdict on another question in silence; and nothing is called repaired that was not."""
+    published = yaml.safe_load((place / "study.yaml").read_text())["study"]
+    asked = nodes[place.name]
+    before, now = (canonical(node["predictions"]) for node in (published, asked))
+    changed = {name for name in {**before, **now} if before.get(name) != now.get(name)}
+    assert changed == repaired(place.name)
+    if canonical(published.get("nuisance")) != canonical(asked.get("nuisance")):
+        assert place.name in CHANGES.rpartition("|")[2]
+
+
+@pytest.fixture(scope="module")
+def nodes():
+    """The study files by name, resolved."""
+    return study_nodes()
+
+
+def test_what_is_confirmed_in_the_documents_regime_only_is_no_headline(nodes):
+    index = read_index(ROOT / "answers" / "studies", nodes)
+    own = {(row.study, row.prediction) for row in index.rows if row.document_regime}
+    assert {study for study, _ in own} == {"optimizer_as_reported", "gradient_descent_as_reported"}
+    assert index.confounded == len(own) == 7
+    assert sum(index.tally().values()) == len(index.rows) - 7
+    assert "7 more confirmed in the document's regime only" in index.headline
+    row = next(row for row in index.rows if (row.study, row.prediction) in own)
+    assert shown(row) == "✓ confirmed in the document's regime only"
