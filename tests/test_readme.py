@@ -2,9 +2,11 @@
 
 import re
 import shlex
+from dataclasses import fields
 
 import pytest
 
+from litmus.claims.prediction import Prediction, registry
 from litmus.trial.command_line import sweep_arguments
 from tests.compare_data import write_many
 from tests.conftest import ROOT
@@ -101,12 +103,29 @@ def test_every_path_that_the_documents_name_is_there():
                 assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
-def test_the_study_that_the_page_shows_is_the_one_that_is_there():
-    (example,) = re.findall(
-        r"```yaml\n# @package _global_\n(.*?)```", (ROOT / "docs" / "studies.md").read_text(), re.DOTALL
+STUDIES_PAGE = (ROOT / "docs" / "studies.md").read_text()
+
+
+def test_the_studies_that_the_page_shows_are_those_that_are_there():
+    shown = re.findall(
+        r"`configs/study/(\w+)\.yaml`:\n\n```yaml\n# @package _global_\n(.*?)```", STUDIES_PAGE, re.DOTALL
     )
-    lines = (ROOT / "configs" / "study" / "dropout_norm.yaml").read_text().splitlines(keepends=True)
-    assert "".join(line for line in lines if not line.startswith("#")) == example
+    files = {path.stem: path.read_text().splitlines(keepends=True) for path in (ROOT / "configs/study").glob("*.yaml")}
+    there = {name: "".join(line for line in lines if not line.startswith("#")) for name, lines in files.items()}
+    assert dict(shown) == there
+
+
+def test_the_page_names_every_kind_of_prediction_with_all_its_keys():
+    cells = re.findall(
+        r"^\| `(\w+)` \| ([^|]+) \|[^|]+\|$", STUDIES_PAGE.split("### The kinds of prediction")[1], re.MULTILINE
+    )
+    named = {kind: keys for kind, keys in cells if kind in registry()}
+    assert named.keys() == registry().keys()
+    shared = {field.name for field in fields(Prediction)}
+    for kind, cls in registry().items():
+        own = {field.name for field in fields(cls)} - shared
+        assert own <= set(re.findall(r"\w+", named[kind])), kind
+    assert all(f"`{key}" in STUDIES_PAGE for key in shared - {"id"})
 
 
 def test_the_readme_names_every_choice_and_every_make_target_is_there():
