@@ -1,8 +1,46 @@
-"""What a callback that sets the batch size owes the engine, whoever wrote it."""
+"""What parts owe the engine, whoever wrote them: what data are asked for, what a callback of batch sizes does."""
 
-from typing import Any, Protocol, TypeGuard
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, TypeGuard, get_args
 
 import pytorch_lightning as pl
+
+Kind = Literal["classes", "real", "labels"]
+
+
+@dataclass(frozen=True)
+class Target:
+    """What data ask a net for.
+
+    Args:
+        kind: "classes", one of `number` each; "real", `number` values each; "labels", each of `number` or not.
+        number: of classes, values or labels.
+        names: of these, in their order; empty where the data have none.
+
+    The targets of a split are (rows,) int64 for classes, (rows, number) or, of one value, (rows,) float32 for the
+    others: labels are 0 or 1.
+
+    Raises:
+        ValueError: for another kind, a number that cannot be, or names that are not one for each.
+    """
+
+    kind: Kind
+    number: int
+    names: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(Kind):
+            raise ValueError(f"a target's kind is {', '.join(get_args(Kind))}; got {self.kind}")
+        least = 2 if self.kind == "classes" else 1
+        if not isinstance(self.number, int) or self.number < least:
+            raise ValueError(f"a target of kind {self.kind} has a number from {least} on; got {self.number}")
+        if self.names and len(self.names) != self.number:
+            raise ValueError(f"a target of {self.number} {self.kind} has as many names or none; got {list(self.names)}")
+
+    @property
+    def outputs(self) -> int:
+        """How many numbers a net gives for each sample: one logit for two classes."""
+        return 1 if self.kind == "classes" and self.number == 2 else self.number
 
 
 class BatchSizes(Protocol):
