@@ -32,30 +32,32 @@ def _evaluate(directory: Path, finished: Any) -> None:
 
     from litmus.quiet import silence_lightning
     from litmus.trial.again import compared, loaded, tested
-    from litmus.trial.run import test_table
+    from litmus.trial.run import baseline, test_table
 
     silence_lightning()
-    data, model, verified = loaded(directory, finished)
-    metrics, predictions = tested(data, model, finished)
+    parts, verified = loaded(directory, finished)
+    metrics, columns = tested(parts, finished)
     same, differing = compared(metrics, finished.tested)
     if differing and not verified:
         raise ValueError(f"{directory}: {differing}, and nothing tells whether best.ckpt is this run's; run it again")
-    write_predictions(directory / "predictions.csv", *predictions)
-    Console().print(test_table(metrics, data.describe()))
+    if columns is not None:
+        write_predictions(directory / "predictions.csv", columns)
+    Console().print(test_table(metrics, parts.data.describe(), baseline(parts.data, parts.task)))
+    if columns is None:
+        print(f"no predictions.csv: {type(parts.model).__name__}.forward gives no outputs as the task has them")
     if differing:
         raise ValueError(f"{directory}: {differing}, with the same weights and data")
     print(same)
 
 
-def write_predictions(path: Path, probabilities: Any, labels: Any) -> None:
-    """A row per test sample: label, prediction and the probabilities of all classes, (samples, classes)."""
+def write_predictions(path: Path, columns: dict[str, list[Any]]) -> None:
+    """A row per test sample, numbered, in these columns."""
     from litmus.atomic import replacing
 
     with replacing(path) as part, part.open("w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["row", "label", "prediction", *(f"probability_{k}" for k in range(probabilities.shape[1]))])
-        for row, (label, shares) in enumerate(zip(labels.tolist(), probabilities.tolist(), strict=True)):
-            writer.writerow([row, label, shares.index(max(shares)), *(f"{share:.6g}" for share in shares)])
+        writer.writerow(["row", *columns])
+        writer.writerows([row, *cells] for row, cells in enumerate(zip(*columns.values(), strict=True)))
 
 
 def main() -> None:

@@ -23,20 +23,22 @@ def direction_of(metric: str) -> str | None:
     return None
 
 
-def mode_of(monitor: str, given: str | None, knob: str) -> str:
+def mode_of(monitor: str, given: str | None, knob: str, known: Mapping[str, bool | None] | None = None) -> str:
     """The mode in which `monitor` is watched: min or max.
 
     Args:
         monitor: the metric.
         given: what was asked for; None derives it from the metric.
         knob: what this is called, for the error.
+        known: whether more is better of metrics, by their names after the split, whatever these names say.
 
     Raises:
         ValueError: for a mode that keeps the worst, or none for a metric whose direction is unknown.
     """
     if given not in (None, *MODES.values()):
         raise ValueError(f"{knob} must be min, max or null, which follows from the metric; got {given}")
-    derived = MODES.get(direction_of(monitor) or "")
+    more = (known or {}).get(monitor.partition("/")[2])
+    derived = MODES.get(direction_of(monitor) or "") if more is None else MODES["up" if more else "down"]
     if derived is None and given is None:
         raise ValueError(f"whether more {monitor} is better is unknown{_meant(monitor)}: say {knob}=min or {knob}=max")
     if derived is not None and given not in (None, derived):

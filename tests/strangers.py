@@ -8,6 +8,7 @@ import torch
 from torch.nn.functional import cross_entropy
 from torch.optim import SGD
 
+from litmus.contract import Target
 from src.models.mlp import MLP
 from tests.small_data import Blobs
 
@@ -172,6 +173,33 @@ class WithBackbone(MLP):
     @property
     def backbone(self):
         return self.net[:2]
+
+
+class PlainNet(torch.nn.Sequential):
+    """No LightningModule, and told how many outputs it has to give."""
+
+    def __init__(self, outputs):
+        super().__init__(torch.nn.Flatten(), torch.nn.LazyLinear(outputs))
+
+
+class Prices(Blobs):
+    """Blobs with a real value each."""
+
+    name, target = "prices", Target("real", 1)
+
+    def load(self):
+        source = super().load()
+        return source._replace(y=source.x.mean(1))
+
+
+class Tags(Blobs):
+    """Blobs with two labels each."""
+
+    name, target = "tags", Target("labels", 2)
+
+    def load(self):
+        source = super().load()
+        return source._replace(y=(source.x[:, :2] > 0).float())
 
 
 def small_blobs(**settings):

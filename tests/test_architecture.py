@@ -15,7 +15,7 @@ FLOORS = (
         *("litmus.atomic", "litmus.contract", "litmus.direction", "litmus.legible", "litmus.paths"),
         *("litmus.project", "litmus.quiet", "litmus.seeds", "litmus.tables", "litmus.words"),
     ),
-    ("litmus.training", "litmus.claims", "litmus.files"),
+    ("litmus.training", "litmus.tasks", "litmus.claims", "litmus.files"),
     ("litmus.records",),
     ("litmus.report",),
     ("litmus.compare",),
@@ -29,7 +29,7 @@ TRAINING = ("torch", "pytorch_lightning", "hydra", "omegaconf")
 # What is beyond this goes through a trial: parts are made by their arguments, and pages are read without torch.
 FORBIDDEN = {
     "src": ("hydra", "omegaconf", "litmus.trial", "litmus.sweeps", "litmus.claims", "litmus.records", "litmus.report"),
-    "litmus.training": ("hydra", "omegaconf", "litmus.claims"),
+    **dict.fromkeys(("litmus.training", "litmus.tasks"), ("hydra", "omegaconf", "litmus.claims")),
     "litmus.claims": (*TRAINING, "litmus.training"),
     **{f"litmus.{room}": TRAINING for room in ("records", "report", "compare")},
 }

@@ -26,6 +26,15 @@ def _data(name, tmp_path):
     return f"data_dir={ROOT / 'data'}"
 
 
+# What a choice cannot do without.
+OTHER_DATA = "+data={{_target_: tests.strangers.{}}}"
+PARTNERS = {
+    ("model", "net"): ("model.net._target_=tests.strangers.PlainNet",),
+    ("task", "regression"): ("~data", OTHER_DATA.format("Prices")),
+    ("task", "labels"): ("~data", OTHER_DATA.format("Tags")),
+}
+
+
 @pytest.mark.parametrize(
     ("group", "choice"),
     [pair for pair in CHOICES if pair[0] not in SWEPT],
@@ -33,10 +42,13 @@ def _data(name, tmp_path):
 )
 def test_every_configuration_file_composes_and_instantiates(compose, tmp_path, group, choice, monkeypatch):
     monkeypatch.setenv("WANDB_MODE", "disabled")
+    partners = PARTNERS.get((group, choice), ())
     listed = f"{group}=[{choice}]" if group in ("callbacks", "logger") else f"{group}={choice}"
-    config = compose(listed, f"hydra.runtime.output_dir={tmp_path}", "hydra.mode=RUN", "trainer.accelerator=cpu")
+    config = compose(
+        listed, *partners, f"hydra.runtime.output_dir={tmp_path}", "hydra.mode=RUN", "trainer.accelerator=cpu"
+    )
     HydraConfig.instance().set_config(config)
-    data, model, trainer = build(config)
+    data, model, trainer, _ = build(config)
     assert isinstance(data, pl.LightningDataModule)
     assert isinstance(model, pl.LightningModule)
     assert isinstance(trainer, pl.Trainer)

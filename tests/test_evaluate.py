@@ -56,6 +56,10 @@ def cut(name, bytes_left):
     return lambda run: (run / name).write_bytes((run / name).read_bytes()[:bytes_left])
 
 
+def cut_within(name, word):
+    return lambda run: cut(name, (run / name).read_bytes().index(word) + 2)(run)
+
+
 def another_net(run):
     path = run / "checkpoints" / "best.ckpt"
     stored = torch.load(path, weights_only=True)
@@ -122,7 +126,10 @@ def both(*changes):
             in_config(model={"_target_": "src.models.cnn.CNN"}),
             "has model._target_=src.models.cnn.CNN, result.json src.m",
         ),
-        (cut(".hydra/config.yaml", 700), "config.yaml: expected a run's configuration, found none: while scanning"),
+        (
+            cut_within(".hydra/config.yaml", b"val_fraction"),
+            "config.yaml: expected a run's configuration, found none: while scanning",
+        ),
         (lambda run: (run / ".hydra" / "config.yaml").write_text("seed: 0\n"), "has epochs=nothing, result.json 2"),
         (without_tests, "has no test metrics, so there is nothing that a test could be compared with"),
         (

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from answers.exhibits.landscape_functions import chosen, frame
-from litmus.training.classifier import Classifier
+from litmus.training.learner import Learner
 
 
-class Landscape(Classifier):
+class Landscape(Learner):
     """Two parameters θ that go downhill by stochastic gradients: a sample ξ has the loss f(θ) + ξ·θ, gradient ∇f + ξ.
 
     Samples are noise of mean zero to train with and zeros to validate with, so that `val/loss` is the height f(θ)
@@ -23,7 +23,7 @@ class Landscape(Classifier):
         depth: how deep below the flat, whose height is 1, it starts: the range of a log-uniform draw.
         rotation: angle in degrees between the parameters' axes and the landscape's; None draws it.
         seed: draws start and rotation, the same for every optimizer.
-        training: `optimizer` and `scheduler`, see Classifier.
+        training: `optimizer` and `scheduler`, see Learner.
     """
 
     fewest_classes = 0

@@ -28,7 +28,7 @@ def test_every_configuration_file_composes_and_instantiates(compose, tmp_path, p
     place = [f"hydra.runtime.output_dir={tmp_path}", "hydra.mode=RUN", "trainer.accelerator=cpu"]
     config = compose(listed, *PARTNERS.get(path.stem, []), *place)
     HydraConfig.instance().set_config(config)
-    data, model, trainer = build(config)
+    data, model, trainer, _ = build(config)
     assert isinstance(data, pl.LightningDataModule)
     assert isinstance(model, pl.LightningModule)
     assert isinstance(trainer, pl.Trainer)

@@ -7,6 +7,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from litmus.contract import Target
 from litmus.paths import typed_path
 from litmus.training.loader import ArrayLoader
 from litmus.training.order import Position, generator, pass_order, pieces
@@ -14,7 +15,7 @@ from litmus.training.splits import stratified_folds, stratified_split
 
 
 class Source(NamedTuple):
-    """A data set as it came: inputs (rows, *input_shape) float32, labels (rows,) int64, both on the CPU.
+    """A data set as it came: inputs (rows, *input_shape) float32, targets as `Target` has them, both on the CPU.
 
     `test` marks the rows of an official test set, None where there is none; `sha256` is the files' fingerprint.
     """
@@ -41,11 +42,13 @@ class ArrayDataModule(pl.LightningDataModule):
     Attributes:
         train_stretches, eval_stretches: whoever trains may set them to receive many batches per item (see ArrayLoader).
         max_per_device: most samples that go through a device at once; an update is split to keep to it.
+        classes: their number, of a data set of classes; another says its `target`.
     """
 
     name: str
     input_shape: tuple[int, ...]
     classes: int
+    target: Target | None = None
 
     def __init__(
         self,
@@ -96,18 +99,22 @@ class ArrayDataModule(pl.LightningDataModule):
     def split(self, source: Source) -> dict[str, Tensor]:
         """Row indices of train, val and test; test may be absent. Folds first, then the official test set."""
         draw = generator("split", self.seed)
-        rows = torch.arange(len(source.y))
+        rows, strata = torch.arange(len(source.y)), self.strata(source.y)
         if self.folds is not None:
-            test = stratified_folds(source.y, self.folds, draw)[self.fold]
+            test = stratified_folds(strata, self.folds, draw)[self.fold]
             rest = _without(rows, test)
         elif source.test is not None:
             test, rest = rows[source.test], rows[~source.test]
         else:
-            (chosen,) = stratified_split(source.y, [round(self.test_fraction * len(rows))], draw)
+            (chosen,) = stratified_split(strata, [round(self.test_fraction * len(rows))], draw)
             test, rest = chosen, _without(rows, chosen)
-        (chosen,) = stratified_split(source.y[rest], [round(self.val_fraction * len(rows[rest]))], draw)
+        (chosen,) = stratified_split(strata[rest], [round(self.val_fraction * len(rows[rest]))], draw)
         val = rest[chosen]
         return {"train": _without(rest, val), "val": val, "test": test}
+
+    def strata(self, y: Tensor) -> Tensor:
+        """What (rows,) every split gets its share of: the classes; other targets are all alike."""
+        return y if self.target is None or self.target.kind == "classes" else torch.zeros(len(y), dtype=torch.int64)
 
     def scale(self, x: Tensor, rows: dict[str, Tensor]) -> Tensor:
         """The inputs as the net sees them; statistics come from the train rows only."""
@@ -212,13 +219,16 @@ class ArrayDataModule(pl.LightningDataModule):
         return plan
 
     def describe(self) -> dict[str, Any]:
-        """What result.json says of the data: name, sizes, class counts, sha256, the majority class's accuracy."""
-        labels = {name: y for name, (_, y) in self.splits.items()}
-        counts = {name: torch.bincount(y, minlength=self.classes).tolist() for name, y in labels.items()}
-        majority = max(range(self.classes), key=counts["train"].__getitem__)
-        return {
-            "name": self.name,
-            "sizes": {name: len(y) for name, y in labels.items()},
+        """What result.json says of the data: name, sizes, sha256; class counts and the majority class's accuracy."""
+        targets = {name: y for name, (_, y) in self.splits.items()}
+        sizes = {name: len(y) for name, y in targets.items()}
+        known: dict[str, Any] = {"name": self.name, "sizes": sizes}
+        if self.target is not None and self.target.kind != "classes":
+            return known | {"sha256": self._sha256, **self.notes()}
+        classes = self.classes if self.target is None else self.target.number
+        counts = {name: torch.bincount(y, minlength=classes).tolist() for name, y in targets.items()}
+        majority = max(range(classes), key=counts["train"].__getitem__)
+        return known | {
             "class_counts": counts,
             "sha256": self._sha256,
             "constant_accuracy": {name: count[majority] / sum(count) for name, count in counts.items()},

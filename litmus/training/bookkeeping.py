@@ -1,4 +1,4 @@
-"""What a Classifier does around its updates: its path, counters, means and schedule."""
+"""What a Learner does around its updates: its path, counters, means and schedule."""
 
 import math
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ EVALUATED = {
 
 
 class Bookkeeping(pl.Callback):
-    """Chooses the path of a Classifier, logs its means, steps its schedule, keeps its counters.
+    """Chooses the path of a Learner, logs its means, steps its schedule, keeps its counters.
 
     The module brings it. These could be hooks of the module itself, and were: but whoever subclasses a module may
     override a hook without calling super(), and then no mean is logged and no rate changes, in silence. A callback's
@@ -93,7 +93,7 @@ class Bookkeeping(pl.Callback):
         self._validated = False
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        pl_module.totals = Totals()
+        pl_module.totals, pl_module.trained = Totals(), []
         if pl_module.schedule is not None:
             self._steps, self._updates = pl_module.schedule.steps, trainer.global_step
         if pl_module.single_step_reason is None:
@@ -125,6 +125,7 @@ class Bookkeeping(pl.Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         log_means(trainer, pl_module, "train", pl_module.totals)
+        _record_measured(pl_module, "train", pl_module.trained)
         metrics = self._metrics.take(trainer)
         schedule, validated = pl_module.schedule, self._validated
         self._validated = False
@@ -161,6 +162,7 @@ class Bookkeeping(pl.Callback):
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         log_means(trainer, pl_module, "val", pl_module.evaluated)
+        _record_measured(pl_module, "val", pl_module.tested)
         self._validated = not trainer.sanity_checking
 
     on_test_epoch_start = on_validation_epoch_start
@@ -169,12 +171,7 @@ class Bookkeeping(pl.Callback):
 
     def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         log_means(trainer, pl_module, "test", pl_module.evaluated)
-        tested, pl_module.tested = pl_module.tested, []
-        if tested:  # a test_step of one's own may have kept nothing
-            outputs, labels = (torch.cat(column) for column in zip(*tested, strict=True))
-            if trainer.world_size > 1:
-                outputs, labels = _from_all_ranks(pl_module, outputs), _from_all_ranks(pl_module, labels)
-            pl_module._record({f"test/{name}": score for name, score in pl_module.scores(outputs, labels).items()})
+        _record_measured(pl_module, "test", pl_module.tested)
         metrics = {name: float(score) for name, score in trainer.callback_metrics.items()}
         for logger in trainer.loggers:
             logger.log_metrics(metrics, step=trainer.global_step)
@@ -189,7 +186,7 @@ def log_means(trainer: pl.Trainer, pl_module: Any, split: str, totals: Totals) -
     sums = totals.sums(pl_module.device)
     if trainer.world_size > 1:
         sums = pl_module.all_gather(sums.to(pl_module.device)).sum(0)
-    loss, correct, samples = sums.tolist()
+    loss, tally, samples = sums.tolist()
     if samples == 0:
         return
     if split != "test" and not math.isfinite(loss):
@@ -200,9 +197,21 @@ def log_means(trainer: pl.Trainer, pl_module: Any, split: str, totals: Totals) -
             f"{trainer.global_step}; a smaller lr or trainer.gradient_clip_val=1 may help; the last good "
             "checkpoint stays"
         )
-    means = {"loss": loss / samples, "acc": correct / samples}
-    known = pl_module.means if totals.judged else ("loss",)
-    pl_module._record({f"{split}/{name}": means[name] for name in known})
+    values = 1 if pl_module.task is None else pl_module.task.values
+    means = (loss / samples, tally / (samples * values)) if totals.judged else (loss / samples,)
+    pl_module._record({f"{split}/{name}": mean for name, mean in zip(pl_module.means, means, strict=False)})
+
+
+def _record_measured(pl_module: Any, split: str, kept: list[tuple[Tensor, Tensor]]) -> None:
+    """Records what is measured of all outputs and targets of a split, over all processes; what was kept is let go."""
+    if not kept:  # nothing to measure, or a step of one's own has kept nothing
+        return
+    outputs, y = (torch.cat(column) for column in zip(*kept, strict=True))
+    kept.clear()
+    if pl_module.trainer.world_size > 1:
+        outputs, y = _from_all_ranks(pl_module, outputs), _from_all_ranks(pl_module, y)
+    found = pl_module.measured(outputs, y) | (pl_module.scores(outputs, y) if split == "test" else {})
+    pl_module._record({f"{split}/{name}": value for name, value in found.items()})
 
 
 def _add_returned(totals: Totals, outputs: Any, batch: Any, parts: int = 1) -> None:

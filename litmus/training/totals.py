@@ -5,7 +5,7 @@ from torch import Tensor
 
 
 class Totals:
-    """Loss and accuracy over all samples added, each sample weighing the same whatever its batch.
+    """Loss and what is counted beside it over all samples added, each weighing the same whatever its batch.
 
     Nothing is read back from the device before `means`, so that adding costs no synchronization.
     """
@@ -13,31 +13,31 @@ class Totals:
     def __init__(self) -> None:
         self.losses: list[Tensor] = []
         self.sizes: list[int] = []
-        self.correct: list[Tensor] = []
+        self.tallies: list[Tensor] = []
         self.judged = True
 
-    def add(self, losses: list[Tensor], sizes: list[int], correct: Tensor | None) -> None:
-        """Mean losses (scalars) of batches of these sizes, and how many of all their samples were right.
+    def add(self, losses: list[Tensor], sizes: list[int], tally: Tensor | None) -> None:
+        """Mean losses (scalars) of batches of these sizes, and a sum over all their samples: how many were right.
 
-        None is nobody's knowing; `judged` then says that there is no accuracy.
+        None is nobody's knowing; `judged` then says that there is no such mean.
         """
         self.losses += losses
         self.sizes += sizes
-        if correct is None:
+        if tally is None:
             self.judged = False
         else:
-            self.correct.append(correct)
+            self.tallies.append(tally)
 
     def sums(self, device: torch.device) -> Tensor:
-        """(sum of losses, correct, samples), so that ranks can be added up; float64 where the device has it."""
+        """(sum of losses, of tallies, samples), so that ranks can be added up; float64 where the device has it."""
         if not self.sizes:
             return torch.zeros(3)
         kind = torch.float32 if device.type == "mps" else torch.float64
         losses = torch.stack(self.losses).to(kind)
         sizes = torch.tensor(self.sizes, dtype=kind, device=losses.device)
         # A batch without samples (a rank's empty share) has loss 0 and weight 0.
-        correct = torch.stack(self.correct).sum().to(kind) if self.correct else losses.new_zeros(())
-        return torch.stack([losses @ sizes, correct, sizes.sum()])
+        tally = torch.stack(self.tallies).to(kind).sum() if self.tallies else losses.new_zeros(())
+        return torch.stack([losses @ sizes, tally, sizes.sum()])
 
     def first_not_finite(self, start: int = 0) -> int | None:
         """Place of the first loss from `start` on that is NaN or infinite."""

@@ -8,15 +8,20 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from hydra.utils import instantiate
+from omegaconf import DictConfig
 from torch import Tensor
 
-from litmus.trial.finished import Finished
+from litmus.tasks.task import Task
+from litmus.training.batches import pair
+from litmus.training.learner import Learner
+from litmus.trial.finished import Finished, is_tested
+from litmus.trial.parts import Parts, model_of, told_of
 from litmus.trial.record import weights_in
 from litmus.trial.run import refuse_damaged
 
 
-def loaded(directory: Path, finished: Finished) -> tuple[Any, pl.LightningModule, bool]:
-    """The run's data, its best net, and whether the weights are known to be those that it ended with.
+def loaded(directory: Path, finished: Finished) -> tuple[Parts, bool]:
+    """The run's data, best net and task, and whether the weights are known to be those that it ended with.
 
     Raises:
         ValueError: if weights or data are damaged, or not those of the run.
@@ -29,7 +34,6 @@ def loaded(directory: Path, finished: Finished) -> tuple[Any, pl.LightningModule
             "another run has been here, or one that was gone on with and killed: resume it, or run it again"
         )
     refuse_damaged(best)
-    model = _net(best, finished)
     data = instantiate(finished.config.data, _convert_="all")
     if not hasattr(data, "splits"):
         raise ValueError(f"expected data of a module of this project, which has splits, found {type(data).__name__}")
@@ -41,24 +45,25 @@ def loaded(directory: Path, finished: Finished) -> tuple[Any, pl.LightningModule
         raise ValueError(
             f"expected the {data.name} that the run had, sha256 {was[:16]}…, found other data, {now[:16]}…"
         )
-    return data, model, recorded is not None
+    config, task = told_of(finished.config, data)
+    return Parts(data, _net(best, config, data, task), None, task), recorded is not None
 
 
-def _net(best: Path, finished: Finished) -> pl.LightningModule:
-    from hydra.utils import get_class
-
-    target = finished.config.model._target_
+def _net(best: Path, config: DictConfig, data: Any, task: Task | None) -> pl.LightningModule:
+    """The net as the run made it, with its best weights."""
+    model = model_of(config, data, task)
     try:
-        kind: Any = get_class(target)
-        model: pl.LightningModule = kind.load_from_checkpoint(best, map_location="cpu", weights_only=True)
+        checkpoint = torch.load(best, map_location="cpu", weights_only=True)
+        model.on_load_checkpoint(checkpoint)
+        model.load_state_dict(checkpoint["state_dict"])
     except Exception as problem:  # whatever is wrong with the bytes or the names in them, of however many readers
-        told = " ".join(str(problem).split())[:200]
+        told, target = " ".join(str(problem).split())[:200], config.model._target_
         raise ValueError(f"{best}: expected the weights of a {target}, found something else: {told}") from problem
     return model
 
 
-def tested(data: Any, model: pl.LightningModule, finished: Finished) -> tuple[dict[str, float], tuple[Tensor, Tensor]]:
-    """The test metrics; and (samples, classes) probabilities with (samples,) labels."""
+def tested(parts: Parts, finished: Finished) -> tuple[dict[str, float], dict[str, list[Any]] | None]:
+    """The test metrics; and the columns of predictions.csv, None where outputs are not as the task has them."""
     settings: Any = finished.config.trainer
     if finished.threads is not None:
         torch.set_num_threads(finished.threads)  # sums of many threads round otherwise
@@ -73,11 +78,39 @@ def tested(data: Any, model: pl.LightningModule, finished: Finished) -> tuple[di
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    trainer.test(model, datamodule=data, verbose=False)
-    metrics = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("test/")}
-    batches: Any = trainer.predict(model, dataloaders=data.test_dataloader())
-    probabilities, labels = (torch.cat(column) for column in zip(*batches, strict=True))
-    return metrics, (probabilities, labels)
+    trainer.test(parts.model, datamodule=parts.data, verbose=False)
+    metrics = {name: float(value) for name, value in trainer.callback_metrics.items() if is_tested(name)}
+    return metrics, _columns(trainer, parts)
+
+
+def _columns(trainer: pl.Trainer, parts: Parts) -> dict[str, list[Any]] | None:
+    model, task = parts.model, parts.task
+    if task is None:
+        return None
+    reader = model if isinstance(model, Learner) else Reader(model, task)
+    batches: Any = trainer.predict(reader, dataloaders=parts.data.test_dataloader())
+    if any(batch is None for batch in batches):
+        return None
+    answers, y = (torch.cat(column) for column in zip(*batches, strict=True))
+    return task.columns(answers, y)
+
+
+class Reader(pl.LightningModule):
+    """Reads the outputs of anybody's module, if its `forward` gives them in the task's shape."""
+
+    def __init__(self, model: pl.LightningModule, task: Task) -> None:
+        super().__init__()
+        self.model, self.task = model, task
+
+    def predict_step(self, batch: Any, batch_idx: int) -> tuple[Tensor, Tensor] | None:
+        """Answers and targets of a batch, None where the outputs are something else."""
+        x, y, *_ = pair(batch)
+        try:
+            outputs = self.model(x)
+        except Exception:  # it wants something else than inputs, or has no forward
+            return None
+        known = isinstance(outputs, Tensor) and outputs.dim() == 2 and len(outputs) == len(y)
+        return (self.task.answers(outputs), y) if known and self.task.accept(outputs.shape[1]) else None
 
 
 def compared(metrics: Mapping[str, float], recorded: Mapping[str, float | None]) -> tuple[str, str]:

@@ -1,6 +1,7 @@
 """Best and last checkpoint, for epochs that take milliseconds as well as for those that take hours."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +149,10 @@ class BestAndLast(Checkpoint):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         checkpoint["switches"] = switches(pl_module)
+        for part in (pl_module, trainer.datamodule):  # type: ignore[attr-defined]
+            key = getattr(part, "CHECKPOINT_HYPER_PARAMS_KEY", None)
+            if key in checkpoint:
+                checkpoint[key] = plain_only(checkpoint[key])
 
     def on_load_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
@@ -175,7 +180,7 @@ class BestAndLast(Checkpoint):
         }
         return {
             "state_dict": weights,
-            "hyper_parameters": dict(pl_module.hparams),
+            "hyper_parameters": plain_only(pl_module.hparams),
             "epoch": trainer.current_epoch,
             "global_step": trainer.global_step,
             "pytorch-lightning_version": pl.__version__,
@@ -195,6 +200,19 @@ class BestAndLast(Checkpoint):
             trainer.save_checkpoint(self.last_path)  # every rank takes part; only the first writes
         self._written = time.monotonic()
         self._seconds_to_write = self._written - start
+
+
+def plain_only(hparams: Mapping[str, Any]) -> dict[str, Any]:
+    """The hyperparameters that are plain data: a checkpoint of others could not be read back without running them."""
+    return {name: value for name, value in hparams.items() if _is_plain(value)}
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return type(value) is dict and all(map(_is_plain, value)) and all(map(_is_plain, value.values()))
+    if type(value) in (list, tuple, set):
+        return all(map(_is_plain, value))
+    return value is None or type(value) in (bool, int, float, str, bytes, complex) or isinstance(value, Tensor)
 
 
 def switches(module: nn.Module) -> dict[str, list[str]]:

@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+import sys
 import tokenize
 from collections.abc import Iterator
 from functools import cache
@@ -17,12 +18,13 @@ AROUND = {Path(__file__).with_name(f"{name}.py") for name in ("command_line", "t
 
 
 def fingerprint(config: Any, root: Path = ROOT) -> str:
-    """Sixteen hexadecimal digits of the project's source files that this configuration names, and all they import.
+    """Sixteen hexadecimal digits of the source files that this configuration names, and all they import.
 
-    Blank lines and lines that are comments do not count. What is installed is told by its version.
+    Blank lines and lines that are comments do not count. What is installed is told by its version; what lies elsewhere
+    on the path, in a folder of one's own, is told as the project's own is.
 
     Args:
-        config: resolved; every dotted name in it that leads to a module under `root` counts.
+        config: resolved; every dotted name in it that leads to a module under `root`, or in such a folder, counts.
         root: of the project.
     """
     told = sorted(
@@ -59,8 +61,22 @@ def _dotted(node: Any) -> Iterator[str]:
 # Kept as it was first seen: that is what this process has imported, whatever is edited while it runs.
 @cache
 def _modules(name: str, root: Path) -> tuple[Path, ...]:
-    """The files under `root` that are read when this dotted name is imported, packages first."""
-    place, found = root, []
+    """The files, of the project or a folder of one's own, that are read when this dotted name is imported."""
+    return next((found for base in (root, *_folders(root)) if (found := _modules_in(name, base))), ())
+
+
+def _folders(root: Path) -> list[Path]:
+    """Folders on the path that are neither the project's nor installed."""
+    known = (root, Path(sys.prefix), Path(sys.base_prefix))
+    folders = (
+        Path(entry) for entry in sys.path if entry and not {"site-packages", "dist-packages"} & {*Path(entry).parts}
+    )
+    return [path for path in folders if path.is_dir() and not any(path.is_relative_to(one) for one in known)]
+
+
+def _modules_in(name: str, base: Path) -> tuple[Path, ...]:
+    """The same of the files under one folder, packages first."""
+    place, found = base, []
     for part in name.split("."):
         place = place / part
         file = next((path for path in (place / "__init__.py", place.with_suffix(".py")) if path.is_file()), None)
@@ -86,7 +102,8 @@ def _imported(tree: ast.Module, path: Path, root: Path) -> Iterator[str]:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            package = path.parents[node.level - 1].relative_to(root).parts if node.level else ()
+            base = next(one for one in (root, *_folders(root)) if path.is_relative_to(one))
+            package = path.parents[node.level - 1].relative_to(base).parts if node.level else ()
             module = ".".join([*package, *([node.module] if node.module else [])])
             yield from (f"{module}.{alias.name}".lstrip(".") for alias in node.names)
 

@@ -1,6 +1,7 @@
 """A finished run as its directory tells it, checked before anything is made of it or written there."""
 
 import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,7 +28,7 @@ class Finished(NamedTuple):
     @property
     def tested(self) -> dict[str, float | None]:
         """The test metrics that were recorded; None where one was not finite."""
-        return {name: value for name, value in self.result["metrics"].items() if name.startswith("test/")}
+        return {name: value for name, value in self.result["metrics"].items() if is_tested(name)}
 
     @property
     def threads(self) -> int | None:
@@ -36,6 +37,11 @@ class Finished(NamedTuple):
             "threads"
         )
         return threads if isinstance(threads, int) and threads > 0 else None
+
+
+def is_tested(metric: str) -> bool:
+    """Whether a metric is one of the test, by its name: test/loss here, test_loss or another in anybody's module."""
+    return re.match(r"test[^a-z0-9]", metric) is not None
 
 
 def read_finished(directory: Path, trust: bool = False) -> Finished:
@@ -96,7 +102,10 @@ def _untested(result: dict[str, Any]) -> str:
     data = result.get("data") or {}
     if data.get("sizes") and "test" not in data["sizes"]:
         return f"this split of {data.get('name')} has no test set; its result.json has the validation's metrics"
-    return "result.json has no test metrics, so there is nothing that a test could be compared with; run it again"
+    return (
+        "result.json has no test metrics, so there is nothing that a test could be compared with: its model has no "
+        "test_step, or the file was changed; run it again"
+    )
 
 
 def as_run(config: DictConfig, recorded: dict[str, Any]) -> DictConfig:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from omegaconf import DictConfig, ListConfig, OmegaConf, ValueNode
 
-from litmus.training.stand_in import STAND_INS
+from litmus.training.stand_in import FACT, STAND_INS
 from litmus.trial.kinds import admits, only_parts, shown, words
 from litmus.trial.ranges import range_of
 from litmus.trial.signatures import MISSING, Parameter, signature_of
@@ -129,9 +129,9 @@ def _finite(value: Any) -> bool:
 
 
 def _computed(value: Any) -> bool:
-    """Whether a value, or one within it, is an interpolation still, or must be given yet."""
+    """Whether a value, or one within it, is an interpolation or a fact of the data still, or must be given yet."""
     if isinstance(value, str):
-        return "${" in value or value == "???"
+        return "${" in value or value == "???" or value.startswith(FACT)
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return any(map(_computed, inner))
 

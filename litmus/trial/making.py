@@ -33,7 +33,8 @@ def make(node: DictConfig, **given: Any) -> Any:
     for name in node:
         if name not in given and node.get("_recursive_", True) and any(parts_in(node._get_node(name))):
             given[str(name)] = _made_within(node[name])
-    called = functools.partial(instantiate, _bare(node, given), _convert_="all")
+    # What lies within is made by now; plain data that are given may describe parts that a constructor makes itself.
+    called = functools.partial(instantiate, _bare(node, given), _convert_="all", _recursive_=False)
     try:
         made = called(**given)
     except Exception as problem:

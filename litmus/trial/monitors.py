@@ -6,7 +6,8 @@ from typing import Any
 import pytorch_lightning as pl
 from omegaconf import DictConfig
 
-from litmus.training.classifier import Classifier
+from litmus.training.learner import Learner
+from litmus.training.overridden import overridden
 from litmus.trial.checkpoint import BestAndLast
 from litmus.trial.epoch_seed import EpochSeed
 from litmus.trial.history import History
@@ -26,6 +27,12 @@ def refuse_unknown_monitors(config: DictConfig, model: Any, callbacks: Iterable[
     Raises:
         ValueError: naming the knob and the metrics there are.
     """
+    for knob, monitor in monitors_in(config):
+        if monitor.startswith("val") and not overridden(model, ("validation_step",), pl.LightningModule):
+            raise ValueError(
+                f"{knob}={monitor} is a metric of the validation, and {type(model).__name__} has no validation_step; "
+                "give it one that logs the metric, or monitor one of the training"
+            )
     metrics = metrics_of(model, callbacks)
     for knob, monitor in monitors_in(config) if metrics else ():
         if monitor not in metrics:
@@ -35,9 +42,12 @@ def refuse_unknown_monitors(config: DictConfig, model: Any, callbacks: Iterable[
 def metrics_of(model: Any, callbacks: Iterable[pl.Callback]) -> set[str]:
     """The metrics that a run of these records; empty where they cannot be known before it trains."""
     recorded = [recorded_by(callback) for callback in callbacks]
-    if not isinstance(model, Classifier) or _logs_itself(model) or None in recorded:
+    if not isinstance(model, Learner) or _logs_itself(model) or None in recorded:
         return set()
     means = {f"{split}/{name}" for split in ("train", "val") for name in model.means}
+    if (task := model.task) is not None:
+        measured = {*task.own, *task.metrics}
+        means |= {f"{split}/{name}" for split in ("val", *(["train"] * task.train_metrics)) for name in measured}
     return means.union(*filter(None, recorded))
 
 
@@ -58,7 +68,7 @@ def monitors_in(config: DictConfig) -> Iterator[tuple[str, str]]:
                 yield origin(node, "monitor")[0], node["monitor"]
 
 
-def _logs_itself(model: Classifier) -> bool:
+def _logs_itself(model: Learner) -> bool:
     """Whether a subclass has a step or a hook of its own, where it may log."""
-    own = type(model).__mro__[: type(model).__mro__.index(Classifier)]
+    own = type(model).__mro__[: type(model).__mro__.index(Learner)]
     return any(name in vars(one) for one in own for name in LOGGING)

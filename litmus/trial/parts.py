@@ -10,13 +10,17 @@ import pytorch_lightning as pl
 import torch
 from omegaconf import DictConfig
 
+from litmus.tasks.task import Task
+from litmus.training.learner import Learner
 from litmus.trial.allocator import free_earlier_runs, keep_big_buffers
 from litmus.trial.course import Course
 from litmus.trial.description import resolved
-from litmus.trial.directed import directed
+from litmus.trial.directed import directed, parameters_of
+from litmus.trial.facts import facts_of, given, plain_with_facts, target_of, with_facts
 from litmus.trial.making import make
 from litmus.trial.monitors import refuse_unknown_monitors
 from litmus.trial.ranks import without_numbers
+from litmus.trial.tasks import task_in
 
 
 class Parts(NamedTuple):
@@ -24,7 +28,8 @@ class Parts(NamedTuple):
 
     data: Any
     model: pl.LightningModule
-    trainer: pl.Trainer
+    trainer: Any
+    task: Task | None = None
 
 
 # Below so many values in a sample, threads spend longer waiting for each other than computing.
@@ -52,22 +57,52 @@ def set_threads(threads: int | None, input_shape: Sequence[int]) -> None:
 def build(config: DictConfig) -> Parts:
     """Data, seeded model and trainer of the trial that `config` describes."""
     free_earlier_runs()
-    config = directed(config)
     data = make(config.data)
-    set_threads(config.threads, data.input_shape)
+    config, task = told_of(config, data)
+    set_threads(config.threads, getattr(data, "input_shape", ()))
     keep_big_buffers()
     seed_everything(config.seed)
-    model = make(
-        config.model,
-        input_shape=data.input_shape,
-        classes=data.classes,
-        optimizer=make(config.optimizer),
-        scheduler=make(config.scheduler),
-    )
+    model = model_of(config, data, task)
     callbacks = [make(callback) for callback in (config.callbacks or {}).values()]
     callbacks.append(make(config.batching))
     callbacks.append(Course(resolved(config, logger={}), Path(config.output_dir) / ".hydra" / "config.yaml"))
     refuse_unknown_monitors(config, model, callbacks)
     loggers = [make(logger) for logger in (config.logger or {}).values()]
     trainer = make(without_numbers(config.trainer), callbacks=callbacks, logger=loggers or False)
-    return Parts(data, model, trainer)
+    return Parts(data, model, trainer, task)
+
+
+def told_of(config: DictConfig, data: Any) -> tuple[DictConfig, Task | None]:
+    """The configuration with what the data tell in the place of its facts, every `mode` filled in; and the task."""
+    config = with_facts(config, facts_of(data))
+    task = task_in(config, target_of(data))
+    return directed(config, task.higher_is_better if task else None), task
+
+
+def model_of(config: DictConfig, data: Any, task: Task | None) -> pl.LightningModule:
+    """The model, whose constructor is given what it names: facts of the data, task, optimizer, scheduler.
+
+    Raises:
+        ValueError: for a plain torch.nn.Module, or anything else that is no LightningModule.
+    """
+    facts, node = facts_of(data), config.model
+    told = given(str(node._target_), facts, node)
+    named = parameters_of(str(node._target_))
+    if "net" in named and isinstance(node.get("net"), DictConfig):
+        if "_target_" not in node.net:
+            raise ValueError(
+                "model.net._target_ must be the path of a class, got none: model.net._target_=package.Class"
+            )
+        told["net"] = plain_with_facts(node.net, facts)
+    training = {"task": task, "optimizer": make(config.optimizer), "scheduler": make(config.scheduler)}
+    told |= {name: part for name, part in training.items() if name in named and node.get(name) is None}
+    model = make(node, **told)
+    if not isinstance(model, pl.LightningModule):
+        hint = f"type model=net model.net._target_={node._target_}" if isinstance(model, torch.nn.Module) else ""
+        raise ValueError(
+            f"model._target_ must make a LightningModule, {node._target_} made a {type(model).__name__}"
+            f"{'; a plain torch.nn.Module is wrapped: ' + hint if hint else ''}"
+        )
+    if isinstance(model, Learner):
+        model.told(**{name: part for name, part in training.items() if name not in named})
+    return model

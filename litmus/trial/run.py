@@ -16,11 +16,14 @@ from litmus.atomic import write_json
 from litmus.contract import batch_sizes_of
 from litmus.paths import typed_directory
 from litmus.quiet import silence_lightning
+from litmus.tasks.task import Task
+from litmus.training.overridden import overridden
 from litmus.trial.checkpoint import BestAndLast
 from litmus.trial.command_line import sentence
 from litmus.trial.curves import draw_curves
 from litmus.trial.description import flat, identified
 from litmus.trial.environment import hardware, load
+from litmus.trial.finished import is_tested
 from litmus.trial.history import History
 from litmus.trial.memory import limit, limits_in, next_limit
 from litmus.trial.movement import Movement
@@ -30,6 +33,9 @@ from litmus.trial.processes import listen, one_story, own_rank
 from litmus.trial.record import recorded
 from litmus.trial.refused_callbacks import refuse_callbacks
 from litmus.words import count
+
+# How the best constant prediction is called beside a net's.
+SAYS = {"acc": "accuracy of the majority class", "mae": "mean absolute error of the best constant"}
 
 
 def run(
@@ -101,9 +107,9 @@ def run(
 
 def fit(build: Callable[[], Parts], parts: Parts, directory: Path, resume: bool) -> Parts | None:
     """Fits, from the last checkpoint if resuming; where memory runs out, the parts to go on with instead."""
-    data, model, trainer = parts
-    refuse_callbacks(trainer.callbacks)  # type: ignore[attr-defined]
-    trainer.callbacks.insert(0, movement := Movement())  # type: ignore[attr-defined]
+    data, model, trainer, _ = parts
+    refuse_callbacks(trainer.callbacks)
+    trainer.callbacks.insert(0, movement := Movement())
     last = directory / "checkpoints" / "last.ckpt"
     if resume:
         limit(trainer, limits_in(last, trainer))
@@ -129,20 +135,32 @@ def fit(build: Callable[[], Parts], parts: Parts, directory: Path, resume: bool)
 
 def test(parts: Parts) -> dict[str, float]:
     """Tests once with the weights that were best on validation; the test metrics, empty without a test set."""
-    data, model, trainer = parts
-    if "test" not in getattr(data, "splits", {"test": None}):
+    data, model, trainer, _ = parts
+    if "test" not in getattr(data, "splits", {"test": None}) or not has_test(model):
         return {}
     checkpoint = callback_of(trainer, BestAndLast)
     best = None if checkpoint is None else str(checkpoint.best_path)
     trainer.test(model, datamodule=data, ckpt_path=best, verbose=False, weights_only=True if best else None)
-    return {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("test/")}
+    return {name: float(value) for name, value in trainer.callback_metrics.items() if is_tested(name)}
+
+
+def has_test(model: pl.LightningModule) -> bool:
+    """Whether a module of anybody's can be tested at all."""
+    return overridden(model, ("test_step",), pl.LightningModule) is not None
+
+
+def baseline(data: Any, task: Task | None) -> dict[str, dict[str, float]]:
+    """Loss and mean, by split, of whoever always says what is best for the training's targets; empty if unknown."""
+    targets = {name: y for name, (_, y) in (getattr(data, "splits", None) or {}).items()}
+    return task.baseline(targets) if task is not None and "train" in targets else {}
 
 
 def outcome(parts: Parts | None, tested: dict[str, float]) -> dict[str, Any]:
     """Metrics at the best epoch, counters, data and hardware, as far as the run got."""
     if parts is None:
-        return {"metrics": {}, "best_epoch": None, "counters": {}, "data": {}, "hardware": {}}
-    data, model, trainer = parts
+        empty: dict[str, Any] = {"metrics": {}, "best_epoch": None, "counters": {}, "data": {}, "hardware": {}}
+        return {**empty, "task": None, "baseline": {}}
+    data, model, trainer, task = parts
     checkpoint, history = callback_of(trainer, BestAndLast), callback_of(trainer, History)
     metrics = {} if checkpoint is None else dict(checkpoint.best_metrics)
     counters: dict[str, Any] = {"params": sum(parameter.numel() for parameter in model.parameters())}
@@ -157,6 +175,8 @@ def outcome(parts: Parts | None, tested: dict[str, float]) -> dict[str, Any]:
         "best_epoch": None if checkpoint is None else checkpoint.best_epoch,
         "counters": counters,
         "data": data.describe() if hasattr(data, "describe") and getattr(data, "splits", True) else {},
+        "task": None if task is None else {**task.plain(), "higher_is_better": task.higher_is_better},
+        "baseline": baseline(data, task),
         "hardware": hardware(trainer),
         "load": load(),
         "numerics": numerics(trainer),
@@ -171,7 +191,7 @@ def report(result: dict[str, Any], directory: Path, brief: bool) -> None:
         print(" · ".join(words), flush=True)
         return
     console = Console()
-    console.print(test_table(metrics, result["data"]))
+    console.print(test_table(metrics, result["data"], result["baseline"]))
     facts = [count(result["counters"]["params"], "parameter")]
     if "epochs" in result["counters"]:
         facts += [
@@ -185,24 +205,23 @@ def report(result: dict[str, Any], directory: Path, brief: bool) -> None:
     console.print(os.path.relpath(directory, typed_directory()), soft_wrap=True, highlight=False)
 
 
-def test_table(metrics: dict[str, float], data: dict[str, Any]) -> Table:
-    """The test metrics (the validation's where nothing was tested) beside the constant predictor's accuracy."""
+def test_table(metrics: dict[str, float], data: dict[str, Any], constant: dict[str, dict[str, float]]) -> Table:
+    """The test metrics (the validation's where nothing was tested) beside the constant predictor's."""
     table = Table()
     table.add_column(data.get("name", "metric"))
     table.add_column("value", justify="right")
     shown = _shown(metrics)
     for name, value in shown.items():
         table.add_row(name, f"{value:.4f}")
-    constant = data.get("constant_accuracy", {}).get(
-        "test" if any(name.startswith("test/") for name in shown) else "val"
-    )
-    if constant is not None:
-        table.add_row("accuracy of the majority class", f"{constant:.4f}", style="dim")
+    known = constant.get("test" if any(map(is_tested, shown)) else "val", {})
+    for name, words in SAYS.items():
+        if name in known:
+            table.add_row(words, f"{known[name]:.4f}", style="dim")
     return table
 
 
 def _shown(metrics: dict[str, float]) -> dict[str, float]:
-    return {name: value for name, value in metrics.items() if name.startswith("test/")} or metrics
+    return {name: value for name, value in metrics.items() if is_tested(name)} or metrics
 
 
 def refuse_damaged(checkpoint: Path) -> None:

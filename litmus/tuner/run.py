@@ -61,7 +61,7 @@ def tune(
 def show(result: dict[str, Any], directory: Path) -> None:
     """Prints the result of the best setting as a table, what finding it took, and the command that fits it again."""
     console, counters, best = Console(), result["counters"], result["tuned"]
-    console.print(test_table(result["metrics"], result["data"]))
+    console.print(test_table(result["metrics"], result["data"], result["baseline"]))
     facts = [
         count(counters["params"], "parameter"),
         count(counters["settings"], "setting"),

@@ -33,9 +33,9 @@ def build(directory: Path, *overrides: str) -> Parts:
 
 def fit(directory: Path, *overrides: str) -> float:
     """Seconds from the first epoch's start until the last checkpoint is on the disk."""
-    data, model, trainer = build(directory, *overrides)
+    data, model, trainer, _ = build(directory, *overrides)
     stopwatch = Stopwatch()
-    callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]
+    callbacks: list[Any] = trainer.callbacks
     callbacks.insert(0, stopwatch)
     trainer.fit(model, datamodule=data)
     return time.perf_counter() - stopwatch.started
@@ -55,6 +55,6 @@ def read_training_data(directory: Path, *overrides: str) -> tuple[float, int]:
 
 def parts_of(directory: Path, *overrides: str) -> tuple[dict[str, tuple[torch.Tensor, torch.Tensor]], Any]:
     """The data's splits and the untrained module, for the other sides."""
-    data, model, _ = build(directory, *overrides)
+    data, model, *_ = build(directory, *overrides)
     data.setup("fit")
     return data.splits, model

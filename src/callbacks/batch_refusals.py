@@ -53,7 +53,7 @@ def refuse_limits_of_parts(trainer: pl.Trainer) -> None:
 
 
 def refuse_batch_of_one(rows: Rows, sizes: list[int], parts: Callable[[int], int]) -> None:
-    """Refuses sizes that leave batch norm a single sample of an ordinary loader; Classifier checks the others."""
+    """Refuses sizes that leave batch norm a single sample of an ordinary loader; Learner checks the others."""
 
     def smallest(size: int) -> int:
         try:

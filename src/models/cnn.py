@@ -6,21 +6,21 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from litmus.training.classifier import Classifier
+from litmus.training.learner import Learner
 from litmus.training.recompute import sequential
 from src.models.layers import Activation, FeatureMaps, Initialization, Norm, activation_layer, initialize
 
 ORDER = ("norm", "activation", "dropout", "pool")
 
 
-class CNN(Classifier):
+class CNN(Learner):
     """`layers` blocks of Conv → norm → ReLU → dropout (→ max-pool after some), then Linear → ReLU → Linear.
 
     Convolutions keep the size of the map (stride 1, "same" padding); dropout drops whole channels.
 
     Args:
         input_shape: (channels, length) of a signal or (channels, height, width) of an image.
-        classes: number of classes; two have one logit.
+        classes: number of classes, two have one logit; None where a task says what the outputs are.
         layers, convs_per_layer: blocks, and convolutions (with norm, ReLU and dropout each) in a block.
         filters: channels of every convolution.
         kernel_size: its width.
@@ -33,7 +33,7 @@ class CNN(Classifier):
         activation, initialization: as in MLP.
         channels_last: NHWC memory layout for images: faster with bf16-mixed, slower with instance norm.
         recompute: false, true or a number of segments whose activations training computes twice and does not store.
-        training: `optimizer` and `scheduler`, see Classifier.
+        training: `task`, `optimizer` and `scheduler`, see Learner.
 
     Source: 004_0f2da5427b3cc5b5.txt; the defaults on 28×28 are its 832,298-parameter net.
     """
@@ -41,7 +41,7 @@ class CNN(Classifier):
     def __init__(
         self,
         input_shape: Sequence[int],
-        classes: int,
+        classes: int | None = None,
         layers: int = 4,
         filters: int = 32,
         kernel_size: int = 3,
@@ -92,7 +92,7 @@ class CNN(Classifier):
             self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits (batch, classes), or (batch, 1) for two classes, of signals or images (batch, *input_shape)."""
+        """Outputs (batch, outputs), for classes logits, of signals or images (batch, *input_shape)."""
         return self.net(x)
 
 

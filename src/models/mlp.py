@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from litmus.training.classifier import Classifier
+from litmus.training.learner import Learner
 from litmus.training.recompute import sequential
 from src.models.layers import (
     Activation,
@@ -19,12 +19,12 @@ from src.models.layers import (
 )
 
 
-class MLP(Classifier):
+class MLP(Learner):
     """Flatten, then Linear → norm → activation → dropout per entry of `units`, then one linear layer of logits.
 
     Args:
         input_shape: shape of one sample.
-        classes: number of classes; two have one logit.
+        classes: number of classes, two have one logit; None where a task says what the outputs are.
         units: width of each hidden layer, or of all `layers` of them; an empty list is logistic regression.
         layers: number of hidden layers, where `units` is one number.
         norm: none, batch, layer or group.
@@ -32,13 +32,13 @@ class MLP(Classifier):
         activation: relu, tanh, sigmoid, gelu or silu.
         initialization: torch, or glorot_uniform with zero biases as Keras has it.
         recompute: false, true or a number of segments whose activations training computes twice and does not store.
-        training: `optimizer` and `scheduler`, see Classifier.
+        training: `task`, `optimizer` and `scheduler`, see Learner.
     """
 
     def __init__(
         self,
         input_shape: Sequence[int],
-        classes: int,
+        classes: int | None = None,
         units: Sequence[int] | int = (256, 256),
         layers: int | None = None,
         norm: Norm = "none",
@@ -67,5 +67,5 @@ class MLP(Classifier):
         initialize(self.net, initialization)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits (batch, classes), or (batch, 1) for two classes, of samples (batch, *input_shape)."""
+        """Outputs (batch, outputs), for classes logits, of samples (batch, *input_shape)."""
         return self.net(x)

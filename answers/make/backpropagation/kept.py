@@ -8,7 +8,7 @@ from torch.autograd.graph import saved_tensors_hooks
 
 
 def kept_for_backward(model: Any, x: Tensor, y: Tensor) -> int:
-    """Bytes that autograd keeps of one forward pass of a Classifier, its weights aside.
+    """Bytes that autograd keeps of one forward pass of a Learner, its weights aside.
 
     Args:
         x, y: inputs (batch, *input_shape) and labels (batch,).

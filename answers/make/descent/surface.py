@@ -24,7 +24,7 @@ def score(model: Any, weights: NDArray[Any], x: Tensor, y: Tensor) -> Score:
     """The net's own loss at weights (rows, parameters), flat in the order of `model.parameters()`, in float64.
 
     Args:
-        model: a Classifier, as it evaluates: without dropout.
+        model: a Learner, as it evaluates: without dropout.
         x, y: inputs (samples, *input_shape) and labels (samples,).
 
     Raises:

@@ -13,7 +13,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 
-from litmus.training.classifier import Classifier
+from litmus.training.learner import Learner
 
 CLASSES = 10
 
@@ -22,7 +22,7 @@ CLASSES = 10
 class Update:
     """A net with a batch to compute a gradient from."""
 
-    net: Classifier
+    net: Learner
     x: Tensor
     y: Tensor
 
@@ -41,7 +41,7 @@ class Update:
         self.loss().backward()
 
 
-def update_of(make: Callable[..., Classifier], shape: Sequence[int], batch: int, **settings: Any) -> Update:
+def update_of(make: Callable[..., Learner], shape: Sequence[int], batch: int, **settings: Any) -> Update:
     """The update of a net on a batch of noise, the same for the same settings."""
     torch.manual_seed(0)
     net = make(tuple(shape), CLASSES, **settings)

@@ -1,17 +1,20 @@
-"""The LightningModule of every net here: loss, metrics, optimizer, and two ways through an epoch."""
+"""The LightningModule of every net here: what a task says of its outputs, optimizer, two ways through an epoch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial, wraps
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
-import torch.nn.functional as F
 from pytorch_lightning.callbacks import BaseFinetuning
 from torch import Tensor
 from torch.nn.modules import module as torch_module
 from torch.optim import Adam, Optimizer
 
+from litmus.contract import Target
+from litmus.tasks.kinds import task_of, usual_task
+from litmus.tasks.task import Task
+from litmus.training.batches import pair
 from litmus.training.bookkeeping import Bookkeeping, counters
 from litmus.training.plan import planned_updates
 from litmus.training.schedule import Schedule
@@ -24,8 +27,8 @@ from litmus.training.update import plain_backward, plain_step
 CHECK_EVERY = 64
 
 
-class Classifier(pl.LightningModule):
-    """Cross-entropy training of a net given by a subclass's `forward`; binary cross-entropy for one logit.
+class Learner(pl.LightningModule):
+    """Training of a net given by a subclass's `forward`, for a task that says what its outputs mean.
 
     Where nothing asks for Lightning's work between updates, one `training_step` runs a whole *stretch* of updates
     (manual optimization; `trainer.global_step` counts each update); otherwise it is the ordinary step with automatic
@@ -33,66 +36,96 @@ class Classifier(pl.LightningModule):
     without: what acts between updates takes the ordinary path, and the rest is kept by a callback, see `Bookkeeping`.
 
     Args:
-        classes: number of classes; two have one logit.
+        classes: number of classes, for the usual task of classes; two have one logit. None where a task is given.
         optimizer: makes the optimizer from the parameters; None is Adam at 1e-3.
         scheduler: makes a Schedule, or a torch scheduler stepped by epoch, from the optimizer; None is constant.
+        task: what the outputs mean, or its plain data.
 
     Raises:
         FloatingPointError: when a loss becomes NaN or infinite, naming epoch and update.
 
     Attributes:
-        means: what is recorded of each split, out of loss and acc; a subclass that classifies nothing has no acc.
+        means: what is recorded of each split, out of loss and what the task has beside it.
         fewest_classes: with which it can be made.
+        outputs: numbers that the net gives for each sample.
     """
 
-    means: tuple[str, ...] = ("loss", "acc")
     fewest_classes = 2
     # Of the length of a run it makes its schedule alone.
     plans_are_compared = True
 
     def __init__(
         self,
-        classes: int,
+        classes: int | None = None,
         optimizer: Callable[..., Optimizer] | None = None,
         scheduler: Callable[..., Any] | None = None,
+        task: Task | Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        self.save_hyperparameters(ignore=["optimizer", "scheduler"], logger=False)
-        if classes < self.fewest_classes:
-            hint = "; data without classes are for model=landscape" if classes == 0 else ""
-            raise ValueError(f"classes must be 2 or more, got {classes}{hint}")
-        self.classes = classes
-        self.outputs = 1 if classes == 2 else classes
-        self.make_optimizer = optimizer or partial(Adam, lr=1e-3)
+        self.save_hyperparameters(ignore=["optimizer", "scheduler", "task"], logger=False)
+        self.task = self._task_of(classes, task_of(task) if isinstance(task, Mapping) else task)
+        if self.task is not None and (classes is None or not self.task.usual):
+            self.save_hyperparameters({"task": self.task.plain()}, logger=False)
+        self.classes = self.task.target.number if self.task and self.task.kind == "classes" else classes or 0
+        self.outputs: int = self.task.outputs if self.task else classes or 0
+        self.make_optimizer = optimizer
         self.make_scheduler = scheduler
         self.schedule: Schedule | None = None
         self.totals, self.evaluated = Totals(), Totals()
+        # Outputs and targets of the epoch that are kept to be measured, of the training and of an evaluation.
+        self.trained: list[tuple[Tensor, Tensor]] = []
         self.tested: list[tuple[Tensor, Tensor]] = []
         self.single_step_reason: str | None = None
         self._share = 1.0
 
+    def _task_of(self, classes: int | None, task: Task | None) -> Any:
+        if classes is not None and classes < self.fewest_classes:
+            hint = "; data without classes are for model=landscape" if classes == 0 else ""
+            raise ValueError(f"classes must be 2 or more, got {classes}{hint}")
+        if task is None:
+            if classes is None:
+                raise ValueError(f"{type(self).__name__} needs the number of classes, or a task, to know what to learn")
+            return usual_task(Target("classes", classes)) if classes else None
+        if classes is not None and (task.kind, task.target.number) != ("classes", classes):
+            found = f"{task.target.number} {task.target.kind}"
+            raise ValueError(f"model.classes={classes} is not what the data ask for: {found}; leave it out")
+        return task
+
+    def told(self, **parts: Any) -> None:
+        """Takes the optimizer, scheduler and task that the constructor of a subclass did not ask for."""
+        self.make_optimizer = self.make_optimizer or parts.get("optimizer")
+        self.make_scheduler = self.make_scheduler or parts.get("scheduler")
+        if parts.get("task") is not None and self.task is not None:
+            self.task = self._task_of(self.classes or None, parts["task"])
+
     # ------------------------------------------------------------------ what a batch means
 
-    def targets(self, y: Tensor) -> Tensor:
-        """Labels (batch,) in the type the loss takes."""
-        return y.float() if self.outputs == 1 else y
+    @property
+    def means(self) -> tuple[str, ...]:
+        """What is recorded of each split."""
+        return ("loss", self.task.mean)
 
-    def criterion(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """The mean loss over a batch, from logits (batch, outputs)."""
-        if self.outputs == 1:
-            return F.binary_cross_entropy_with_logits(logits.squeeze(1), targets)
-        return F.cross_entropy(logits, targets)
+    def targets(self, y: Tensor) -> Tensor:
+        """Targets as the data have them, in the type and shape that the loss takes."""
+        return y if self.task is None else self.task.targets(y)
+
+    def criterion(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The mean loss over a batch, from outputs (batch, outputs)."""
+        return self.task.loss(outputs, targets)
 
     def predictions(self, logits: Tensor) -> Tensor:
         """The class (batch,) of each row of logits."""
-        return (logits.squeeze(1) > 0).long() if self.outputs == 1 else logits.argmax(1)
+        return self.task.predictions(logits)
+
+    def tally(self, outputs: Tensor, y: Tensor) -> Tensor:
+        """The sum over a batch of what is recorded beside the loss."""
+        if self.task is None or self.task.kind == "classes":
+            return (self.predictions(outputs) == y).sum()
+        return self.task.tally(outputs, y)
 
     def probabilities(self, logits: Tensor) -> Tensor:
-        """Probabilities (batch, classes), for two classes as well."""
-        if self.outputs > 1:
-            return logits.float().softmax(1)
-        positive = logits.float().sigmoid()
-        return torch.cat([1 - positive, positive], 1)
+        """What a reader takes outputs for: probabilities (batch, classes), for two classes as well, or values."""
+        return self.task.answers(logits)
 
     # ------------------------------------------------------------------ setting up
 
@@ -106,12 +139,12 @@ class Classifier(pl.LightningModule):
     def configure_callbacks(self) -> list[pl.Callback]:
         """The bookkeeping, which needs no hook of this module's."""
         known: list[Any] = self.trainer.callbacks  # type: ignore[attr-defined]
-        return [] if any(isinstance(callback, Bookkeeping) for callback in known) else [Bookkeeping(Classifier)]
+        return [] if any(isinstance(callback, Bookkeeping) for callback in known) else [Bookkeeping(Learner)]
 
     configure_callbacks.with_bookkeeping = True  # type: ignore[attr-defined]
 
     def configure_optimizers(self) -> Any:
-        optimizer = self.make_optimizer(self._parameters_to_optimize())
+        optimizer = (self.make_optimizer or partial(Adam, lr=1e-3))(self._parameters_to_optimize())
         reason = reason_in_optimizer(optimizer)
         if reason is not None and not self.automatic_optimization:
             self.single_step_reason = reason
@@ -147,8 +180,8 @@ class Classifier(pl.LightningModule):
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor | None:
         if self.automatic_optimization:
-            return self._single_step(*batch)
-        self._stretch(*batch)
+            return self._single_step(*pair(batch))
+        self._stretch(*pair(batch))
         return None
 
     def _single_step(self, x: Tensor, y: Tensor, share: float = 1.0) -> Tensor:
@@ -157,8 +190,7 @@ class Classifier(pl.LightningModule):
         if len(y) == 0:  # this rank's share of a small last batch: it takes part, and adds nothing
             return logits.sum() * 0.0
         loss = self.criterion(logits, self.targets(y))
-        correct = (self.predictions(logits.detach()) == y).sum()
-        self.totals.add([loss.detach()], [len(y)], correct)
+        self._count([loss.detach()], [len(y)], logits.detach(), y)
         if len(self.totals.losses) % CHECK_EVERY == 0 and self.trainer.world_size == 1:
             self._refuse_not_finite(len(self.totals.losses) - CHECK_EVERY)
         return loss if share == 1.0 else loss * share
@@ -188,9 +220,14 @@ class Classifier(pl.LightningModule):
             sizes.append(len(inputs))
             if by_update:
                 self.schedule.step({})  # type: ignore[union-attr]
-        self.totals.add(losses, sizes, (self.predictions(torch.cat(logits)) == y).sum())
+        self._count(losses, sizes, torch.cat(logits), y)
         self._count_updates(len(sizes))
         self._refuse_not_finite(start)
+
+    def _count(self, losses: list[Tensor], sizes: list[int], outputs: Tensor, y: Tensor) -> None:
+        self.totals.add(losses, sizes, self.tally(outputs, y))
+        if self.task is not None and self.task.train_metrics:
+            self.trained.append((outputs, y))
 
     def _count_updates(self, updates: int) -> None:
         """Adds to `trainer.global_step`, which only Lightning's own optimizer wrapper would otherwise move."""
@@ -212,35 +249,33 @@ class Classifier(pl.LightningModule):
     # ------------------------------------------------------------------ evaluation
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
-        self._evaluate(batch)
+        kept = self._evaluate(batch)
+        if self.task is not None and self.task.measures:
+            self.tested.append(kept)
 
     def test_step(self, batch: Any, batch_idx: int) -> None:
         self.tested.append(self._evaluate(batch))
 
+    def measured(self, outputs: Tensor, y: Tensor) -> dict[str, float]:
+        """What is measured of a whole split, from all its outputs and targets."""
+        return self.task.measured(outputs, y) if self.task is not None and self.task.measures else {}
+
     def scores(self, logits: Tensor, y: Tensor) -> dict[str, float]:
         """What the test tells beyond the means, from all logits (samples, outputs) and labels (samples,)."""
-        # Imported where used: a fit alone does not need them.
-        from torchmetrics.functional.classification import multiclass_calibration_error, multiclass_f1_score
-
-        # On the CPU: some counting operations have no deterministic kernel elsewhere.
-        probabilities, y = self.probabilities(logits).cpu(), y.cpu()
-        return {
-            "f1": float(multiclass_f1_score(probabilities, y, num_classes=self.classes, average="macro")),
-            "calibration_error": float(multiclass_calibration_error(probabilities, y, num_classes=self.classes)),
-        }
+        return self.task.scores(logits, y)
 
     def predict_step(self, batch: Any, batch_idx: int) -> tuple[Tensor, Tensor]:
-        """Probabilities (batch, classes) and labels (batch,)."""
-        x, y, *size = batch
+        """What the outputs (batch, outputs) are taken for, probabilities or values; and the targets."""
+        x, y, *size = pair(batch)
         logits = [self(part) for part in x.split(*size)] if size else [self(x)]
         return self.probabilities(torch.cat(logits)), y
 
     def _evaluate(self, batch: Any) -> tuple[Tensor, Tensor]:
-        x, y, *size = batch
+        x, y, *size = pair(batch)
         parts = x.split(*size) if size else (x,)
         logits = torch.cat([self(part) for part in parts])
         loss = self.criterion(logits, self.targets(y))
-        self.evaluated.add([loss], [len(y)], (self.predictions(logits) == y).sum())
+        self.evaluated.add([loss], [len(y)], self.tally(logits, y))
         return logits, y
 
     def _record(self, metrics: dict[str, float]) -> None:
@@ -255,7 +290,7 @@ def _with_bookkeeping(own: Callable[[Any], Any]) -> Callable[[Any], list[pl.Call
         brought = own(self) or []
         callbacks = [brought] if isinstance(brought, pl.Callback) else list(brought)
         present = any(isinstance(callback, Bookkeeping) for callback in callbacks)
-        return callbacks if present else [*callbacks, *Classifier.configure_callbacks(self)]
+        return callbacks if present else [*callbacks, *Learner.configure_callbacks(self)]
 
     configure_callbacks.with_bookkeeping = True  # type: ignore[attr-defined]
     return configure_callbacks

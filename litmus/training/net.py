@@ -1,0 +1,80 @@
+"""Any torch.nn.Module, trained as the project's own nets are."""
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from litmus.training.learner import Learner
+from litmus.training.plain import module_of
+
+
+class Net(Learner):
+    """Wraps a net that maps samples (batch, *input_shape) to outputs (batch, outputs).
+
+    Args:
+        net: the net as plain data, {"_target_": package.Class, argument: …}, so that a checkpoint rebuilds it alone.
+        input_shape: of a sample.
+        training: `task` (or `classes`), `optimizer` and `scheduler`, see Learner.
+
+    Raises:
+        ValueError: for a net that gives something else than outputs in the task's shape, as two samples of zeros show.
+    """
+
+    def __init__(self, net: Mapping[str, Any], input_shape: Sequence[int], **training: Any) -> None:
+        super().__init__(**training)
+        self.net = module_of(net, "model.net")
+        name = str(net["_target_"])
+        if isinstance(self.net, pl.LightningModule):
+            raise ValueError(f"{name} is a LightningModule, which is taken as it is: model._target_={name}")
+        self._flat = False  # one output per sample, without a dimension of its own
+        self._look_at_outputs(name, self._outputs_of_zeros(name, tuple(input_shape)))
+        self.outputs = self.task.outputs
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Outputs (batch, outputs) of samples (batch, *input_shape)."""
+        outputs = self.net(x)
+        return outputs.unsqueeze(1) if self._flat else outputs
+
+    def _outputs_of_zeros(self, name: str, shape: tuple[int, ...]) -> Any:
+        """What two samples of zeros give; lazy layers get their shapes, and nothing else is left of it."""
+        # What lazy layers draw here are their weights; what is drawn afterwards is what would be without this look.
+        with torch.random.fork_rng(devices=[]), _as_it_was(self.net), torch.no_grad():
+            try:
+                return self.net.eval()(torch.zeros(2, *shape))
+            except Exception as problem:
+                said = " ".join(str(problem).split()) or type(problem).__name__
+                raise ValueError(
+                    f"{name} cannot take two samples of zeros of the data's shape {shape}: {said}; what it must know "
+                    "of the data is given as +model.net.ARGUMENT=fact:input_shape, fact:channels or fact:features"
+                ) from problem
+
+    def _look_at_outputs(self, name: str, outputs: Any) -> None:
+        expected = (2, self.task.outputs)
+        if not isinstance(outputs, Tensor):
+            raise ValueError(f"{name} gave a {type(outputs).__name__}, expected a tensor of outputs {expected}")
+        shape = tuple(outputs.shape)
+        self._flat = shape == (2,) and self.task.accept(1)
+        if not self._flat and (len(shape) != 2 or not self.task.accept(shape[1])):
+            raise ValueError(
+                f"{name} gave {shape}, expected {expected}; give it the number as +model.net.<argument>=fact:outputs"
+            )
+
+
+@contextlib.contextmanager
+def _as_it_was(net: nn.Module) -> Iterator[None]:
+    """Puts back which layers train, and the buffers that were there."""
+    training = [(layer, layer.training) for layer in net.modules()]
+    buffers = {name: value.clone() for name, value in net.named_buffers() if not is_lazy(value)}
+    try:
+        yield
+    finally:
+        for layer, was in training:
+            layer.training = was
+        for name, value in net.named_buffers():
+            if name in buffers:
+                value.copy_(buffers[name])
