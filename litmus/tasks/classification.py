@@ -39,8 +39,7 @@ class Classification(Task):
     ) -> None:
         if top_k is not None:
             self.own = (f"top{top_k}_acc",)
-        knobs = {"label_smoothing": label_smoothing, "class_weights": class_weights, "top_k": top_k}
-        super().__init__(target, metrics, train_metrics, **knobs)
+        super().__init__(target, metrics, train_metrics)
         classes = self.target.number
         if not 0 <= label_smoothing < 1:
             raise ValueError(f"task.label_smoothing must be in [0, 1), got {label_smoothing}")

@@ -18,6 +18,11 @@ def usual_task(target: Target) -> Task:
     return TASKS[target.kind](target)
 
 
+def is_usual(task: Task) -> bool:
+    """Whether it is what its target alone says."""
+    return type(task) is TASKS[task.kind] and task.plain() == usual_task(task.target).plain()
+
+
 def task_of(plain: Mapping[str, Any]) -> Task:
     """The task that `Task.plain` described."""
     known = dict(plain)

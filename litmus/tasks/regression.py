@@ -34,7 +34,7 @@ class Regression(Task):
         metrics: Mapping[str, Any] | None = None,
         train_metrics: bool = False,
     ) -> None:
-        super().__init__(target, metrics, train_metrics, loss=None if loss == "mse" else loss)
+        super().__init__(target, metrics, train_metrics)
         if loss not in get_args(Loss):
             raise ValueError(f"task.loss must be one of {', '.join(get_args(Loss))}, got {loss}")
         self.name, self.values = loss, self.target.number

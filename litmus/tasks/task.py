@@ -1,5 +1,6 @@
 """What a net's outputs mean: a loss, the mean recorded beside it, and what is measured over a whole split."""
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -23,7 +24,6 @@ class Task:
         metrics: torchmetrics by the names that they are recorded by, as plain data: {"auroc": {"_target_": …}}. Each is
             computed over the whole of a split, for val and test.
         train_metrics: whether they are computed for the training too, whose outputs are then kept for an epoch.
-        knobs: of the subclass, that are not as usual.
 
     Raises:
         ValueError: for data of another kind, or a metric that cannot be recorded by its name.
@@ -39,13 +39,22 @@ class Task:
     kind: Kind
     mean: str
     own: tuple[str, ...] = ()
+    _given: dict[str, Any]
+
+    def __new__(cls, *arguments: Any, **keywords: Any) -> "Task":
+        """Notes what it is made with, also by a subclass of anybody's, so that it can be made again."""
+        task = super().__new__(cls)
+        signature = inspect.signature(cls)
+        given = signature.bind(*arguments, **keywords).arguments
+        usual = signature.parameters
+        task._given = {name: one for name, one in given.items() if name != "target" and one != usual[name].default}
+        return task
 
     def __init__(
         self,
         target: Target | Mapping[str, Any],
         metrics: Mapping[str, Any] | None = None,
         train_metrics: bool = False,
-        **knobs: Any,
     ) -> None:
         if isinstance(target, Mapping):
             target = Target(target["kind"], target["number"], tuple(target["names"]))
@@ -62,7 +71,6 @@ class Task:
             if name in ("loss", self.mean, *self.own, *self.scored):
                 raise ValueError(f"task.metrics.{name} has the name of what is recorded anyhow; take another")
         self.metrics = {name: _metric(name, plain) for name, plain in (metrics or {}).items()}
-        self._knobs = {**knobs, "metrics": metrics, "train_metrics": train_metrics}
 
     # ------------------------------------------------------------------ what a kind says
 
@@ -136,14 +144,8 @@ class Task:
 
     def plain(self) -> dict[str, Any]:
         """Plain data from which `task_of` makes it again."""
-        knobs = {name: value for name, value in self._knobs.items() if value}
         target = {**asdict(self.target), "names": list(self.target.names)}
-        return {"_target_": f"{type(self).__module__}.{type(self).__qualname__}", "target": target, **knobs}
-
-    @property
-    def usual(self) -> bool:
-        """Whether it is what its target alone says."""
-        return not any(self._knobs.values())
+        return {"_target_": f"{type(self).__module__}.{type(self).__qualname__}", "target": target, **self._given}
 
 
 def _metric(name: str, plain: Any) -> Metric:

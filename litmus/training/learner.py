@@ -12,7 +12,7 @@ from torch.nn.modules import module as torch_module
 from torch.optim import Adam, Optimizer
 
 from litmus.contract import Target
-from litmus.tasks.kinds import task_of, usual_task
+from litmus.tasks.kinds import is_usual, task_of, usual_task
 from litmus.tasks.task import Task
 from litmus.training.batches import pair
 from litmus.training.bookkeeping import Bookkeeping, counters
@@ -64,7 +64,7 @@ class Learner(pl.LightningModule):
         super().__init__()
         self.save_hyperparameters(ignore=["optimizer", "scheduler", "task"], logger=False)
         self.task = self._task_of(classes, task_of(task) if isinstance(task, Mapping) else task)
-        if self.task is not None and (classes is None or not self.task.usual):
+        if self.task is not None and (classes is None or not is_usual(self.task)):
             self.save_hyperparameters({"task": self.task.plain()}, logger=False)
         self.classes = self.task.target.number if self.task and self.task.kind == "classes" else classes or 0
         self.outputs: int = self.task.outputs if self.task else classes or 0
