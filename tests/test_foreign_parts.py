@@ -85,10 +85,10 @@ class Plain(nn.Module):
 class OwnModule(pl.LightningModule):
     """The first page of Lightning's documentation."""
 
-    def __init__(self, width=16, rate=0.05, schedule=True):
+    def __init__(self, width=16, rate=0.05, schedule=True, drop=0.1):
         super().__init__()
         self.save_hyperparameters()
-        self.net = nn.Sequential(nn.Flatten(), nn.Linear(40, width), nn.ReLU(), nn.Dropout(0.1), nn.Linear(width, 10))
+        self.net = nn.Sequential(nn.Flatten(), nn.Linear(40, width), nn.ReLU(), nn.Dropout(drop), nn.Linear(width, 10))
 
     def forward(self, x):
         return self.net(x)
@@ -307,6 +307,10 @@ COURSES = {
         *("data=signals", "model=net", "model._target_=foreign_parts.OwnModule", "~model.net"),
         *("callbacks.checkpoint.monitor=val/acc", "batching=doubling", "batch_size=10"),
     ),
+    "growing batches in unequal parts on a module's own step": (
+        *("data=signals", "model=net", "model._target_=foreign_parts.OwnModule", "~model.net", "batching=doubling"),
+        *("callbacks.checkpoint.monitor=val/acc", "batch_size=30", "batching.max_per_device=25"),
+    ),
     "a module that is given the optimizer's maker": (
         *("data=signals", "model=net", "model._target_=foreign_parts.TakesMaker", "~model.net", "optimizer=nadam"),
         "callbacks.checkpoint.monitor=val/acc",
@@ -365,6 +369,15 @@ def test_the_weights_load_alone_and_say_the_same(run, tmp_path):
         weights = torch.load(path, weights_only=True)["state_dict"]
         assert same(dict(model.state_dict()), weights)
         assert model(torch.zeros(3, 1, 40)).shape == (3, model.task.outputs)
+
+
+def test_unequal_parts_of_an_update_are_the_whole_of_it_on_a_step_of_ones_own(run, tmp_path):
+    model = ("data=signals", "model=net", "model._target_=foreign_parts.OwnModule", "~model.net", "+model.drop=0")
+    for name, most in (("whole", "null"), ("parts", "17")):
+        run(*model, "callbacks.checkpoint.monitor=val/acc", f"batching.max_per_device={most}", name=name)
+    stored = [torch.load(tmp_path / name / "checkpoints" / "last.ckpt")["state_dict"] for name in ("whole", "parts")]
+    for name, value in stored[0].items():
+        torch.testing.assert_close(stored[1][name], value, rtol=1e-4, atol=1e-5)
 
 
 def test_several_seeds_differ_and_one_does_not(run):
@@ -445,6 +458,10 @@ def test_metrics_of_the_training_are_asked_for(run, tmp_path):
         (
             ("data=signals", "model.units=[8]", "callbacks.checkpoint.monitor=val/auroc"),
             "callbacks.checkpoint.monitor=val/auroc is not among the metrics",
+        ),
+        (
+            ("data=signals", "model=net", "model._target_=foreign_parts.OwnModule", "~model.net", "task.top_k=2"),
+            "task.top_k would have no effect: foreign_parts.OwnModule has steps and a loss of its own",
         ),
         (
             *[("data=signals", "model=net", "model._target_=foreign_parts.Unvalidated", "~model.net")],

@@ -12,6 +12,7 @@ from litmus.training.batches import samples_in
 from litmus.training.epoch_metrics import EpochMetrics, refuse_waiting
 from litmus.training.overridden import step_of_ones_own
 from litmus.training.plan import refuse_batch_of_one, refuse_limits_of_parts
+from litmus.training.shares import share_of, weigh
 from litmus.training.stretches import reason_for_single_batches, reason_for_single_steps, reason_in_settings
 from litmus.training.totals import Totals
 
@@ -106,13 +107,11 @@ class Bookkeeping(pl.Callback):
 
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: Any, batch: Any, batch_idx: int) -> None:
         if self._own_step:
-            pl_module._share = _share_of(batch)
+            pl_module._share = share_of(batch)
             self._trained = len(pl_module.totals.sizes)
 
     def on_before_backward(self, trainer: pl.Trainer, pl_module: Any, loss: Tensor) -> None:
-        share = pl_module._share
-        if share != 1.0:  # the part of an update weighs by its samples, whoever computed its mean
-            loss.register_hook(lambda gradient: gradient * share)
+        weigh(loss, pl_module._share)
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         if not self._own_step:
@@ -220,12 +219,6 @@ def _add_returned(totals: Totals, outputs: Any, batch: Any, parts: int = 1) -> N
     samples = samples_in(batch)  # none in a process's share of a small last batch, whose mean is none either
     if samples and isinstance(loss, Tensor) and loss.numel() == 1:
         totals.add([loss.detach().reshape(()) * parts], [samples], None)
-
-
-def _share_of(batch: Any) -> float:
-    """The factor that makes the mean over a whole update exact, which ArrayLoader's parts carry."""
-    known = isinstance(batch, list | tuple) and len(batch) == 3 and isinstance(batch[2], float)
-    return batch[2] if known else 1.0
 
 
 def _level_counters(trainer: pl.Trainer) -> None:

@@ -1,6 +1,7 @@
 """Whole batches by index from tensors that already are on the training device."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from torch import Tensor
 
@@ -22,8 +23,8 @@ class ArrayLoader:
         accumulate: items into which each update is split; the trainer divides each item's loss by it.
         stretches: many batches per item; only where an update is one item of one process.
 
-    Items whose loss must not count as the plain mean carry a third element, the factor that makes the mean over the
-    whole update exact: with samples spread over items and ranks, the means' average is not the mean.
+    Items whose loss must not count as the plain mean are lists with a third element, the factor that makes the mean
+    over the whole update exact: with samples spread over items and ranks, the means' average is not the mean.
     """
 
     def __init__(
@@ -65,7 +66,7 @@ class ArrayLoader:
 
     def __iter__(
         self,
-    ) -> Iterator[tuple[Tensor, Tensor] | tuple[Tensor, Tensor, int] | tuple[Tensor, Tensor, float]]:
+    ) -> Iterator[tuple[Tensor, Tensor] | tuple[Tensor, Tensor, int] | list[Any]]:
         for x, y in self._gathered():
             if self.stretches:
                 yield x, y, self.batch_size
@@ -82,10 +83,10 @@ class ArrayLoader:
             for rows in segment.split(samples):
                 yield self.x.index_select(0, rows), self.y.index_select(0, rows)
 
-    def _items(self, x: Tensor, y: Tensor) -> Iterator[tuple[Tensor, Tensor] | tuple[Tensor, Tensor, float]]:
+    def _items(self, x: Tensor, y: Tensor) -> Iterator[tuple[Tensor, Tensor] | list[Any]]:
         samples = len(x)
         if self.world > 1:
             x, y = x[self.rank :: self.world], y[self.rank :: self.world]
         for part_x, part_y in zip(x.tensor_split(self.accumulate), y.tensor_split(self.accumulate), strict=True):
             share = len(part_x) * self.world * self.accumulate / samples
-            yield (part_x, part_y) if share == 1 else (part_x, part_y, share)
+            yield (part_x, part_y) if share == 1 else [part_x, part_y, share]

@@ -14,6 +14,7 @@ from torch import Tensor
 from litmus.tasks.task import Task
 from litmus.training.batches import pair
 from litmus.training.learner import Learner
+from litmus.training.overridden import overridden
 from litmus.trial.finished import Finished, is_tested
 from litmus.trial.parts import Parts, model_of, told_of
 from litmus.trial.record import weights_in
@@ -87,7 +88,8 @@ def _columns(trainer: pl.Trainer, parts: Parts) -> dict[str, list[Any]] | None:
     model, task = parts.model, parts.task
     if task is None:
         return None
-    reader = model if isinstance(model, Learner) else Reader(model, task)
+    own = not isinstance(model, Learner) or overridden(model, ("predict_step",), Learner)
+    reader = Reader(model, task) if own else model
     batches: Any = trainer.predict(reader, dataloaders=parts.data.test_dataloader())
     if any(batch is None for batch in batches):
         return None

@@ -1,5 +1,6 @@
 """Best and last checkpoint, for epochs that take milliseconds as well as for those that take hours."""
 
+import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -117,6 +118,11 @@ class BestAndLast(Checkpoint):
                 f"callbacks.checkpoint.monitor={self.monitor} is not among the metrics {', '.join(sorted(metrics))}"
             )
         score = float(metrics[self.monitor])
+        if math.isnan(score):
+            raise FloatingPointError(
+                f"callbacks.checkpoint.monitor={self.monitor} became nan in epoch {trainer.current_epoch}, which is "
+                "neither better nor worse than any; the last good checkpoint stays"
+            )
         if not better(score, self.best_score, self.mode):
             return
         weights = self._validated or self._weights(trainer, pl_module)

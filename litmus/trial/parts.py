@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 
 from litmus.tasks.task import Task
 from litmus.training.learner import Learner
+from litmus.training.shares import Shares
 from litmus.trial.allocator import free_earlier_runs, keep_big_buffers
 from litmus.trial.course import Course
 from litmus.trial.description import resolved
@@ -66,6 +67,8 @@ def build(config: DictConfig) -> Parts:
     callbacks = [make(callback) for callback in (config.callbacks or {}).values()]
     callbacks.append(make(config.batching))
     callbacks.append(Course(resolved(config, logger={}), Path(config.output_dir) / ".hydra" / "config.yaml"))
+    if not isinstance(model, Learner):
+        callbacks.insert(0, Shares())
     refuse_unknown_monitors(config, model, callbacks)
     loggers = [make(logger) for logger in (config.logger or {}).values()]
     trainer = make(without_numbers(config.trainer), callbacks=callbacks, logger=loggers or False)
@@ -102,6 +105,12 @@ def model_of(config: DictConfig, data: Any, task: Task | None) -> pl.LightningMo
         raise ValueError(
             f"model._target_ must make a LightningModule, {node._target_} made a {type(model).__name__}"
             f"{'; a plain torch.nn.Module is wrapped: ' + hint if hint else ''}"
+        )
+    unread = [name for name in (config.get("task") or {}) if task and name in task.plain()]
+    if unread and not isinstance(model, Learner):
+        raise ValueError(
+            f"task.{unread[0]} would have no effect: {node._target_} has steps and a loss of its own; leave it out, or "
+            "let its class read it"
         )
     if isinstance(model, Learner):
         model.told(**{name: part for name, part in training.items() if name not in named})
