@@ -1,7 +1,6 @@
 """Whole batches by index from tensors that already are on the training device."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from torch import Tensor
 
@@ -66,7 +65,7 @@ class ArrayLoader:
 
     def __iter__(
         self,
-    ) -> Iterator[tuple[Tensor, Tensor] | tuple[Tensor, Tensor, int] | list[Any]]:
+    ) -> Iterator[tuple[Tensor, Tensor] | tuple[Tensor, Tensor, int] | tuple[Tensor, Tensor, float]]:
         for x, y in self._gathered():
             if self.stretches:
                 yield x, y, self.batch_size
@@ -83,10 +82,11 @@ class ArrayLoader:
             for rows in segment.split(samples):
                 yield self.x.index_select(0, rows), self.y.index_select(0, rows)
 
-    def _items(self, x: Tensor, y: Tensor) -> Iterator[tuple[Tensor, Tensor] | list[Any]]:
+    def _items(self, x: Tensor, y: Tensor) -> Iterator[tuple[Tensor, Tensor] | tuple[Tensor, Tensor, float]]:
         samples = len(x)
         if self.world > 1:
             x, y = x[self.rank :: self.world], y[self.rank :: self.world]
         for part_x, part_y in zip(x.tensor_split(self.accumulate), y.tensor_split(self.accumulate), strict=True):
             share = len(part_x) * self.world * self.accumulate / samples
-            yield (part_x, part_y) if share == 1 else [part_x, part_y, share]
+            # A list: a step that takes (x, y) alone can be spared the third element, see Shares.
+            yield (part_x, part_y) if share == 1 else [part_x, part_y, share]  # type: ignore[misc]
