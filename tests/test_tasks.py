@@ -1,5 +1,6 @@
 """What outputs mean: each loss is the one that its words say, and no constant scores better than the baseline."""
 
+import copy
 import itertools
 
 import pytest
@@ -108,7 +109,7 @@ def test_a_task_is_made_again_from_plain_data(name):
     kind, knobs = TASKS[name]
     target, outputs, y = drawn(kind)
     task = type(usual_task(target))(target, **knobs)
-    again = task_of(task.plain())
+    again = copy.deepcopy(task_of(task.plain()))
     assert again.plain() == task.plain()
     assert torch.equal(again.loss(outputs, again.targets(y)), task.loss(outputs, task.targets(y)))
     assert is_usual(again) == (not knobs or knobs == {"loss": "mse"})

@@ -44,6 +44,8 @@ class Task:
     def __new__(cls, *arguments: Any, **keywords: Any) -> "Task":
         """Notes what it is made with, also by a subclass of anybody's, so that it can be made again."""
         task = super().__new__(cls)
+        if not (arguments or keywords):  # a copy, which has it already
+            return task
         signature = inspect.signature(cls)
         given = signature.bind(*arguments, **keywords).arguments
         usual = signature.parameters
