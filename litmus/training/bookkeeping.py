@@ -240,12 +240,12 @@ def counters(trainer: pl.Trainer) -> tuple[Any, Any]:
 
 
 def _from_all_ranks(pl_module: Any, tensor: Tensor) -> Tensor:
-    """Rows of every rank, whose numbers may differ by one, in rank order."""
+    """Rows of every rank, whose numbers may differ by one, in the order of the split, of which each has every n-th."""
     longest = int(
         pl_module.trainer.strategy.reduce(torch.tensor(len(tensor), device=pl_module.device), reduce_op="max")
     )
     missing = longest - len(tensor)
     padded = torch.cat([tensor, tensor.new_zeros(missing, *tensor.shape[1:])])
     present = torch.arange(longest, device=pl_module.device) < len(tensor)
-    rows, kept = (ranks.flatten(0, 1) for ranks in pl_module.all_gather([padded, present]))
+    rows, kept = (ranks.transpose(0, 1).flatten(0, 1) for ranks in pl_module.all_gather([padded, present]))
     return rows[kept]

@@ -7,10 +7,10 @@ from functools import cache
 from inspect import Parameter
 from typing import Any
 
-from hydra.utils import get_object
 from omegaconf import DictConfig, ListConfig, open_dict
 
 from litmus.direction import has_mode, mode_of
+from litmus.training.plain import class_of
 
 
 def directed(config: DictConfig, known: Mapping[str, bool | None] | None = None) -> DictConfig:
@@ -58,7 +58,7 @@ def _fill(node: DictConfig, place: str, monitor: Any, known: Mapping[str, bool |
 def parameters_of(target: str) -> Mapping[str, Parameter]:
     """What a class or function takes by name, what it hands on to its base classes as `**keywords` included."""
     try:
-        found = get_object(target)
+        found = class_of(target, "")
         classes = found.__mro__ if inspect.isclass(found) else (found,)
         own = [inspect.signature(one.__init__ if inspect.isclass(one) else one).parameters for one in classes]
     except Exception:  # whoever makes the part says what is wrong with its name
