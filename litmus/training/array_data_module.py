@@ -1,33 +1,31 @@
 """The datamodule that all data sets here share: in-memory tensors on the training device, whole batches by index."""
 
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import pytorch_lightning as pl
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 from litmus.contract import Target
 from litmus.paths import typed_path
 from litmus.training.loader import ArrayLoader
 from litmus.training.order import Position, generator, pass_order, pieces
+from litmus.training.overridden import overridden
+from litmus.training.source import Source, checked, strata
 from litmus.training.splits import stratified_folds, stratified_split
 
-
-class Source(NamedTuple):
-    """A data set as it came: inputs (rows, *input_shape) float32, targets as `Target` has them, both on the CPU.
-
-    `test` marks the rows of an official test set, None where there is none; `sha256` is the files' fingerprint.
-    """
-
-    x: Tensor
-    y: Tensor
-    test: Tensor | None
-    sha256: str
+__all__ = ["ArrayDataModule", "Source"]  # what a data set of one's own needs, from one place
 
 
 class ArrayDataModule(pl.LightningDataModule):
     """Splits, scales and batches one `Source`; a data set is a subclass that writes `load`.
+
+    Name, shape of a sample and target are those of the class where it says them (`name`, `input_shape`, `classes` or
+    `target`), else what its name and its data tell.
 
     Args:
         data_dir: where the files are, or are put.
@@ -38,17 +36,13 @@ class ArrayDataModule(pl.LightningDataModule):
         seed: draws the split and the order; the order is a function of (seed, pass), whatever the batch size.
         val_fraction, test_fraction: shares of the rows held out, of those that no official test set takes.
         folds, fold: cross-validation over all rows: fold `fold` of `folds` is the test set.
+        augment: functions on the inputs of each training batch, see `litmus.training.augment`; what they draw is a
+            function of (seed, pass).
 
     Attributes:
         train_stretches, eval_stretches: whoever trains may set them to receive many batches per item (see ArrayLoader).
         max_per_device: most samples that go through a device at once; an update is split to keep to it.
-        classes: their number, of a data set of classes; another says its `target`.
     """
-
-    name: str
-    input_shape: tuple[int, ...]
-    classes: int
-    target: Target | None = None
 
     def __init__(
         self,
@@ -62,6 +56,7 @@ class ArrayDataModule(pl.LightningDataModule):
         test_fraction: float = 0.2,
         folds: int | None = None,
         fold: int = 0,
+        augment: Sequence[Callable[..., Any]] | None = None,
     ) -> None:
         super().__init__()
         if batch_size != "all" and (not isinstance(batch_size, int) or batch_size < 1):
@@ -77,6 +72,11 @@ class ArrayDataModule(pl.LightningDataModule):
             raise ValueError(f"data.fold={fold} needs data.folds, the number of folds")
         if folds is not None and (folds < 2 or not 0 <= fold < folds):
             raise ValueError(f"data.fold must be in 0…folds-1 with folds from 2 on, got fold {fold} of {folds}")
+        for place, function in enumerate(augment or []):
+            if not callable(function):
+                raise ValueError(
+                    f"data.augment[{place}] must be a function (a mapping with a _target_), got {function}"
+                )
         self.data_dir = typed_path(data_dir)
         self.batch_size = batch_size
         self.eval_batch_size = eval_batch_size
@@ -84,11 +84,12 @@ class ArrayDataModule(pl.LightningDataModule):
         self.seed = seed
         self.val_fraction, self.test_fraction = val_fraction, test_fraction
         self.folds, self.fold = folds, fold
+        self.augment = list(augment or [])
         self.train_stretches = self.eval_stretches = False
         self.max_per_device: int | None = None
         self.splits: dict[str, tuple[Tensor, Tensor]] = {}
         self._sha256 = ""
-        self._epoch, self._start, self._end = 0, Position(0, 0), Position(0, 0)
+        self._restart()
 
     # ------------------------------------------------------------------ what a data set writes or overrides
 
@@ -99,26 +100,26 @@ class ArrayDataModule(pl.LightningDataModule):
     def split(self, source: Source) -> dict[str, Tensor]:
         """Row indices of train, val and test; test may be absent. Folds first, then the official test set."""
         draw = generator("split", self.seed)
-        rows, strata = torch.arange(len(source.y)), self.strata(source.y)
+        rows, groups = torch.arange(len(source.y)), strata(source.y, self.target)
         if self.folds is not None:
-            test = stratified_folds(strata, self.folds, draw)[self.fold]
+            test = stratified_folds(groups, self.folds, draw)[self.fold]
             rest = _without(rows, test)
         elif source.test is not None:
             test, rest = rows[source.test], rows[~source.test]
         else:
-            (chosen,) = stratified_split(strata, [round(self.test_fraction * len(rows))], draw)
+            (chosen,) = stratified_split(groups, [round(self.test_fraction * len(rows))], draw)
             test, rest = chosen, _without(rows, chosen)
-        (chosen,) = stratified_split(strata[rest], [round(self.val_fraction * len(rows[rest]))], draw)
+        (chosen,) = stratified_split(groups[rest], [round(self.val_fraction * len(rows[rest]))], draw)
         val = rest[chosen]
         return {"train": _without(rest, val), "val": val, "test": test}
-
-    def strata(self, y: Tensor) -> Tensor:
-        """What (rows,) every split gets its share of: the classes; other targets are all alike."""
-        return y if self.target is None or self.target.kind == "classes" else torch.zeros(len(y), dtype=torch.int64)
 
     def scale(self, x: Tensor, rows: dict[str, Tensor]) -> Tensor:
         """The inputs as the net sees them; statistics come from the train rows only."""
         return x
+
+    def scale_target(self, y: Tensor, rows: dict[str, Tensor]) -> Tensor:
+        """The targets as the loss sees them; of real values only, and statistics come from the train rows only."""
+        return y
 
     def notes(self) -> dict[str, Any]:
         """Facts about this data set that a reader of result.json must know."""
@@ -127,18 +128,23 @@ class ArrayDataModule(pl.LightningDataModule):
     # ------------------------------------------------------------------ Lightning's hooks
 
     def prepare_data(self) -> None:
-        self.load()
+        if not self.splits:
+            self._loaded  # noqa: B018 - kept for `setup`
 
     def setup(self, stage: str | None = None) -> None:
         if stage == "fit":  # a second fit of the same object starts at the first epoch
-            self._epoch, self._start, self._end = 0, Position(0, 0), Position(0, 0)
+            self._restart()
         if self.splits:
             return
-        source = self.load()
+        source, _ = self._loaded, (self.input_shape, self.target)  # what is derived of it outlives it
         rows = self.split(source)
-        x = self.scale(source.x, rows)
-        self.splits = {name: (x[chosen], source.y[chosen]) for name, chosen in rows.items()}
+        _refuse_unlearnable(rows, source, type(self).__name__)
+        x, y = self.scale(source.x, rows), source.y
+        if source.target is not None and source.target.kind == "real":
+            y = self.scale_target(y, rows)
+        self.splits = {name: (x[chosen], y[chosen]) for name, chosen in rows.items()}
         self._sha256 = source.sha256
+        self.__dict__.pop("_loaded", None)
         if self.batch_size != "all" and self.batch_size > self.train_size:
             raise ValueError(
                 f"batch_size must be at most the {self.train_size} samples of the training set, got {self.batch_size}; "
@@ -146,28 +152,13 @@ class ArrayDataModule(pl.LightningDataModule):
             )
 
     def train_dataloader(self) -> ArrayLoader:
-        """This epoch's batches, made anew each epoch (`reload_dataloaders_every_n_epochs=1`)."""
-        epoch, rank, world = 0, 0, 1
+        """The batches of the epoch that is on whenever they are iterated, so that nobody need make it anew each epoch.
+
+        Without a trainer that tells it, each iteration is the next epoch.
+        """
         if self.trainer is not None:
-            epoch, rank, world = self.trainer.current_epoch, self.trainer.global_rank, self.trainer.world_size
-        self._go_to(epoch)
-        size = self.update_size
-        taken, self._end = pieces(self.train_size, size, self.updates_per_epoch, self._start)
-        x, y = self._on_device("train")
-        segments = [
-            pass_order(self.train_size, self.seed, self._start.number + later)[piece].to(x.device)
-            for later, piece in enumerate(taken)
-        ]
-        return ArrayLoader(
-            x,
-            y,
-            segments,
-            size,
-            rank=rank,
-            world=world,
-            accumulate=self.accumulate,
-            stretches=self.train_stretches and world == 1 and self.accumulate == 1,
-        )
+            self._go_to(self.trainer.current_epoch)
+        return _EpochLoader(self, *self._on_device("train"))
 
     def val_dataloader(self) -> ArrayLoader:
         return self._evaluation("val")
@@ -177,13 +168,45 @@ class ArrayDataModule(pl.LightningDataModule):
 
     def state_dict(self) -> dict[str, Any]:
         """Where the next epoch starts: what a checkpoint at an epoch's end needs to go on through the same pass."""
-        return {"epoch": self._epoch + 1, "pass": self._end.number, "offset": self._end.offset}
+        place = {"epoch": self._epoch + 1, "pass": self._end.number, "offset": self._end.offset}
+        return {**place, "sha256": self._sha256}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self._epoch = state_dict["epoch"]
+        began = state_dict.get("sha256", self._sha256)
+        if began != self._sha256:
+            raise ValueError(
+                f"expected the {self.name} that the run began with, sha256 {began[:16]}…, found other data, "
+                f"{self._sha256[:16]}…; put the data back, or start a new run"
+            )
+        self._epoch, self._begun = state_dict["epoch"], False
         self._start = self._end = Position(state_dict["pass"], state_dict["offset"])
 
     # ------------------------------------------------------------------ facts and plans
+
+    @cached_property
+    def name(self) -> str:  # type: ignore[override]
+        """Of the data set, in results and tables."""
+        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(self).__name__).lower()
+
+    @cached_property
+    def input_shape(self) -> tuple[int, ...]:
+        """Of one sample."""
+        return tuple(self._loaded.x.shape[1:])
+
+    @cached_property
+    def target(self) -> Target | None:
+        """What a net is asked for; None where there is nothing to learn from the targets."""
+        return self._declared() if self._says_classes else self._loaded.target
+
+    @cached_property
+    def classes(self) -> int:
+        """How many there are, 0 where the targets are none."""
+        return self.target.number if self.target is not None and self.target.kind == "classes" else 0
+
+    @property
+    def targets(self) -> dict[str, Tensor]:
+        """The targets of each split, as the loss sees them."""
+        return {name: y for name, (_, y) in self.splits.items()}
 
     @property
     def train_size(self) -> int:
@@ -219,23 +242,54 @@ class ArrayDataModule(pl.LightningDataModule):
         return plan
 
     def describe(self) -> dict[str, Any]:
-        """What result.json says of the data: name, sizes, sha256; class counts and the majority class's accuracy."""
-        targets = {name: y for name, (_, y) in self.splits.items()}
-        sizes = {name: len(y) for name, y in targets.items()}
-        known: dict[str, Any] = {"name": self.name, "sizes": sizes}
-        if self.target is not None and self.target.kind != "classes":
-            return known | {"sha256": self._sha256, **self.notes()}
-        classes = self.classes if self.target is None else self.target.number
-        counts = {name: torch.bincount(y, minlength=classes).tolist() for name, y in targets.items()}
-        majority = max(range(classes), key=counts["train"].__getitem__)
-        return known | {
-            "class_counts": counts,
+        """What result.json says of the data: name, sizes, sha256, targets, and what a constant answer would score."""
+        return {
+            "name": self.name,
+            "sizes": {name: len(y) for name, y in self.targets.items()},
             "sha256": self._sha256,
-            "constant_accuracy": {name: count[majority] / sum(count) for name, count in counts.items()},
+            **({} if self.target is None else described_targets(self.target, self.targets)),
             **self.notes(),
         }
 
     # ------------------------------------------------------------------ inside
+
+    @cached_property
+    def _loaded(self) -> Source:
+        if self._says_classes and not self.classes:  # nothing is asked for: targets only fill a place
+            return self.load()
+        return checked(self.load(), type(self).__name__, self._declared())
+
+    @property
+    def _says_classes(self) -> bool:
+        return "target" not in vars(self) and overridden(self, ("classes",), ArrayDataModule) is not None
+
+    def _declared(self) -> Target | None:
+        """What the class itself says of its targets."""
+        if overridden(self, ("target",), ArrayDataModule) is not None:
+            return self.target
+        return Target("classes", self.classes) if self._says_classes and self.classes else None
+
+    def _restart(self) -> None:
+        self._epoch, self._start, self._end = 0, Position(0, 0), Position(0, 0)
+        self._begun = False
+
+    def _begin(self, batch_size: int) -> tuple[list[Tensor], list[Generator]]:
+        """The rows of the epoch that is on, by pass, and a generator of each piece for its augmentation."""
+        if self.trainer is not None:
+            self._go_to(self.trainer.current_epoch)
+        elif self._begun:
+            self._go_to(self._epoch + 1)
+        self._begun = True
+        taken = self._taken(batch_size)
+        device = self.splits["train"][0].device
+        numbers = [self._start.number + later for later in range(len(taken))]
+        orders = [pass_order(self.train_size, self.seed, number) for number in numbers]
+        draws = [generator("augment", self.seed, n, piece.start) for n, piece in zip(numbers, taken, strict=True)]
+        return [order[piece].to(device) for order, piece in zip(orders, taken, strict=True)], draws
+
+    def _taken(self, batch_size: int) -> list[slice]:
+        taken, self._end = pieces(self.train_size, batch_size, self.updates_per_epoch, self._start)
+        return taken
 
     def _go_to(self, epoch: int) -> None:
         if self.updates_per_epoch is None:
@@ -267,3 +321,63 @@ class ArrayDataModule(pl.LightningDataModule):
 
 def _without(rows: Tensor, taken: Tensor) -> Tensor:
     return rows[~torch.isin(rows, taken)]
+
+
+class _EpochLoader(ArrayLoader):
+    """The train split's batches; which ones is asked when an iteration begins, not when the loader is made."""
+
+    def __init__(self, data: ArrayDataModule, x: Tensor, y: Tensor) -> None:
+        rank, world, every_epoch = 0, 1, False
+        if data.trainer is not None:
+            rank, world = data.trainer.global_rank, data.trainer.world_size
+            every_epoch = getattr(data.trainer, "reload_dataloaders_every_n_epochs", 0) == 1
+        # Lightning counts a loader's items once where it is not made anew, and stretches that cut passes vary.
+        constant = data.updates_per_epoch is None or every_epoch
+        super().__init__(
+            x,
+            y,
+            [],
+            data.update_size,
+            rank=rank,
+            world=world,
+            accumulate=data.accumulate,
+            stretches=data.train_stretches and world == 1 and data.accumulate == 1 and constant,
+            augment=data.augment,
+        )
+        self._lengths = [piece.stop - piece.start for piece in data._taken(self.batch_size)]
+        self._data = data
+
+    def _begin(self) -> None:
+        self.segments, self.generators = self._data._begin(self.batch_size)
+        self._lengths = [len(rows) for rows in self.segments]
+
+
+def _refuse_unlearnable(rows: dict[str, Tensor], source: Source, whose: str) -> None:
+    """Refuses a split without rows, and classes of which no row is learned from."""
+    empty = next((name for name, chosen in rows.items() if len(chosen) == 0), None)
+    if empty is not None:
+        raise ValueError(
+            f"{whose}: expected rows in {', '.join(rows)}, found none for {empty} of the {len(source.y)} there are; "
+            "data.val_fraction and data.test_fraction say how many"
+        )
+    if source.target is None or source.target.kind != "classes":
+        return
+    present = source.y.unique()
+    unseen = present[~torch.isin(present, source.y[rows["train"]])].tolist()
+    if unseen:
+        name, held = source.target.names[unseen[0]] if source.target.names else unseen[0], source.y == unseen[0]
+        raise ValueError(
+            f"{whose}: expected train rows of every class, found none of {name}: its {int(held.sum())} rows are held "
+            "out; hold out less (data.val_fraction, data.test_fraction), or leave the class out"
+        )
+
+
+def described_targets(target: Target, targets: Mapping[str, Tensor]) -> dict[str, Any]:
+    """What the targets are; of classes also each split's counts, and the accuracy of the train split's majority."""
+    said: dict[str, Any] = {"target": {"kind": target.kind, "number": target.number, "names": list(target.names)}}
+    if target.kind != "classes":
+        return said
+    counts = {name: torch.bincount(y, minlength=target.number).tolist() for name, y in targets.items()}
+    majority = max(range(target.number), key=counts["train"].__getitem__)
+    constant = {name: count[majority] / sum(count) for name, count in counts.items()}
+    return {"class_counts": counts, "constant_accuracy": constant, **said}

@@ -1,8 +1,12 @@
 """Whole batches by index from tensors that already are on the training device."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
-from torch import Tensor
+import torch
+from torch import Generator, Tensor
+
+from litmus.training.augment import augmented
 
 # What one gather copies at a time: large enough that its cost vanishes, small enough to stay in the cache.
 GATHER_BYTES = 8 << 20
@@ -21,6 +25,8 @@ class ArrayLoader:
         rank, world: this process takes every `world`-th sample of each update, from its `rank`-th on.
         accumulate: items into which each update is split; the trainer divides each item's loss by it.
         stretches: many batches per item; only where an update is one item of one process.
+        augment: functions on the inputs of one update, see `augmented`; every rank and path computes the same ones.
+        generators: one for each segment, of which these draw.
 
     Items whose loss must not count as the plain mean are lists with a third element, the factor that makes the mean
     over the whole update exact: with samples spread over items and ranks, the means' average is not the mean.
@@ -37,6 +43,8 @@ class ArrayLoader:
         world: int = 1,
         accumulate: int = 1,
         stretches: bool = False,
+        augment: Sequence[Callable[..., Any]] = (),
+        generators: Sequence[Generator] = (),
     ) -> None:
         self.x, self.y = x, y
         self.segments = segments
@@ -44,6 +52,7 @@ class ArrayLoader:
         self.rank, self.world = rank, world
         self.accumulate = accumulate
         self.stretches = stretches
+        self.augment, self.generators = augment, generators
         row_bytes = max(1, x[:1].numel() * x.element_size())
         self.batches_per_gather = max(1, GATHER_BYTES // (row_bytes * batch_size))
         self._lengths = [len(x)] if segments is None else [len(rows) for rows in segments]
@@ -66,6 +75,7 @@ class ArrayLoader:
     def __iter__(
         self,
     ) -> Iterator[tuple[Tensor, Tensor] | tuple[Tensor, Tensor, int] | tuple[Tensor, Tensor, float]]:
+        self._begin()
         for x, y in self._gathered():
             if self.stretches:
                 yield x, y, self.batch_size
@@ -73,14 +83,21 @@ class ArrayLoader:
             for update_x, update_y in zip(x.split(self.batch_size), y.split(self.batch_size), strict=True):
                 yield from self._items(update_x, update_y)
 
+    def _begin(self) -> None:
+        """What comes before an iteration's first batch."""
+
     def _gathered(self) -> Iterator[tuple[Tensor, Tensor]]:
         samples = self.batches_per_gather * self.batch_size
         if self.segments is None:
             yield from zip(self.x.split(samples), self.y.split(samples), strict=True)
             return
-        for segment in self.segments:
+        for place, segment in enumerate(self.segments):
             for rows in segment.split(samples):
-                yield self.x.index_select(0, rows), self.y.index_select(0, rows)
+                x = self.x.index_select(0, rows)
+                if self.augment:
+                    draw = self.generators[place]
+                    x = torch.cat([augmented(self.augment, part, draw) for part in x.split(self.batch_size)])
+                yield x, self.y.index_select(0, rows)
 
     def _items(self, x: Tensor, y: Tensor) -> Iterator[tuple[Tensor, Tensor] | tuple[Tensor, Tensor, float]]:
         samples = len(x)
