@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from litmus.training.unfit import UnfitError, refuse_foreign
+from litmus.training.written_numbers import COMMA, POINT, fitting, number
 from src.datamodules.social_network_ads import FILE, SocialNetworkAds
-from src.datamodules.written_numbers import COMMA, POINT, fitting, number
 
 DRAW = random.Random(0)
 # Two people may have the same age, salary and decision.

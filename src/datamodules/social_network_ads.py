@@ -10,9 +10,9 @@ from torch import Tensor
 
 from litmus.files import ensure, read, read_one
 from litmus.training.array_data_module import ArrayDataModule, Source
+from litmus.training.text_table import place, shortened
 from litmus.training.unfit import UnfitError
 from src.datamodules.purchases import COLUMNS, Bounds, Purchases, read_purchases
-from src.datamodules.text_table import place, shortened
 
 FILE = "Social_Network_Ads.csv"
 INPUTS = ("Age", "EstimatedSalary")

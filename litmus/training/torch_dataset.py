@@ -1,0 +1,47 @@
+"""A torch Dataset of your own, read once: then it is data like any other here."""
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from litmus.training.array_data_module import Source
+from litmus.training.file_data_module import FileDataModule, targets_of
+
+
+class TorchDataset(FileDataModule):
+    """The items (input, target) of a map-style Dataset, stacked.
+
+    Args:
+        dataset: the Dataset; what it draws at random would be drawn once for all epochs, so it is refused.
+        common: the arguments of `FileDataModule`, but `path`.
+    """
+
+    def __init__(self, *, dataset: Any = None, **common: Any) -> None:
+        if not hasattr(dataset, "__getitem__") or not hasattr(dataset, "__len__"):
+            raise ValueError(
+                f"data.dataset must be a Dataset with a length, got {type(dataset).__name__}; type "
+                "data.dataset._target_=package.Class +data.dataset.ARGUMENT=…"
+            )
+        super().__init__(path=type(dataset).__name__, **common)
+        self.dataset = dataset
+
+    def load(self) -> Source:
+        items = [self._item(place) for place in range(len(self.dataset))]
+        if items and not all(map(np.array_equal, items[0], self._item(0))):
+            raise ValueError(
+                f"{self.name}: expected the same item whenever it is asked for, found item 0 changed; take its random "
+                "transforms out and put them into data.augment"
+            )
+        shapes = sorted({x.shape for x, _ in items})
+        if len(shapes) != 1:
+            raise ValueError(f"{self.name}: expected items of one shape, found {shapes[:2] or 'no item'}; resize them")
+        x, values = (np.stack(column) for column in zip(*items, strict=True))
+        y, target = targets_of(values, self.kind, f"{self.name}, targets")
+        return Source(torch.from_numpy(x.astype(np.float32)), y, None, "", target)
+
+    def _item(self, place: int) -> tuple[np.ndarray, np.ndarray]:
+        item = self.dataset[place]
+        if not isinstance(item, tuple | list) or len(item) != 2:
+            raise ValueError(f"{self.name}: expected items (input, target), found {type(item).__name__}")
+        return np.asarray(item[0]), np.asarray(item[1])
