@@ -13,10 +13,11 @@ from torch import Tensor
 
 from litmus.tasks.task import Task
 from litmus.training.batches import pair
+from litmus.training.foreign_data import adopted
 from litmus.training.learner import Learner
 from litmus.training.overridden import overridden
 from litmus.trial.finished import Finished, is_tested
-from litmus.trial.parts import Parts, model_of, told_of
+from litmus.trial.parts import Parts, model_of, seed_everything, told_of
 from litmus.trial.record import weights_in
 from litmus.trial.run import refuse_damaged
 
@@ -35,9 +36,8 @@ def loaded(directory: Path, finished: Finished) -> tuple[Parts, bool]:
             "another run has been here, or one that was gone on with and killed: resume it, or run it again"
         )
     refuse_damaged(best)
-    data = instantiate(finished.config.data, _convert_="all")
-    if not hasattr(data, "splits"):
-        raise ValueError(f"expected data of a module of this project, which has splits, found {type(data).__name__}")
+    seed_everything(finished.config.seed)  # as the run did
+    data = adopted(instantiate(finished.config.data, _convert_="all"), finished.config.seed)
     data.setup("test")
     if "test" not in data.splits:
         raise ValueError(f"this split of {data.name} has no test set; its result.json has the validation's metrics")

@@ -11,6 +11,7 @@ import torch
 from omegaconf import DictConfig
 
 from litmus.tasks.task import Task
+from litmus.training.foreign_data import adopted
 from litmus.training.learner import Learner
 from litmus.training.shares import Shares
 from litmus.trial.allocator import free_earlier_runs, keep_big_buffers
@@ -58,7 +59,8 @@ def set_threads(threads: int | None, input_shape: Sequence[int]) -> None:
 def build(config: DictConfig) -> Parts:
     """Data, seeded model and trainer of the trial that `config` describes."""
     free_earlier_runs()
-    data = make(config.data)
+    seed_everything(config.seed)  # anybody's data module may draw when it is made
+    data = adopted(make(config.data), config.seed)
     config, task = told_of(config, data)
     set_threads(config.threads, getattr(data, "input_shape", ()))
     keep_big_buffers()

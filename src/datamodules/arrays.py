@@ -59,11 +59,10 @@ def read_arrays(files: list[Path]) -> dict[str, np.ndarray]:
         if not path.is_file():
             raise FileNotFoundError(f"{path}: expected the targets' array there, found none; data.targets names it")
         try:
-            if path.suffix == ".npz":
-                with np.load(path, allow_pickle=False) as content:
-                    found |= {name: content[name] for name in content.files}
-            elif path.suffix == ".npy":
-                found[path.stem] = np.load(path, allow_pickle=False)
+            if path.suffix in (".npz", ".npy"):
+                with path.open("rb") as file:
+                    content = np.load(file, allow_pickle=False)
+                    found |= {path.stem: content} if path.suffix == ".npy" else dict(content)
             elif path.suffix in (".pt", ".pth"):
                 found |= _tensors(torch.load(path, map_location="cpu", weights_only=True))
             else:

@@ -108,14 +108,14 @@ def _read(
     height, width = size or images[0].size[::-1]
     pixels = torch.empty(len(images), channels, height, width)
     for place, original in enumerate(images):
-        image: Image.Image = original.convert("L" if channels == 1 else "RGB")
+        shown = original.convert("L" if channels == 1 else "RGB")
         if size is not None:
-            image = image.resize((width, height), Image.Resampling.BILINEAR)
-        if image.size != (width, height):
+            shown = shown.resize((width, height), Image.Resampling.BILINEAR)
+        if shown.size != (width, height):
             raise ValueError(
                 f"{files[place][0]}: expected {width} × {height} pixels as {files[0][0].name} has, found "
-                f"{image.size[0]} × {image.size[1]}; data.size=[{height},{width}] resizes all"
+                f"{shown.size[0]} × {shown.size[1]}; data.size=[{height},{width}] resizes all"
             )
-        values = np.asarray(image, np.float32).reshape(height, width, channels)
+        values = np.asarray(shown, np.float32).reshape(height, width, channels)
         pixels[place] = torch.from_numpy(values).permute(2, 0, 1)
     return pixels / 255, found.hexdigest()

@@ -1,0 +1,259 @@
+"""Anybody's LightningDataModule, with as many of the promises as can be kept without knowing what it does."""
+
+import random
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.utilities.combined_loader import CombinedLoader
+from torch import Generator, Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from litmus.contract import Target
+from litmus.seeds import derived_seed
+from litmus.training.array_data_module import ArrayDataModule, described_targets
+from litmus.training.overridden import overridden
+from litmus.training.source import fingerprint, with_target
+
+# What Lightning calls of a data module; each is the module's own.
+HOOKS = (
+    *("val_dataloader", "test_dataloader", "predict_dataloader", "teardown", "on_exception"),
+    *("state_dict", "load_state_dict"),
+    *("on_before_batch_transfer", "transfer_batch_to_device", "on_after_batch_transfer"),
+)
+SPLITS = {"train": "fit", "val": "fit", "test": "test"}
+NOT_PROMISED = (
+    "an order that does not depend on the batch size",
+    "that inputs are what they were: only the targets have a fingerprint",
+    "splits and folds by the seed, unless the module draws them from torch's, numpy's or Python's global generators",
+    "the same numbers after a resume, where the module draws from generators that it keeps itself",
+)
+
+
+def adopted(data: Any, seed: int) -> Any:
+    """The data module as a run can use it: one of this project as it is, any other with what can be had.
+
+    Raises:
+        ValueError: for a torch Dataset, or anything else that is no LightningDataModule.
+    """
+    if isinstance(data, ArrayDataModule | ForeignData):
+        return data
+    if isinstance(data, pl.LightningDataModule):
+        return ForeignData(data, seed)
+    name = f"{type(data).__module__}.{type(data).__qualname__}"
+    hint = f"type data=dataset data.dataset._target_={name}" if isinstance(data, Dataset) else "subclass one"
+    raise ValueError(f"data._target_ must make a LightningDataModule, {name} is none; {hint}")
+
+
+class ForeignData(pl.LightningDataModule):
+    """A module's own batches, in an order of (seed, pass), with the facts that its loaders tell.
+
+    It is set up once, and its loaders are read through once before the training, for sizes, targets and their
+    fingerprint. Whatever else is asked of it is the module's own.
+
+    Args:
+        module: anybody's.
+        seed: of the run; all global generators are set by it before the module is set up.
+    """
+
+    def __init__(self, module: pl.LightningDataModule, seed: int) -> None:
+        self.module = module
+        super().__init__()
+        self.seed = seed
+        self.prepare_data_per_node = module.prepare_data_per_node
+        self.allow_zero_length_dataloader_with_multiple_devices = (
+            module.allow_zero_length_dataloader_with_multiple_devices
+        )
+        for hook in HOOKS:  # as the module's own, Lightning sees which of them it has
+            setattr(self, hook, getattr(module, hook))
+        self._prepared, self._stages, self._passes = False, set[str | None](), 0
+        self.name = type(module).__name__
+        self.target: Target | None = None
+        self.splits: dict[str, tuple[None, Tensor | None]] = {}
+        self.sizes: dict[str, int | None] = {}
+        self._read()
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "module":  # before there is one
+            raise AttributeError(name)
+        return getattr(self.module, name)
+
+    @property
+    def trainer(self) -> Any:
+        """The module's own."""
+        return self.module.trainer
+
+    @trainer.setter
+    def trainer(self, trainer: Any) -> None:
+        self.module.trainer = trainer
+
+    @property
+    def classes(self) -> int:
+        """How many there are, 0 where the targets are none."""
+        return self.target.number if self.target is not None and self.target.kind == "classes" else 0
+
+    @property
+    def batch_size(self) -> Any:
+        """The module's own, if it has one."""
+        return self.module.batch_size  # type: ignore[attr-defined]
+
+    @batch_size.setter
+    def batch_size(self, size: Any) -> None:
+        self.module.batch_size = size  # type: ignore[attr-defined]
+
+    def prepare_data(self) -> None:
+        if not self._prepared:
+            self.module.prepare_data()
+            self._prepared = True
+
+    def setup(self, stage: str | None = None) -> None:
+        if stage not in self._stages:
+            self.module.setup(stage)  # type: ignore[arg-type]
+            self._stages.add(stage)
+        if stage == "fit":
+            self._passes = 0
+
+    def train_dataloader(self) -> Any:
+        """The module's own loaders, whose generators are seeded for each pass."""
+        loaders = self.module.train_dataloader()
+        for loader in _loaders_in(loaders):
+            _seed_passes(loader, self)
+        return loaders
+
+    def describe(self) -> dict[str, Any]:
+        """What result.json says of the data, and what could not be promised of them."""
+        targets = {name: y for name, (_, y) in self.splits.items() if y is not None}
+        known: dict[str, Any] = {"name": self.name, "sizes": self.sizes}
+        if "train" in targets:
+            known |= {"sha256": fingerprint(*targets.values()), "sha256_of": "the targets, in the first pass's order"}
+        if self.target is not None and "train" in targets:
+            known |= described_targets(self.target, targets)
+        return {**known, "not_promised": list(NOT_PROMISED)}
+
+    # ------------------------------------------------------------------ inside
+
+    def _read(self) -> None:
+        _seed_globally("set up", self.seed)
+        self.prepare_data()
+        for split, stage in SPLITS.items():
+            if overridden(self.module, (f"{split}_dataloader",), pl.LightningDataModule) is None:
+                continue
+            self.setup(stage)
+            y = self._targets(split, getattr(self, f"{split}_dataloader")())
+            self.splits[split] = (None, y)
+            self.sizes[split] = None if y is None else len(y)
+        self._passes = 0
+        self.target = self._understood()
+
+    def _targets(self, split: str, loaders: Any) -> Tensor | None:
+        """The targets of a whole split in the first pass's order, None where nobody can tell them."""
+        found = list(_loaders_in(loaders))
+        if len(found) != 1 or not _has_length(found[0]):
+            return None
+        parts = []
+        for batch in found[0]:
+            x, y = inputs_and_target(batch)
+            if not isinstance(y, Tensor) or y.dim() == 0:
+                return None
+            if isinstance(x, Tensor) and not hasattr(self, "input_shape"):  # else it is the module's own
+                self.input_shape = tuple(x.shape[1:])
+            parts.append(y.detach().cpu())
+        if not parts:
+            raise ValueError(f"{self.name}.{split}_dataloader(): expected batches, found none")
+        return torch.cat(parts)
+
+    def _understood(self) -> Target | None:
+        """What the module says that its targets are, else what those of the train split tell."""
+        said = getattr(self.module, "target", None)
+        if isinstance(said, Target):
+            return said
+        number = next(
+            (n for name in ("classes", "num_classes") if isinstance(n := getattr(self.module, name, 0), int)), 0
+        )
+        declared = Target("classes", number) if number > 1 else None
+        y = self.splits.get("train", (None, None))[1]
+        if y is None:
+            return declared
+        y, target = with_target(y, declared, type(self.module).__name__, every_class=declared is None)
+        self.splits = {name: (None, _as(one, y)) for name, (_, one) in self.splits.items() if one is not None} | {
+            name: (None, one) for name, (_, one) in self.splits.items() if one is None
+        }
+        return target
+
+    def _pass(self) -> int:
+        """The pass that begins now: the trainer's epoch, else one after the other."""
+        if self.trainer is not None:
+            return int(self.trainer.current_epoch)
+        self._passes += 1
+        return self._passes - 1
+
+
+def inputs_and_target(batch: Any) -> tuple[Any, Any]:
+    """The two parts of a batch: a pair's, or those of these names in a dictionary; None for what it has not."""
+    if isinstance(batch, Mapping):
+        return batch.get("inputs"), batch.get("target")
+    parts = batch if isinstance(batch, list | tuple) else [batch]
+    return parts[0], parts[1] if len(parts) > 1 else None
+
+
+def _as(y: Tensor, like: Tensor) -> Tensor:
+    y = y.squeeze(1) if y.dim() == like.dim() + 1 and y.shape[1] == 1 else y
+    return y.to(like.dtype)
+
+
+def _loaders_in(loaders: Any) -> Iterator[Any]:
+    combined = loaders if isinstance(loaders, CombinedLoader) else CombinedLoader(loaders, "max_size_cycle")
+    yield from combined.flattened
+
+
+def _has_length(loader: Any) -> bool:
+    try:
+        return len(loader) > 0
+    except TypeError:
+        return False
+
+
+def _seed_passes(loader: Any, data: ForeignData) -> None:
+    """Makes each iteration of a DataLoader draw its order, and its workers' seeds, from (seed, pass).
+
+    A loader remembers no pass: it shuffles by a generator that is wherever the last pass left it, or by the global one.
+    So that a resumed run sees what the whole one saw, the generators that there are are seeded as an iteration begins.
+    It stays a DataLoader, which Lightning makes anew with another sampler where there are several processes.
+    """
+    if not isinstance(loader, DataLoader) or hasattr(type(loader), "of_passes"):
+        return
+    kind: Any = type(loader)
+
+    class Seeded(kind):
+        of_passes = True
+
+        def __iter__(self) -> Iterator[Any]:  # of a generator: it begins with the first batch, when the pass is known
+            number = data._pass()
+            rank = 0 if data.trainer is None else data.trainer.global_rank
+            _seed_samplers(self, derived_seed("order", data.seed, number))
+            own = self.__dict__.get("generator") or Generator()
+            if own is not getattr(self.sampler, "generator", None):
+                self.generator = own.manual_seed(derived_seed("workers", data.seed, number, rank))
+            random.seed(derived_seed("items", data.seed, number, rank))
+            np.random.seed(derived_seed("items", data.seed, number, rank) % 2**32)
+            yield from kind.__iter__(self)
+
+    Seeded.__name__, Seeded.__qualname__ = kind.__name__, kind.__qualname__
+    loader.__class__ = Seeded
+
+
+def _seed_samplers(loader: Any, seed: int) -> None:
+    samplers = [loader.sampler, loader.batch_sampler, getattr(loader.batch_sampler, "sampler", None)]
+    for sampler in {id(one): one for one in samplers if hasattr(one, "generator")}.values():
+        if sampler.generator is None:
+            sampler.generator = Generator()
+        sampler.generator.manual_seed(seed)
+
+
+def _seed_globally(use: str, seed: int) -> None:
+    drawn = derived_seed(use, seed)
+    random.seed(drawn)
+    np.random.seed(drawn % 2**32)
+    torch.manual_seed(drawn)

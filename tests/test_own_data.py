@@ -1,0 +1,493 @@
+"""Data of one's own, from files that everybody has: every promise kept, or one sentence before training."""
+
+import json
+import os
+
+import numpy as np
+import polars
+import pytest
+import torch
+from PIL import Image
+
+import evaluate
+from litmus.training.array_data_module import ArrayDataModule, Source
+from litmus.training.torch_dataset import TorchDataset
+from src.datamodules.arrays import Arrays
+from src.datamodules.huggingface import HuggingFace
+from src.datamodules.image_folder import ImageFolder
+from src.datamodules.table import Table
+from tests.own_data import arrays, columns, whole_and_resumed, write_images, write_table
+
+SMALL = ("model.units=[16]", "epochs=4", "lr=0.01")
+
+
+def set_up(data):
+    data.setup()
+    return data
+
+
+def sentence(make):
+    """The one sentence with which data are refused before anything is trained."""
+    with pytest.raises((ValueError, FileNotFoundError)) as caught:
+        set_up(make())
+    said = str(caught.value)
+    assert "\n" not in said
+    assert len(said) < 500
+    return said
+
+
+class Points(torch.utils.data.Dataset):
+    """A Dataset as anybody would write it."""
+
+    def __init__(self, rows=120, noise=0.0):
+        self.x, self.y = arrays(rows)
+        self.noise = noise
+
+    def __len__(self):
+        return len(self.x)
+
+    def __getitem__(self, place):
+        return torch.from_numpy(self.x[place]) + self.noise * torch.randn(6), int(self.y[place])
+
+
+def write_dataset(folder):
+    datasets = pytest.importorskip("datasets")
+    x, y = arrays(240)
+    features = datasets.Features(
+        {"pixels": datasets.Sequence(datasets.Value("float32")), "label": datasets.ClassLabel(names=["a", "b", "c"])}
+    )
+    datasets.Dataset.from_dict({"pixels": x.tolist(), "label": y.tolist()}, features).save_to_disk(str(folder))
+    return folder
+
+
+def table(folder, **settings):
+    return Table(path=write_table(folder / "t.csv"), target="level", drop=["price"], **settings)
+
+
+def images(folder, **settings):
+    return ImageFolder(path=write_images(folder / "images"), **settings)
+
+
+def npz(folder, **settings):
+    x, y = arrays()
+    np.savez(folder / "a.npz", x=x, y=y)
+    return Arrays(path=folder / "a.npz", **settings)
+
+
+def pt(folder, **settings):
+    x, y = map(torch.from_numpy, arrays())
+    torch.save({"x": x, "y": y}, folder / "a.pt")
+    return Arrays(path=folder / "a.pt", **settings)
+
+
+def npy(folder, **settings):
+    for name, array in zip(("pixels", "labels"), arrays(shape=(2, 5, 5)), strict=True):
+        np.save(folder / f"{name}.npy", array)
+    return Arrays(path=folder / "pixels.npy", targets="labels", **settings)
+
+
+def stored(folder, **settings):
+    return HuggingFace(path=write_dataset(folder / "stored"), **settings)
+
+
+def dataset(folder, **settings):
+    return TorchDataset(dataset=Points(), **settings)
+
+
+KINDS = (table, images, npz, pt, npy, stored, dataset)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_splits_are_the_seeds_stratified_and_whole(tmp_path, kind):
+    data, again, other = (set_up(kind(tmp_path, seed=seed)) for seed in (3, 3, 4))
+    rows = {name: len(y) for name, (_, y) in data.splits.items()}
+    total = sum(rows.values())
+    assert rows["test"] == round(0.2 * total)
+    assert data.input_shape == data.splits["train"][0].shape[1:]
+    assert all(torch.equal(x, again.splits[name][0]) for name, (x, _) in data.splits.items())
+    assert not torch.equal(data.splits["train"][0], other.splits["train"][0])
+    shares = [torch.bincount(y, minlength=3) / len(y) for _, y in data.splits.values()]
+    assert all(torch.allclose(share, shares[0], atol=0.1) for share in shares)
+    described = data.describe()
+    assert described["sizes"] == rows
+    assert described["sha256"] == other.describe()["sha256"]
+    assert described["constant_accuracy"]["test"] == pytest.approx(shares[2].max().item(), abs=0.02)
+    json.dumps(described)
+    tested = torch.cat(
+        [kind(tmp_path, folds=3, fold=fold).split(data_source(data, kind, tmp_path))["test"] for fold in range(3)]
+    )
+    assert sorted(tested.tolist()) == list(range(total))
+
+
+def data_source(data, kind, folder):
+    return kind(folder)._loaded
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_inputs_are_standardised_on_the_train_rows_alone(tmp_path, kind):
+    data = set_up(kind(tmp_path))
+    x = data.splits["train"][0]
+    x = x[:, data._numeric] if kind is table else x
+    flat = x if x.dim() == 2 else x.transpose(0, 1).flatten(1).T
+    assert torch.allclose(flat.mean(0), torch.zeros(flat.shape[1]), atol=1e-5)
+    assert torch.allclose(flat.std(0, correction=0), torch.ones(flat.shape[1]), atol=1e-4)
+    other = data.splits["test"][0]
+    assert other.flatten(1).mean(0).abs().max() > 1e-4  # nobody has looked at these
+    assert torch.isfinite(other).all()
+
+
+def test_a_table_has_a_column_for_each_number_and_each_category(tmp_path):
+    data = set_up(table(tmp_path))
+    assert data.target.names == ("high", "low", "mid")
+    assert data.input_shape == (2 + 3 + 2,)
+    assert data.describe()["columns"] == {"age": "numbers", "income": "numbers", "city": 3, "member": 2}
+    x = torch.cat([x for x, _ in data.splits.values()])
+    assert set(x[:, 2:].unique().tolist()) == {0.0, 1.0}
+    assert torch.equal(x[:, 2:5].sum(1), torch.ones(len(x)))
+
+
+def test_csv_and_parquet_are_the_same_data(tmp_path):
+    csv, parquet = (set_up(Table(path=write_table(tmp_path / name), target="level")) for name in ("t.csv", "t.parquet"))
+    assert all(torch.equal(x, parquet.splits[name][0]) for name, (x, _) in csv.splits.items())
+
+
+def test_a_real_target_is_told_from_its_values_and_standardised(tmp_path):
+    write_table(tmp_path / "t.csv")
+    data = set_up(Table(path=tmp_path / "t.csv", target="price", drop=["level"]))
+    assert (data.target.kind, data.target.number) == ("real", 1)
+    y = data.splits["train"][1]
+    assert (y.dtype, y.dim()) == (torch.float32, 1)
+    assert y.std(correction=0).item() == pytest.approx(1, abs=1e-5)
+    scale = data.describe()["target_scale"]
+    assert scale["mean"][0] == pytest.approx(columns()["price"].mean(), rel=0.02)
+    assert data.describe()["constant_mse"]["train"] == pytest.approx(1, abs=1e-4)
+    plain = set_up(Table(path=tmp_path / "t.csv", target="price", drop=["level"], standardise_target=False))
+    assert plain.splits["train"][1].mean().item() == pytest.approx(scale["mean"][0], rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("column", "kind", "expected"),
+    [
+        (np.arange(2000) % 5, "auto", ("classes", 5)),
+        (np.arange(2000) % 5 + 0.5, "auto", ("real", 1)),
+        (np.arange(2000), "auto", ("real", 1)),
+        (np.arange(2000) % 5, "real", ("real", 1)),
+        (np.arange(2000) % 30, "classes", ("classes", 30)),
+        (np.arange(2000) % 2 == 0, "auto", ("classes", 2)),
+        (np.array(["yes", "no"])[np.arange(2000) % 2], "auto", ("classes", 2)),
+    ],
+)
+def test_what_a_column_asks_for_follows_from_its_values_or_is_said(tmp_path, column, kind, expected):
+    path = write_table(tmp_path / "t.csv", asked=column)
+    data = set_up(Table(path=path, target="asked", kind=kind))
+    assert (data.target.kind, data.target.number) == expected
+
+
+def test_several_columns_are_labels_or_values(tmp_path):
+    draw = np.random.default_rng(0)
+    path = write_table(tmp_path / "t.csv", wet=draw.random(2000) < 0.3, cold=(draw.random(2000) < 0.5).astype(int))
+    labels = set_up(Table(path=path, target=["wet", "cold"]))
+    assert (labels.target.kind, labels.target.names) == ("labels", ("wet", "cold"))
+    assert set(labels.splits["train"][1].unique().tolist()) == {0.0, 1.0}
+    values = set_up(Table(path=path, target=["price", "income"], drop=["level"]))
+    assert (values.target.kind, values.splits["train"][1].shape[1]) == ("real", 2)
+
+
+def test_missing_values_are_refused_unless_asked_and_then_filled_from_the_train_rows(tmp_path):
+    def holes(frame):
+        age = [None if row % 10 == 3 else value for row, value in enumerate(frame["age"].tolist())]
+        city = ["" if row % 7 == 2 else value for row, value in enumerate(frame["city"].tolist())]
+        return frame | {"age": age, "city": city}
+
+    path = write_table(tmp_path / "t.csv", change=holes)
+    said = sentence(lambda: Table(path=path, target="level"))
+    assert "column age: expected a value in every row, found none in row 4 and 199 others" in said
+    assert "data.missing=impute" in said
+    data = set_up(Table(path=path, target="level", drop=["price"], missing="impute"))
+    assert data.describe()["imputed"] == 200
+    assert data.describe()["columns"]["city"] == 4
+    filled = torch.cat([x[:, 0] for x, _ in data.splits.values()]).unique(return_counts=True)
+    assert filled[1].max() >= 200
+    train = torch.cat([x[:, 0] for x, _ in [data.splits["train"]]])
+    assert filled[0][filled[1].argmax()] == train.median()
+
+
+def set_cell(name, row, value):
+    def change(frame):
+        cells = [str(cell) for cell in frame[name].tolist()]
+        cells[row] = value
+        return frame | {name: cells}
+
+    return change
+
+
+BROKEN_TABLES = {
+    "no such column": ({"target": "levle"}, None, "did you mean level?"),
+    "no target": ({"target": None}, None, "data.target=COLUMN"),
+    "a target is missing": (
+        {},
+        set_cell("level", 41, ""),
+        "target level: expected a target in every row, found none in row 42",
+    ),
+    "text among numbers": (
+        {},
+        set_cell("age", 4, "old"),
+        "column age: expected numbers as in 1999 rows, found old in row 5",
+    ),
+    "text among a target's numbers": ({"target": "price"}, set_cell("price", 6, "dear"), "found dear in row 7"),
+    "one class only": ({}, lambda frame: frame | {"level": ["low"] * 2000}, "expected two classes or more"),
+    "a class with one row": ({}, set_cell("level", 0, "odd"), "found one of odd"),
+    "the same target everywhere": (
+        {"target": "price"},
+        lambda f: f | {"price": [1.5] * 2000},
+        "found the same in all 2000",
+    ),
+    "names in a column": ({}, lambda f: f | {"who": [f"p{n}" for n in range(2000)]}, "found 2000 such as p0"),
+    "an infinite number": ({}, set_cell("income", 8, "inf"), "expected finite numbers, found inf in row 9"),
+    "an empty column": ({}, lambda f: f | {"void": [None] * 2000}, "column void: expected values, found none in any"),
+    "classes of fractions": ({"target": "price", "kind": "labels"}, None, "needs whole numbers, found fractions"),
+    "an unknown kind": ({"kind": "ordinal"}, None, "data.kind must be one of auto, classes, real, labels"),
+    "a semicolon": ({"delimiter": ";"}, None, "found age,income,city"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN_TABLES)
+def test_a_broken_table_is_one_sentence(tmp_path, case):
+    settings, change, expected = BROKEN_TABLES[case]
+    path = write_table(tmp_path / "t.csv", change=change)
+    assert expected in sentence(lambda: Table(**{"path": path, "target": "level"} | settings))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("t.csv", b"", "found an empty file"),
+        ("t.csv", b"a,b\n", "expected rows below"),
+        ("t.csv", b"a,b\n1,2\n1,2,3,4\n", "expected a table, found a file that cannot be read"),
+        ("t.csv", b"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer"),
+        ("t.csv", b"a,b\n\xff\xfe,2\n", "expected a table, found"),
+        ("t.parquet", b"PAR1 not really", "expected a table, found"),
+        ("t.xlsx", b"PK", "ends in .csv, .tsv or .parquet, found .xlsx"),
+    ],
+)
+def test_a_file_that_is_no_table_is_one_sentence(tmp_path, name, content, expected):
+    (tmp_path / name).write_bytes(content)
+    assert expected in sentence(lambda: Table(path=tmp_path / name, target="b"))
+
+
+def test_dates_in_a_parquet_are_refused(tmp_path):
+    dates = polars.date_range(polars.date(2020, 1, 1), polars.date(2025, 6, 22), eager=True)[:2000]
+    path = write_table(tmp_path / "t.parquet", day=dates)
+    assert "column day: expected numbers, texts, or true and false, found Date" in sentence(
+        lambda: Table(path=path, target="level")
+    )
+
+
+# ------------------------------------------------------------------ images
+
+
+def test_folders_are_classes_and_channels_follow_from_the_images(tmp_path):
+    colour, grey = images(tmp_path / "1"), ImageFolder(path=write_images(tmp_path / "2", mode="L", ending="jpg"))
+    assert (colour.input_shape, grey.input_shape) == ((3, 12, 10), (1, 12, 10))
+    assert colour.target.names == ("ant", "bee", "cat")
+    assert ImageFolder(path=tmp_path / "1" / "images", channels=1, size=[8, 8]).input_shape == (1, 8, 8)
+    assert colour.describe is not None
+    for part, each in (("train", 20), ("test", 10)):
+        write_images(tmp_path / "3" / part, each=each)
+    official = set_up(ImageFolder(path=tmp_path / "3"))
+    assert {name: len(y) for name, (_, y) in official.splits.items()} == {"train": 54, "val": 6, "test": 30}
+
+
+def test_a_broken_folder_of_images_is_one_sentence(tmp_path):
+    root = write_images(tmp_path / "images", each=4)
+    good = (root / "bee" / "0.png").read_bytes()
+    for content, expected in ((b"no image", "expected an image that can be read"), (good[:200], "can be read")):
+        (root / "bee" / "0.png").write_bytes(content)
+        said = sentence(lambda: ImageFolder(path=root))
+        assert expected in said
+        assert str(root / "bee" / "0.png") in said
+    Image.new("RGB", (7, 12)).save(root / "bee" / "0.png")
+    assert "expected 10 × 12 pixels as 0.png has, found 7 × 12; data.size=[12,10]" in sentence(
+        lambda: ImageFolder(path=root)
+    )
+    assert set_up(ImageFolder(path=root, size=[12, 10], batch_size=4)).input_shape == (3, 12, 10)
+    Image.fromarray(np.zeros((12, 10), np.uint16)).save(root / "bee" / "0.png")
+    assert "expected eight bits per value, found mode I;16" in sentence(lambda: ImageFolder(path=root))
+    (root / "bee" / "0.png").rename(root / "bee" / "0.webp")
+    assert "expected PNG or JPEG images of one class, found 0.webp" in sentence(lambda: ImageFolder(path=root))
+    assert "found nothing there" in sentence(lambda: ImageFolder(path=tmp_path / "nowhere"))
+    assert "found no folder" in sentence(lambda: ImageFolder(path=root / "ant"))
+    (tmp_path / "one").mkdir()
+    (root / "ant").rename(tmp_path / "one" / "ant")
+    assert "expected two classes or more, found one alone" in sentence(lambda: ImageFolder(path=tmp_path / "one"))
+
+
+# ------------------------------------------------------------------ arrays
+
+
+def test_an_official_split_is_kept(tmp_path):
+    x, y = arrays(300)
+    np.savez(tmp_path / "m.npz", x_train=x[:240], y_train=y[:240], x_test=x[240:], y_test=y[240:])
+    data = set_up(Arrays(path=tmp_path / "m.npz"))
+    assert {name: len(y) for name, (_, y) in data.splits.items()} == {"train": 216, "val": 24, "test": 60}
+    assert torch.equal(data.splits["test"][1], torch.from_numpy(y[240:]))
+
+
+X, Y = arrays(60)
+RARE = np.array([0, 1] * 29 + [2, 2])
+SMALL_SET = {"batch_size": 1, "test_fraction": 0.8}
+BROKEN_ARRAYS = {
+    "other names": ({"inputs": X, "labels": Y}, {}, "expected the arrays x and y, found inputs, labels"),
+    "objects": ({"x": np.array([{"a": 1}] * 60, dtype=object), "y": Y}, {}, "never unpickled"),
+    "other lengths": ({"x": X[:50], "y": Y}, {}, "got (50, 6) and (60,)"),
+    "a gap in the labels": ({"x": X, "y": Y * 2}, {}, "expected 3 classes 0 to 2, found 0, 2, 4"),
+    "labels from 1": ({"x": X, "y": Y + 1}, {}, "expected 3 classes 0 to 2, found 1, 2, 3"),
+    "negative labels": ({"x": X, "y": Y - 1}, {}, "found -1, 0, 1"),
+    "NaN in x": ({"x": np.where(np.arange(60)[:, None] == 7, np.nan, X), "y": Y}, {}, "found nan in row 7"),
+    "NaN in y": ({"x": X, "y": np.where(np.arange(60) == 5, np.nan, Y)}, {}, "y: expected finite numbers, found nan"),
+    "one class": ({"x": X, "y": Y * 0}, {}, "found one alone in all 60 rows"),
+    "a class with one row": ({"x": X, "y": np.where(np.arange(60) == 5, 3, Y)}, {}, "found one of 3"),
+    "a single 1 in each row": ({"x": X, "y": np.eye(3, dtype=int)[Y]}, {}, "data.kind=classes"),
+    "complex numbers": ({"x": X + 1j, "y": Y}, {}, "found complex numbers"),
+    "texts": ({"x": X.astype(str), "y": Y}, {}, "expected numbers, found texts"),
+    "no rows": ({"x": X[:0], "y": Y[:0]}, {}, "with as many rows, got (0, 6)"),
+    "a class too small to be learned": (
+        {"x": X, "y": np.array([0, 1] * 29 + [2, 2])},
+        SMALL_SET,
+        "expected train rows of every",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN_ARRAYS)
+def test_broken_arrays_are_one_sentence(tmp_path, case):
+    content, settings, expected = BROKEN_ARRAYS[case]
+    np.savez(tmp_path / "a.npz", **content)
+    assert expected in sentence(lambda: Arrays(path=tmp_path / "a.npz", **settings))
+
+
+@pytest.mark.parametrize(
+    ("kind", "y", "expected"),
+    [
+        ("auto", Y, "classes"),
+        ("auto", Y.astype(np.float64) + 0.5, "real"),
+        ("real", Y, "real"),
+        ("classes", Y.astype(np.float32), "classes"),
+        ("classes", np.eye(3, dtype=int)[Y], "classes"),
+        ("labels", np.eye(3, dtype=int)[Y], "labels"),
+        ("auto", np.stack([Y > 0, Y > 1], 1), "labels"),
+        ("auto", np.array(["a", "b", "c"])[Y], "classes"),
+        ("auto", Y[:, None], "classes"),
+        ("auto", Y.astype(np.uint8), "classes"),
+        ("auto", np.stack([Y, Y**2], 1) + 0.5, "real"),
+    ],
+)
+def test_targets_mean_what_their_type_says_or_what_was_said(tmp_path, kind, y, expected):
+    np.savez(tmp_path / "a.npz", x=X, y=y)
+    data = set_up(Arrays(path=tmp_path / "a.npz", kind=kind))
+    assert data.target.kind == expected
+    assert data.splits["train"][1].dtype == (torch.int64 if expected == "classes" else torch.float32)
+
+
+class Harmful:
+    """What a pickle could do."""
+
+    def __reduce__(self):
+        return os.mkdir, ("harmed",)
+
+
+def test_nothing_in_a_file_is_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.save({"x": Harmful(), "y": torch.zeros(3)}, "a.pt")
+    np.save("x.npy", np.array([Harmful()] * 3, dtype=object), allow_pickle=True)
+    np.save("y.npy", np.zeros(3))
+    for name in ("a.pt", "x.npy"):
+        assert "never unpickled" in sentence(lambda name=name: Arrays(path=name))
+    assert not (tmp_path / "harmed").exists()
+
+
+@pytest.mark.parametrize(("name", "content"), [("a.npz", b"PK\3\4cut"), ("a.pt", b"cut"), ("a.csv", b"1,2")])
+def test_a_file_without_arrays_is_one_sentence(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    assert f"{name}: expected arrays, found" in sentence(lambda: Arrays(path=tmp_path / name))
+
+
+# ------------------------------------------------------------------ Datasets, and modules that write `load`
+
+
+def test_a_dataset_that_changes_is_refused():
+    assert "found item 0 changed" in sentence(lambda: TorchDataset(dataset=Points(noise=0.1)))
+    assert "must be a Dataset with a length, got NoneType" in sentence(lambda: TorchDataset())
+
+
+class OwnPoints(ArrayDataModule):
+    def load(self):
+        x, y = map(torch.from_numpy, arrays(90))
+        return Source(x=x, y=y)
+
+
+def test_a_module_need_write_nothing_but_load():
+    data = set_up(OwnPoints())
+    assert (data.name, data.input_shape, data.classes) == ("own_points", (6,), 3)
+    assert len(data.describe()["sha256"]) == 64
+
+
+@pytest.mark.parametrize(
+    ("result", "expected"),
+    [
+        ((X, Y), "OwnPoints.load() must return a Source, got tuple"),
+        (Source(X, Y), "x must be a tensor of numbers, got ndarray"),
+        (None, "got NoneType"),
+    ],
+)
+def test_a_load_that_returns_something_else_is_one_sentence(monkeypatch, result, expected):
+    monkeypatch.setattr(OwnPoints, "load", lambda self: result)
+    assert expected in sentence(OwnPoints)
+
+
+# ------------------------------------------------------------------ whole runs
+
+
+def runs(folder):
+    """What is typed for each kind of data."""
+    table(folder), images(folder), npz(folder)
+    return {
+        "table": ("data=table", f"data.path={folder / 't.csv'}", "data.target=level", "data.drop=[price]"),
+        "images": ("data=image_folder", f"data.path={folder / 'images'}"),
+        "arrays": ("data=arrays", f"data.path={folder / 'a.npz'}"),
+        "dataset": ("data=dataset", "data.dataset._target_=tests.test_own_data.Points"),
+    }
+
+
+@pytest.mark.parametrize("kind", ["table", "images", "arrays", "dataset"])
+def test_a_run_learns_goes_on_to_the_bit_and_is_evaluated(trial, tmp_path, capsys, kind):
+    whole, resumed = whole_and_resumed(trial, tmp_path, *runs(tmp_path)[kind], *SMALL)
+    assert whole["status"] == "completed"
+    assert whole["metrics"]["test/acc"] > whole["data"]["constant_accuracy"]["test"] + 0.2
+    assert all(whole[part] == resumed[part] for part in ("metrics", "data", "counters", "config_hash"))
+    capsys.readouterr()
+    evaluate.evaluate(tmp_path / "whole", trust=True)
+    assert "the same as in result.json, to the last bit" in capsys.readouterr().out
+
+
+def test_growing_batches_across_passes_of_a_table_are_resumed_to_the_bit(trial, tmp_path):
+    typed = (*runs(tmp_path)["table"], *SMALL, "updates_per_epoch=70", "batching=doubling", "batching.start=16")
+    whole, resumed = whole_and_resumed(trial, tmp_path, *typed, "batching.every=1", "batching.stop=64")
+    assert whole["counters"]["updates"] == 280
+    assert all(whole[part] == resumed[part] for part in ("metrics", "counters"))
+
+
+def test_data_that_changed_since_are_refused(trial, refused, tmp_path):
+    typed = (*runs(tmp_path)["table"], *SMALL)
+    trial(*typed, "epochs=2", directory=tmp_path / "run")
+    write_table(tmp_path / "t.csv", rows=1999)
+    with pytest.raises(ValueError, match=r"expected the t that the run had, sha256 .*, found other data"):
+        evaluate.evaluate(tmp_path / "run")
+    said = refused(*typed, f"resume={tmp_path / 'run'}", directory=tmp_path / "run")
+    assert "expected the t that the run began with" in said
+
+
+def test_a_path_is_looked_for_below_data_dir_too(trial, tmp_path):
+    write_table(tmp_path / "deep.csv")
+    result = trial("data=table", "data.path=deep.csv", "data.target=level", f"data_dir={tmp_path}", *SMALL)
+    assert result["data"]["name"] == "deep"
