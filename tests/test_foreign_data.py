@@ -1,0 +1,198 @@
+"""An ordinary LightningDataModule: its own batches, in an order of (seed, pass), and what else can be had of it."""
+
+import json
+import random
+
+import numpy as np
+import pytest
+import pytorch_lightning as pl
+import torch
+from torch.utils.data import DataLoader, IterableDataset, TensorDataset, WeightedRandomSampler, random_split
+
+import evaluate
+from litmus.training.foreign_data import ForeignData, adopted
+from tests.own_data import arrays, whole_and_resumed
+from tests.strangers import Plain
+from tests.test_own_data import Points
+from tests.test_plain_trainer import bare
+
+SMALL = ("model.units=[16]", "epochs=4", "lr=0.01")
+
+
+class Loaders(pl.LightningDataModule):
+    """As on Lightning's first page."""
+
+    def __init__(self, batch_size=16, how="shuffle", keys=None, rows=200):
+        super().__init__()
+        self.batch_size, self.how, self.keys, self.rows = batch_size, how, keys, rows
+        self.calls = []
+
+    def prepare_data(self):
+        self.calls.append("prepare")
+
+    def setup(self, stage=None):
+        self.calls.append(stage)
+        x, y = map(torch.from_numpy, arrays(self.rows))
+        numbered = TensorDataset(torch.cat([torch.arange(self.rows)[:, None], x[:, 1:]], 1) if self.keys else x, y)
+        fixed = torch.Generator().manual_seed(0) if self.how != "split by the global seed" else None
+        self.train, self.val, self.test = random_split(numbered, [140, 20, 40], generator=fixed)
+
+    def collate(self, items):
+        x, y = (torch.stack(column) for column in zip(*items, strict=True))
+        return {"inputs": x, "target": y} if self.keys == "dictionary" else (x, y)
+
+    def train_dataloader(self):
+        settings = {"batch_size": self.batch_size, "collate_fn": self.collate}
+        if self.how == "own generator":
+            return DataLoader(self.train, shuffle=True, generator=torch.Generator().manual_seed(7), **settings)
+        if self.how == "sampler":
+            return DataLoader(self.train, sampler=WeightedRandomSampler(torch.ones(140), 140), **settings)
+        if self.how == "workers":
+            return DataLoader(self.train, shuffle=True, num_workers=1, persistent_workers=True, **settings)
+        return DataLoader(self.train, shuffle=True, **settings)
+
+    def val_dataloader(self):
+        return DataLoader(self.val, 50, collate_fn=self.collate)
+
+    def test_dataloader(self):
+        return DataLoader(self.test, 50, collate_fn=self.collate)
+
+
+class Noisy(Loaders):
+    """Its items draw from the global generators."""
+
+    def collate(self, items):
+        x, y = super().collate(items)
+        return x + 0.1 * (random.random() + float(np.random.rand()) + torch.rand(())), y
+
+
+class Watching(Plain):
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def training_step(self, batch, batch_idx):
+        self.seen.append(batch[0][:, 0].tolist())
+        return super().training_step(batch, batch_idx)
+
+
+def seen(seed, epochs=2, batch_size=16, reload=1, **settings):
+    data, model = adopted(Loaders(batch_size, keys="numbers", **settings), seed), Watching()
+    bare(max_epochs=epochs, reload_dataloaders_every_n_epochs=reload).fit(model, datamodule=data)
+    return [row for batch in model.seen for row in batch]
+
+
+HOW = ("shuffle", "own generator", "sampler", "workers")
+
+
+@pytest.mark.parametrize("how", HOW)
+@pytest.mark.filterwarnings("ignore:.*does not have many workers")
+def test_the_order_is_of_seed_and_pass_whatever_else_was_drawn(how):
+    first = seen(1, how=how)
+    torch.randn(5)
+    assert seen(1, how=how) == first == seen(1, how=how, reload=0)
+    assert seen(2, how=how) != first
+    assert first[:140] != first[140:]
+    assert seen(1, how=how, batch_size=5) == first  # a sampler knows of no batches
+
+
+def test_it_is_set_up_once_and_its_loaders_are_read_before():
+    module = Loaders()
+    data = adopted(module, 0)
+    assert module.calls == ["prepare", "fit", "test"]
+    assert data.input_shape == (6,)
+    assert (data.target.kind, data.target.number, data.classes) == ("classes", 3, 3)
+    bare(max_epochs=1).fit(Plain(), datamodule=data)
+    assert module.calls == ["prepare", "fit", "test"]
+    described = data.describe()
+    json.dumps(described)
+    assert described["sizes"] == {"train": 140, "val": 20, "test": 40}
+    y = torch.cat([y for _, y in data.test_dataloader()])
+    assert described["class_counts"]["test"] == y.bincount().tolist()
+    assert described["not_promised"]
+
+
+def test_the_global_generators_are_seeded_before_it_is_set_up():
+    def split(seed):
+        torch.randn(3)
+        return adopted(Loaders(how="split by the global seed"), seed).module.train.indices
+
+    assert split(1) == split(1) != split(2)
+
+
+class Silent(pl.LightningDataModule):
+    """Says nothing of itself: an endless stream, without a test."""
+
+    class Stream(IterableDataset):
+        def __iter__(self):
+            while True:
+                yield torch.randn(6), torch.randint(3, ())
+
+    def train_dataloader(self):
+        return DataLoader(self.Stream(), 8)
+
+
+class Declared(Loaders):
+    classes = 5
+    input_shape = (2, 3)
+    target = "a word of its own"
+
+
+def test_what_nobody_can_tell_is_left_open_and_what_the_module_says_is_believed():
+    data = adopted(Silent(), 0)
+    assert data.target is None
+    assert not hasattr(data, "input_shape")
+    assert data.describe()["sizes"] == {"train": None}
+    assert adopted(Declared(), 0).target.number == 5
+    assert adopted(Declared(), 0).input_shape == (2, 3)
+
+
+def test_what_is_no_data_module_is_one_sentence():
+    with pytest.raises(ValueError, match=r"data=dataset data.dataset._target_=tests.test_own_data.Points"):
+        adopted(Points(), 0)
+    with pytest.raises(ValueError, match=r"must make a LightningDataModule, builtins.dict is none"):
+        adopted({}, 0)
+
+
+def mine(tmp_path, name="Loaders", **settings):
+    """What is typed for a module of one's own, whose YAML is two lines."""
+    folder = tmp_path / "mine" / "data"
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = [f"_target_: tests.test_foreign_data.{name}", "batch_size: ${batch_size}"]
+    (folder / "mine.yaml").write_text("\n".join([*lines, *(f"{key}: {value}" for key, value in settings.items())]))
+    return (f"hydra.searchpath=[file://{tmp_path / 'mine'}]", "data=mine", *SMALL)
+
+
+@pytest.mark.parametrize(("name", "how"), [("Loaders", how) for how in HOW[:3]] + [("Noisy", "shuffle")])
+def test_a_run_is_resumed_to_the_bit_and_evaluated(trial, tmp_path, capsys, name, how):
+    whole, resumed = whole_and_resumed(trial, tmp_path, *mine(tmp_path, name, how=f"'{how}'"))
+    assert all(whole[part] == resumed[part] for part in ("metrics", "data", "counters", "config_hash"))
+    assert whole["data"]["sizes"] == {"train": 140, "val": 20, "test": 40}
+    assert whole["data"]["constant_accuracy"]["test"] < whole["metrics"]["test/acc"]
+    capsys.readouterr()
+    if name == "Loaders":  # the other is evaluated on other numbers each time
+        evaluate.evaluate(tmp_path / "whole", trust=True)
+        assert "the same as in result.json, to the last bit" in capsys.readouterr().out
+
+
+def test_another_seed_is_another_run(trial, tmp_path):
+    first, second = (
+        trial(*mine(tmp_path), f"seed={seed}", "epochs=1", directory=tmp_path / str(seed)) for seed in (0, 1)
+    )
+    assert first["data"]["sha256"] != second["data"]["sha256"]
+
+
+def test_growing_batches_on_it_are_resumed_to_the_bit(trial, tmp_path):
+    typed = (*mine(tmp_path), "batching=doubling", "batching.start=10", "batching.every=1", "batching.stop=40")
+    whole, resumed = whole_and_resumed(trial, tmp_path, *typed)
+    assert whole["counters"]["updates"] == 14 + 7 + 4 + 4
+    assert all(whole[part] == resumed[part] for part in ("metrics", "data", "counters"))
+
+
+def test_an_adopted_module_stays_adopted():
+    data = adopted(Loaders(), 0)
+    assert isinstance(data, ForeignData)
+    assert adopted(data, 0) is data
+    assert data.rows == 200
+    data.batch_size = 7
+    assert data.module.batch_size == 7
