@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import polars
 import pytest
+import torch
 from PIL import Image
 
 from src.models.mlp import MLP
@@ -52,6 +53,53 @@ def arrays(rows=300, shape=(6,), classes=3):
     y = np.arange(rows) % classes
     centres = draw.normal(0, 1, (classes, *shape))
     return (centres[y] + draw.normal(0, 0.5, (rows, *shape))).astype(np.float32), y
+
+
+class Points(torch.utils.data.Dataset):
+    """A Dataset as anybody would write it."""
+
+    def __init__(self, rows=120, noise=0.0):
+        self.x, self.y = arrays(rows)
+        self.noise = noise
+
+    def __len__(self):
+        return len(self.x)
+
+    def __getitem__(self, place):
+        return torch.from_numpy(self.x[place]) + self.noise * torch.randn(6), int(self.y[place])
+
+
+def write_dataset(folder):
+    """Writes one of Hugging Face's, if they are there."""
+    datasets = pytest.importorskip("datasets")
+    x, y = arrays(240)
+    features = datasets.Features(
+        {"pixels": datasets.Sequence(datasets.Value("float32")), "label": datasets.ClassLabel(names=["a", "b", "c"])}
+    )
+    datasets.Dataset.from_dict({"pixels": x.tolist(), "label": y.tolist()}, features).save_to_disk(str(folder))
+    return folder
+
+
+def write_arrays(path: Path) -> Path:
+    """Writes x and y."""
+    x, y = arrays()
+    np.savez(path, x=x, y=y)
+    return path
+
+
+# Choice of data → what must be typed with it, once it has written its files to a folder.
+TYPED = {
+    "table": lambda folder: (f"data.path={write_table(folder / 't.csv')}", "data.target=level", "data.drop=[price]"),
+    "image_folder": lambda folder: (f"data.path={write_images(folder / 'images')}",),
+    "arrays": lambda folder: (f"data.path={write_arrays(folder / 'a.npz')}",),
+    "huggingface": lambda folder: (f"data.path={write_dataset(folder / 'stored')}",),
+    "dataset": lambda folder: ("data.dataset._target_=tests.own_data.Points",),
+}
+
+
+def typed(choice, folder):
+    """What chooses these data on the command line."""
+    return (f"data={choice}", *TYPED[choice](folder))
 
 
 def whole_and_resumed(trial, folder, *typed, epoch=2):

@@ -11,6 +11,7 @@ from litmus.trial.parts import build
 from src.models.layers import NORMS
 from tests.conftest import ROOT
 from tests.data_helpers import require_ads, require_fashion_mnist
+from tests.own_data import TYPED
 
 GROUPS = {folder.name: folder for folder in (ROOT / "configs").iterdir() if folder.is_dir()}
 CHOICES = [(group, path.stem) for group, folder in sorted(GROUPS.items()) for path in sorted(folder.glob("*.yaml"))]
@@ -42,7 +43,8 @@ PARTNERS = {
 )
 def test_every_configuration_file_composes_and_instantiates(compose, tmp_path, group, choice, monkeypatch):
     monkeypatch.setenv("WANDB_MODE", "disabled")
-    partners = PARTNERS.get((group, choice), ())
+    needs_files = group == "data" and choice in TYPED
+    partners = TYPED[choice](tmp_path) if needs_files else PARTNERS.get((group, choice), ())
     listed = f"{group}=[{choice}]" if group in ("callbacks", "logger") else f"{group}={choice}"
     config = compose(
         listed, *partners, f"hydra.runtime.output_dir={tmp_path}", "hydra.mode=RUN", "trainer.accelerator=cpu"

@@ -11,9 +11,8 @@ from torch.utils.data import DataLoader, IterableDataset, TensorDataset, Weighte
 
 import evaluate
 from litmus.training.foreign_data import ForeignData, adopted
-from tests.own_data import arrays, whole_and_resumed
+from tests.own_data import Points, arrays, whole_and_resumed
 from tests.strangers import Plain
-from tests.test_own_data import Points
 from tests.test_plain_trainer import bare
 
 SMALL = ("model.units=[16]", "epochs=4", "lr=0.01")
@@ -148,7 +147,7 @@ def test_what_nobody_can_tell_is_left_open_and_what_the_module_says_is_believed(
 
 
 def test_what_is_no_data_module_is_one_sentence():
-    with pytest.raises(ValueError, match=r"data=dataset data.dataset._target_=tests.test_own_data.Points"):
+    with pytest.raises(ValueError, match=r"data=dataset data.dataset._target_=tests.own_data.Points"):
         adopted(Points(), 0)
     with pytest.raises(ValueError, match=r"must make a LightningDataModule, builtins.dict is none"):
         adopted({}, 0)

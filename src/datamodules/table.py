@@ -165,7 +165,8 @@ class Table(FileDataModule):
         if self.kind == "classes" or (self.kind == "auto" and whole and few):
             classes, places = np.unique(values, return_inverse=True)
             return targets_of(places, "classes", what, [f"{name:g}" for name in classes])
-        return targets_of(values.astype(np.float64), "real" if self.kind == "auto" else self.kind, what)
+        y, target = targets_of(values.astype(np.float64), "real" if self.kind == "auto" else self.kind, what)
+        return y, target or Target("real", 1, (column.name,))
 
 
 def _plain(column: pl.Series, what: str) -> pl.Series:
