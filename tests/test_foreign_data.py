@@ -32,9 +32,10 @@ class Loaders(pl.LightningDataModule):
     def setup(self, stage=None):
         self.calls.append(stage)
         x, y = map(torch.from_numpy, arrays(self.rows))
-        numbered = TensorDataset(torch.cat([torch.arange(self.rows)[:, None], x[:, 1:]], 1) if self.keys else x, y)
+        if self.keys == "numbers":
+            x[:, 0] = torch.arange(self.rows)
         fixed = torch.Generator().manual_seed(0) if self.how != "split by the global seed" else None
-        self.train, self.val, self.test = random_split(numbered, [140, 20, 40], generator=fixed)
+        self.train, self.val, self.test = random_split(TensorDataset(x, y), [140, 20, 40], generator=fixed)
 
     def collate(self, items):
         x, y = (torch.stack(column) for column in zip(*items, strict=True))
@@ -162,9 +163,16 @@ def mine(tmp_path, name="Loaders", **settings):
     return (f"hydra.searchpath=[file://{tmp_path / 'mine'}]", "data=mine", *SMALL)
 
 
-@pytest.mark.parametrize(("name", "how"), [("Loaders", how) for how in HOW[:3]] + [("Noisy", "shuffle")])
-def test_a_run_is_resumed_to_the_bit_and_evaluated(trial, tmp_path, capsys, name, how):
-    whole, resumed = whole_and_resumed(trial, tmp_path, *mine(tmp_path, name, how=f"'{how}'"))
+CASES = [
+    *(("Loaders", how, "null") for how in HOW[:3]),
+    ("Loaders", "shuffle", "dictionary"),
+    ("Noisy", "shuffle", "null"),
+]
+
+
+@pytest.mark.parametrize(("name", "how", "keys"), CASES)
+def test_a_run_is_resumed_to_the_bit_and_evaluated(trial, tmp_path, capsys, name, how, keys):
+    whole, resumed = whole_and_resumed(trial, tmp_path, *mine(tmp_path, name, how=f"'{how}'", keys=keys))
     assert all(whole[part] == resumed[part] for part in ("metrics", "data", "counters", "config_hash"))
     assert whole["data"]["sizes"] == {"train": 140, "val": 20, "test": 40}
     assert whole["data"]["constant_accuracy"]["test"] < whole["metrics"]["test/acc"]
@@ -186,6 +194,35 @@ def test_growing_batches_on_it_are_resumed_to_the_bit(trial, tmp_path):
     whole, resumed = whole_and_resumed(trial, tmp_path, *typed)
     assert whole["counters"]["updates"] == 14 + 7 + 4 + 4
     assert all(whole[part] == resumed[part] for part in ("metrics", "data", "counters"))
+
+
+class Several(Loaders):
+    """Two loaders to validate with, and none to test with."""
+
+    test_dataloader = pl.LightningDataModule.test_dataloader
+
+    def val_dataloader(self):
+        return [DataLoader(self.val, 50), DataLoader(self.test, 50)]
+
+
+class Values(Loaders):
+    """Real values (rows, 1) in float64."""
+
+    def collate(self, items):
+        x, y = super().collate(items)
+        return x, (y + 0.5).double()[:, None]
+
+
+def test_real_values_train_beside_their_baseline(trial, tmp_path):
+    result = trial(*mine(tmp_path, "Values"), "epochs=20")
+    assert result["data"]["target"] == {"kind": "real", "number": 1, "names": []}
+    assert result["metrics"]["test/mae"] < result["baseline"]["test"]["mae"]
+
+
+def test_several_loaders_and_no_test_are_no_reason_to_refuse():
+    data = adopted(Several(), 0)
+    assert data.sizes == {"train": 140, "val": None}
+    bare(max_epochs=1, limit_val_batches=0).fit(Plain(), datamodule=data)
 
 
 def test_an_adopted_module_stays_adopted():

@@ -125,7 +125,7 @@ def test_a_table_has_a_column_for_each_number_and_each_category(tmp_path):
     data = set_up(table(tmp_path))
     assert data.target.names == ("high", "low", "mid")
     assert data.input_shape == (2 + 3 + 2,)
-    assert data.describe()["columns"] == {"age": "numbers", "income": "numbers", "city": 3, "member": 2}
+    assert data.describe()["columns"] == {"numbers": 2, "categories": {"city": 3, "member": 2}}
     x = torch.cat([x for x, _ in data.splits.values()])
     assert set(x[:, 2:].unique().tolist()) == {0.0, 1.0}
     assert torch.equal(x[:, 2:5].sum(1), torch.ones(len(x)))
@@ -189,11 +189,29 @@ def test_missing_values_are_refused_unless_asked_and_then_filled_from_the_train_
     assert "data.missing=impute" in said
     data = set_up(Table(path=path, target="level", drop=["price"], missing="impute"))
     assert data.describe()["imputed"] == 200
-    assert data.describe()["columns"]["city"] == 4
+    assert data.describe()["columns"]["categories"]["city"] == 4
     filled = torch.cat([x[:, 0] for x, _ in data.splits.values()]).unique(return_counts=True)
     assert filled[1].max() >= 200
     train = torch.cat([x[:, 0] for x, _ in [data.splits["train"]]])
     assert filled[0][filled[1].argmax()] == train.median()
+
+
+def test_decimal_commas_are_read_where_they_are_said(tmp_path):
+    frame = polars.DataFrame(columns()).select("income", "level")
+    frame.write_csv(tmp_path / "comma.csv", separator=";", decimal_comma=True)
+    frame.write_csv(tmp_path / "point.csv")
+    comma = set_up(Table(path=tmp_path / "comma.csv", target="level", delimiter=";", decimal=","))
+    point = set_up(Table(path=tmp_path / "point.csv", target="level"))
+    assert torch.equal(comma.splits["train"][0], point.splits["train"][0])
+
+
+def test_digits_beyond_float32_are_kept_until_numbers_are_standardised(tmp_path):
+    """Seconds since 1970, a second apart, are all alike in float32."""
+    path = write_table(tmp_path / "t.csv", seconds=1_700_000_000 + np.arange(2000) % 60)
+    data = set_up(Table(path=path, target="level", features=["seconds"]))
+    assert len(data.splits["train"][0].unique()) == 60
+    np.savez(tmp_path / "a.npz", x=(1_700_000_000 + np.arange(300) % 60)[:, None], y=np.arange(300) % 3)
+    assert len(set_up(Arrays(path=tmp_path / "a.npz")).splits["train"][0].unique()) == 60
 
 
 def set_cell(name, row, value):
@@ -231,6 +249,9 @@ BROKEN_TABLES = {
     "an empty column": ({}, lambda f: f | {"void": [None] * 2000}, "column void: expected values, found none in any"),
     "classes of fractions": ({"target": "price", "kind": "labels"}, None, "needs whole numbers, found fractions"),
     "an unknown kind": ({"kind": "ordinal"}, None, "data.kind must be one of auto, classes, real, labels"),
+    "several of which one is text": ({"target": ["level", "price"]}, None, "found texts in level"),
+    "a column asked for twice": ({"target": ["price", "price"]}, None, "expected columns to learn from beside price"),
+    "a target to learn from": ({"features": ["age", "level"]}, None, "expected columns to learn from beside level"),
     "a semicolon": ({"delimiter": ";"}, None, "found age,income,city"),
 }
 
@@ -249,7 +270,10 @@ def test_a_broken_table_is_one_sentence(tmp_path, case):
         ("t.csv", b"a,b\n", "expected rows below"),
         ("t.csv", b"a,b\n1,2\n1,2,3,4\n", "expected a table, found a file that cannot be read"),
         ("t.csv", b"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer"),
-        ("t.csv", b"a,b\n\xff\xfe,2\n", "expected a table, found"),
+        ("t.csv", b"a,b\n\xff\xfe,2\n", "save it as CSV in UTF-8"),
+        ("t.csv", "a,b\n1,2\n".encode("utf-16"), "found a binary file or UTF-16; save it as CSV in UTF-8"),
+        ("t.csv", b"a,a,b\n1,2,3\n", "a name of its own for every column, found a twice"),
+        ("t.csv", b",a,b\n1,2,3\n", "found one without, as of a saved index; data.drop=['']"),
         ("t.parquet", b"PAR1 not really", "expected a table, found"),
         ("t.xlsx", b"PK", "ends in .csv, .tsv or .parquet, found .xlsx"),
     ],
@@ -388,6 +412,14 @@ def test_nothing_in_a_file_is_run(tmp_path, monkeypatch):
     for name in ("a.pt", "x.npy"):
         assert "never unpickled" in sentence(lambda name=name: Arrays(path=name))
     assert not (tmp_path / "harmed").exists()
+
+
+@pytest.mark.parametrize("content", [torch.zeros(3), [torch.zeros(3)], {"x": [1, 2]}, {}])
+def test_tensors_have_names_or_are_a_pair(tmp_path, content):
+    torch.save(content, tmp_path / "a.pt")
+    assert "found neither tensors by their names nor a pair of them" in sentence(lambda: Arrays(path=tmp_path / "a.pt"))
+    torch.save([torch.randn(60, 4, requires_grad=True), torch.arange(60) % 3], tmp_path / "a.pt")
+    assert set_up(Arrays(path=tmp_path / "a.pt")).classes == 3
 
 
 @pytest.mark.parametrize(("name", "content"), [("a.npz", b"PK\3\4cut"), ("a.pt", b"cut"), ("a.csv", b"1,2")])

@@ -138,8 +138,8 @@ class ArrayDataModule(pl.LightningDataModule):
             return
         source, _ = self._loaded, (self.input_shape, self.target)  # what is derived of it outlives it
         rows = self.split(source)
-        _refuse_unlearnable(rows, source, type(self).__name__)
-        x, y = self.scale(source.x, rows), source.y
+        _refuse_unlearnable(rows, source, self._whose)
+        x, y = self.scale(source.x, rows).float(), source.y
         if source.target is not None and source.target.kind == "real":
             y = self.scale_target(y, rows)
         self.splits = {name: (x[chosen], y[chosen]) for name, chosen in rows.items()}
@@ -257,7 +257,12 @@ class ArrayDataModule(pl.LightningDataModule):
     def _loaded(self) -> Source:
         if self._says_classes and not self.classes:  # nothing is asked for: targets only fill a place
             return self.load()
-        return checked(self.load(), type(self).__name__, self._declared())
+        return checked(self.load(), self._whose, self._declared())
+
+    @property
+    def _whose(self) -> str:
+        """What a sentence about the data begins with."""
+        return type(self).__name__
 
     @property
     def _says_classes(self) -> bool:

@@ -65,6 +65,10 @@ class FileDataModule(ArrayDataModule):
             )
         return there
 
+    @property
+    def _whose(self) -> str:
+        return str(self.path)
+
     def scale(self, x: Tensor, rows: dict[str, Tensor]) -> Tensor:
         return standardised(x, rows["train"])[0] if self.standardise else x
 
@@ -129,6 +133,12 @@ def numbers(values: np.ndarray, what: str) -> np.ndarray:
         found = {"O": "Python objects", "U": "texts", "S": "texts", "c": "complex numbers", "V": "records"}
         raise ValueError(f"{what}: expected numbers, found {found.get(values.dtype.kind, str(values.dtype))}")
     return values
+
+
+def floats(values: np.ndarray, what: str) -> Tensor:
+    """Inputs from an array of numbers; what has more digits than float32 keeps them until it is standardised."""
+    wide = numbers(values, what).dtype.itemsize > 2 and values.dtype != np.float32
+    return torch.from_numpy(np.ascontiguousarray(values, np.float64 if wide else np.float32))
 
 
 def _named(names: Sequence[str]) -> Target | None:

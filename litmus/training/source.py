@@ -28,7 +28,7 @@ class Source(NamedTuple):
 
 
 def checked(found: Any, whose: str, declared: Target | None = None) -> Source:
-    """The source with float32 inputs, a target and a fingerprint.
+    """The source with float32 or float64 inputs, a target and a fingerprint.
 
     Args:
         found: what `load` has returned.
@@ -54,7 +54,7 @@ def checked(found: Any, whose: str, declared: Target | None = None) -> Source:
         )
     if found.test is not None and (found.test.dtype != torch.bool or found.test.shape != (len(x),)):
         raise ValueError(f"{whose}: test must be true or false for each of the {len(x)} rows, or None")
-    x = x.float()
+    x = x if x.dtype == torch.float64 else x.float()
     refuse_not_finite(x, f"{whose}: x")
     y, target = with_target(y, found.target or declared, whose, every_class=declared is None)
     return Source(x, y, found.test, found.sha256 or fingerprint(found.x, found.y), target)

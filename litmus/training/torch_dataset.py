@@ -3,10 +3,9 @@
 from typing import Any
 
 import numpy as np
-import torch
 
 from litmus.training.array_data_module import Source
-from litmus.training.file_data_module import FileDataModule, targets_of
+from litmus.training.file_data_module import FileDataModule, floats, targets_of
 
 
 class TorchDataset(FileDataModule):
@@ -38,7 +37,7 @@ class TorchDataset(FileDataModule):
             raise ValueError(f"{self.name}: expected items of one shape, found {shapes[:2] or 'no item'}; resize them")
         x, values = (np.stack(column) for column in zip(*items, strict=True))
         y, target = targets_of(values, self.kind, f"{self.name}, targets")
-        return Source(torch.from_numpy(x.astype(np.float32)), y, None, "", target)
+        return Source(floats(x, f"{self.name}, inputs"), y, None, "", target)
 
     def _item(self, place: int) -> tuple[np.ndarray, np.ndarray]:
         item = self.dataset[place]

@@ -1,13 +1,15 @@
 """Arrays of your own: a .npz, a pair of .npy, or tensors in a .pt."""
 
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
 
 from litmus.training.array_data_module import Source
-from litmus.training.file_data_module import FileDataModule, numbers, sha256_of, targets_of
+from litmus.training.file_data_module import FileDataModule, floats, sha256_of, targets_of
 
 REMEDY = "save them with np.savez(FILE, x=x, y=y) as arrays of numbers"
 
@@ -43,7 +45,7 @@ class Arrays(FileDataModule):
                 f"{path}: expected the arrays {' and '.join(names)}, found {', '.join(arrays) or 'none'}; data.inputs "
                 "and data.targets name others"
             )
-        x = torch.from_numpy(numbers(arrays[inputs], f"{path}, {inputs}").astype(np.float32))
+        x = floats(arrays[inputs], f"{path}, {inputs}")
         y, target = targets_of(arrays[self.targets_name], self.kind, f"{path}, {self.targets_name}")
         return Source(x[:, None] if x.dim() == 1 else x, y, test, sha256_of(*files), target)
 
@@ -67,7 +69,7 @@ def read_arrays(files: list[Path]) -> dict[str, np.ndarray]:
                 found |= _tensors(torch.load(path, map_location="cpu", weights_only=True))
             else:
                 raise ValueError(f"expected a file that ends in .npz, .npy or .pt, found {path.suffix or 'no ending'}")
-        except Exception as problem:  # of however many readers, whatever is wrong with the bytes
+        except (OSError, ValueError, EOFError, RuntimeError, BadZipFile, UnpicklingError) as problem:
             said = " ".join(str(problem).split())[:120]
             objects = "pickle" in said.lower() or "weights_only" in said.lower()
             found_there = "Python objects, which are never unpickled: they could run anything" if objects else said
@@ -76,8 +78,9 @@ def read_arrays(files: list[Path]) -> dict[str, np.ndarray]:
 
 
 def _tensors(content: Any) -> dict[str, np.ndarray]:
-    pairs = content.items() if isinstance(content, dict) else zip("xy", content, strict=True)
-    return {
-        str(name): tensor.float().numpy() if tensor.dtype == torch.bfloat16 else tensor.numpy()
-        for name, tensor in pairs
-    }
+    pair = isinstance(content, list | tuple) and len(content) == 2
+    named = dict(zip("xy", content, strict=True)) if pair else content if isinstance(content, dict) else {}
+    if not named or not all(isinstance(tensor, torch.Tensor) for tensor in named.values()):
+        raise ValueError("neither tensors by their names nor a pair of them")
+    whole = {name: tensor.detach() for name, tensor in named.items()}
+    return {str(name): (one.float() if one.dtype == torch.bfloat16 else one).numpy() for name, one in whole.items()}

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from litmus.training.array_data_module import Source
-from litmus.training.file_data_module import FileDataModule, numbers, targets_of
+from litmus.training.file_data_module import FileDataModule, floats, numbers, targets_of
 
 
 class HuggingFace(FileDataModule):
@@ -64,7 +64,7 @@ class HuggingFace(FileDataModule):
         test = None
         if "test" in parts and len(parts) > 1:
             test = torch.arange(len(whole)) >= len(whole) - len(parts["test"])
-        return Source(torch.from_numpy(x.astype(np.float32)), y, test, "", target)
+        return Source(floats(x, f"{path}, inputs"), y, test, "", target)
 
 
 def _column(whole: Any, name: str, path: str) -> np.ndarray:

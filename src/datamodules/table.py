@@ -1,6 +1,7 @@
 """A table of your own, CSV or Parquet: a column is asked for, the others are what it is learned from."""
 
 import difflib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +21,8 @@ from litmus.training.unfit import refuse_foreign
 MOST_WHOLE_CLASSES = 20
 # Texts with more different values in a column are names or sentences, of which a table learns nothing.
 MOST_CATEGORIES = 100
+# As the reader renames a name that it has seen already.
+DOUBLED = re.compile(r".*_duplicated_\d+")
 ENDINGS = (".csv", ".tsv", ".txt", ".parquet", ".pq")
 
 
@@ -32,7 +35,7 @@ class Table(FileDataModule):
         drop: columns to leave out.
         missing: refuse, or impute: the train rows' median for numbers, a category of its own for texts.
         missing_values: what stands for a missing value, beside an empty cell.
-        delimiter: between the cells of a CSV.
+        delimiter, decimal: of a CSV, between its cells and before decimals.
         common: the arguments of `FileDataModule`.
     """
 
@@ -45,6 +48,7 @@ class Table(FileDataModule):
         missing: Literal["refuse", "impute"] = "refuse",
         missing_values: Sequence[str] = (),
         delimiter: str = ",",
+        decimal: Literal[".", ","] = ".",
         **common: Any,
     ) -> None:
         super().__init__(**common)
@@ -57,8 +61,8 @@ class Table(FileDataModule):
         self.drop = list(drop)
         self.impute = missing == "impute"
         self.missing_values = list(missing_values)
-        self.delimiter = delimiter
-        self.columns: dict[str, int | str] = {}
+        self.delimiter, self.decimal = delimiter, decimal
+        self.categories: dict[str, int] = {}
 
     def load(self) -> Source:
         path = self.found()
@@ -69,27 +73,33 @@ class Table(FileDataModule):
                 hint = f"did you mean {near[0]}?" if near else "data.target, data.features and data.drop name columns"
                 raise ValueError(f"{path}: expected a column {name}, found {_listed(frame.columns)}; {hint}")
         names = self.features or [name for name in frame.columns if name not in (*self.asked, *self.drop)]
-        if not names or set(names) & set(self.asked):
+        doubled = next((name for name in frame.columns if DOUBLED.fullmatch(name)), None)
+        if doubled is not None or "" in names:
+            found = f"{doubled.rpartition('_duplicated_')[0]} twice" if doubled else "one without, as of a saved index"
+            remedy = "name it otherwise" if doubled else "data.drop=[''] leaves it out"
+            raise ValueError(f"{path}: expected a name of its own for every column, found {found}; {remedy}")
+        if not names or len({*names, *self.asked}) < len(names) + len(self.asked):
             raise ValueError(
                 f"{path}: expected columns to learn from beside {_listed(self.asked)}, found {_listed(names)}"
             )
         parts = {name: self._feature(frame[name], f"{path}, column {name}") for name in names}
-        self.columns = {name: "numbers" if part.dtype != bool else part.shape[1] for name, part in parts.items()}
+        self.categories = {name: part.shape[1] for name, part in parts.items() if part.dtype == bool}
         self._numeric = torch.tensor([part.dtype != bool for part in parts.values() for _ in part.T])
-        x = torch.from_numpy(np.concatenate([part.astype(np.float32) for part in parts.values()], 1))
+        x = torch.from_numpy(np.concatenate([part.astype(np.float64) for part in parts.values()], 1))
         self._absent = x.isnan()  # none but where they are to be imputed
         y, target = self._target([frame[name] for name in self.asked], path)
-        return Source(x.nan_to_num(), y, None, sha256_of(path), target)
+        return Source(x.masked_fill(self._absent, 0), y, None, sha256_of(path), target)
 
     def scale(self, x: Tensor, rows: dict[str, Tensor]) -> Tensor:
         """Numbers standardised, after what is missing was put in; categories stay 0 and 1."""
         if self._absent.any():
             seen = torch.where(self._absent, torch.nan, x)
             x = torch.where(self._absent, seen[rows["train"]].nanmedian(0).values.nan_to_num(), x)
-        return torch.where(self._numeric, standardised(x, rows["train"])[0], x) if self.standardise else x
+        return torch.where(self._numeric, standardised(x, rows["train"])[0], x.float()) if self.standardise else x
 
     def notes(self) -> dict[str, Any]:
-        return {"columns": self.columns, "imputed": int(self._absent.sum()), **super().notes()}
+        columns = {"numbers": int(self._numeric.sum()), "categories": self.categories}
+        return {"columns": columns, "imputed": int(self._absent.sum()), **super().notes()}
 
     def _read(self, path: Path) -> pl.DataFrame:
         if path.suffix.lower() not in ENDINGS:
@@ -101,13 +111,18 @@ class Table(FileDataModule):
                 frame = pl.read_parquet(path)
             else:
                 with path.open("rb") as file:
-                    refuse_foreign(file.read(1 << 20), "a table of cells")
+                    begins = file.read(1 << 20)
+                refuse_foreign(begins, "a table of cells")
+                if b"\0" in begins:
+                    raise ValueError("expected text in UTF-8, found a binary file or UTF-16")
                 delimiter = "\t" if path.suffix.lower() == ".tsv" else self.delimiter
                 # All rows decide what a column is: the first ones do not speak for the others.
                 missing = ["", *self.missing_values]
-                frame = pl.read_csv(path, separator=delimiter, infer_schema_length=None, null_values=missing)
+                how: dict[str, Any] = {"separator": delimiter, "decimal_comma": self.decimal == ","}
+                frame = pl.read_csv(path, **how, infer_schema_length=None, null_values=missing)
         except (pl.exceptions.PolarsError, ValueError, OSError) as problem:
-            said, remedy = " ".join(str(problem).split())[:160], getattr(problem, "remedy", "") or "mend the file"
+            said, remedy = " ".join(str(problem).split())[:160], getattr(problem, "remedy", "")
+            remedy = remedy or ("save it as CSV in UTF-8" if "utf" in said.lower() else "mend the file")
             told = (
                 said if said.startswith("expected") else f"expected a table, found a file that cannot be read ({said})"
             )
@@ -151,6 +166,12 @@ class Table(FileDataModule):
                 )
         what = f"{path}, target {_listed(self.asked)}"
         if len(plain) > 1:
+            text = next((one for one in columns if not (one.dtype.is_numeric() or one.dtype == pl.Boolean)), None)
+            if text is not None:
+                raise ValueError(
+                    f"{what}: expected numbers, or true and false, in each of several, found texts in {text.name}; ask "
+                    "for one column of texts, or make numbers of them"
+                )
             values = np.stack([column.to_numpy() for column in columns], 1)
             labels = values.dtype.kind in "iub" and bool(np.isin(values, (0, 1)).all())
             kind = self.kind if self.kind != "auto" else "labels" if labels else "real"
