@@ -278,15 +278,17 @@ class ArrayDataModule(pl.LightningDataModule):
         self._epoch, self._start, self._end = 0, Position(0, 0), Position(0, 0)
         self._begun = False
 
-    def _begin(self, batch_size: int) -> tuple[list[Tensor], list[Generator]]:
-        """The rows of the epoch that is on, by pass, and a generator of each piece for its augmentation."""
+    def _begin(self) -> None:
+        """Goes to the epoch that is on as an iteration begins."""
         if self.trainer is not None:
             self._go_to(self.trainer.current_epoch)
         elif self._begun:
             self._go_to(self._epoch + 1)
         self._begun = True
-        taken = self._taken(batch_size)
-        device = self.splits["train"][0].device
+
+    def _drawn(self, batch_size: int) -> tuple[list[Tensor], list[Generator]]:
+        """The rows of the epoch by pass, and a generator of each piece for its augmentation."""
+        taken, device = self._taken(batch_size), self.splits["train"][0].device
         numbers = [self._start.number + later for later in range(len(taken))]
         orders = [pass_order(self.train_size, self.seed, number) for number in numbers]
         draws = [generator("augment", self.seed, n, piece.start) for n, piece in zip(numbers, taken, strict=True)]
@@ -331,6 +333,8 @@ def _without(rows: Tensor, taken: Tensor) -> Tensor:
 class _EpochLoader(ArrayLoader):
     """The train split's batches; which ones is asked when an iteration begins, not when the loader is made."""
 
+    _segments: list[Tensor]
+
     def __init__(self, data: ArrayDataModule, x: Tensor, y: Tensor) -> None:
         rank, world, every_epoch = 0, 1, False
         if data.trainer is not None:
@@ -352,8 +356,20 @@ class _EpochLoader(ArrayLoader):
         self._lengths = [piece.stop - piece.start for piece in data._taken(self.batch_size)]
         self._data = data
 
+    @property
+    def segments(self) -> list[Tensor]:
+        """The rows of the epoch that is on: drawn when an iteration begins, or when somebody looks."""
+        if not self._segments:
+            self._segments, self.generators = self._data._drawn(self.batch_size)
+        return self._segments
+
+    @segments.setter
+    def segments(self, segments: list[Tensor]) -> None:
+        self._segments = segments
+
     def _begin(self) -> None:
-        self.segments, self.generators = self._data._begin(self.batch_size)
+        self._data._begin()
+        self._segments = []
         self._lengths = [len(rows) for rows in self.segments]
 
 
