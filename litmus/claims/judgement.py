@@ -100,20 +100,27 @@ def judge_looks(study: Study, results: Results, looks: Schedule) -> dict[str, Ve
     why = f"no planned look yet: {looks.there} seeds are complete, and {looks.next()}"
     verdicts = {name: impossible(one, why, open=True) for name, one in study.predictions.items()}
     for place, seeds in enumerate(looks.looks, start=1):
-        found = judge_look(study, results, looks.looks[:place], seeds, len(seeds))
-        verdicts = {name: one if one.frozen_at else found[name] for name, one in verdicts.items()}
+        frozen = {name: one for name, one in verdicts.items() if one.frozen_at}
+        verdicts = judge_look(study, results, looks.looks[:place], seeds, len(seeds), frozen)
     return verdicts
 
 
 def judge_look(
-    study: Study, results: Results, looks: Sequence[Iterable[int]] | None, seeds: Iterable[int], look: int
+    study: Study,
+    results: Results,
+    looks: Sequence[Iterable[int]] | None,
+    seeds: Iterable[int],
+    look: int,
+    frozen: Mapping[str, Verdict] | None = None,
 ) -> dict[str, Verdict]:
-    """Every prediction's verdict at one look, the fragile ones marked: leaving out one of its seeds changes them."""
+    """Every prediction's verdict at one look: the frozen ones, and the others, of which the fragile are marked."""
 
     def verdicts(of: Results) -> dict[str, Verdict]:
         return judge_predictions(study, Measured(study, of, looks), look)
 
-    return marked(verdicts(results), seeds, lambda seed: verdicts(without(results, seed)))
+    found = {**verdicts(results), **(frozen or {})}
+    new = {name: one for name, one in found.items() if name not in (frozen or {})}
+    return {**found, **marked(new, seeds, lambda seed: verdicts(without(results, seed)))}
 
 
 def judge_predictions(study: Study, contrast: ContrastMaker, look: int = 0) -> dict[str, Verdict]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -53,12 +54,12 @@ class Gain(Leaf):
         """The gain that the claim needs: max(by, least)."""
         return max(self.by, self.least) if self.by >= 0 else self.by
 
-    @property
+    @cached_property
     def p_confirm(self) -> Any:
         """p of mean ≤ by."""
         return self.contrast.over_looks(lambda one: one.p_above(self.by))
 
-    @property
+    @cached_property
     def p_reject(self) -> Any:
         """p of mean ≥ max(by, least)."""
         return self.contrast.over_looks(lambda one: one.p_below(self.bar))
@@ -125,12 +126,12 @@ class Inside(Leaf):
             ends.append(one.p_below(self.low))
         return bonferroni(ends)
 
-    @property
+    @cached_property
     def p_confirm(self) -> Any:
         """p of a mean at or beyond an end: the larger of both one-sided p."""
         return self.contrast.over_looks(self._confirm)
 
-    @property
+    @cached_property
     def p_reject(self) -> Any:
         """p of a mean in between."""
         return self.contrast.over_looks(self._reject)
