@@ -151,22 +151,24 @@ def test_knobs_are_tuned_per_arm_on_seeds_of_their_own_and_totals_are_totals(tmp
     directory = tmp_path / "studies" / "tiny"
     found = results(directory)
     tuned = {place: result for place, result in found.items() if place.startswith("tuning")}
-    assert len(tuned) == 6
+    assert len([place for place in tuned if "/trial=" in place]) == 6 * 3
     for level in ("0", "0.5"):
         own = {result["config"]["lr"]: result for place, result in tuned.items() if f"dropout={level}/" in place}
-        assert sorted(own) == pytest.approx([1e-5, 10**-3.5, 1e-2])
-        assert {result["seed"] for result in own.values()} == {10_000}
-        best = min(own, key=lambda lr: own[lr]["metrics"]["val/loss"])
+        # with so narrow a net the largest rate is best after one epoch: the range goes on, twice at most
+        grid = [1e-5, 10**-3.5, 1e-2, 10**-0.5, 10]
+        assert sorted(own) == pytest.approx(grid[: len(own)], rel=1e-3)
+        assert len(own) in (4, 5)
+        seeds = {result["seed"] for place, result in tuned.items() if f"dropout={level}/" in place}
+        assert seeds == {10_000, 10_001, 10_002}
+        best = json.loads((directory / "tuning" / f"dropout={level}" / "best.json").read_text())
+        assert len(best["runs"]) == 3 * len(own)
         for seed in (0, 1):
-            assert found[f"trials/dropout={level}/seed={seed}"]["config"]["lr"] == best
-        # with so narrow a net the largest rate is best after one epoch
-        assert json.loads((directory / "tuning" / f"dropout={level}" / "best.json").read_text())["findings"]
-    said = " ".join(capsys.readouterr().out.split())
-    assert "optimum_at_edge: The best lr of dropout=0, 0.01, is the largest that was tried" in said
+            assert found[f"trials/dropout={level}/seed={seed}"]["config"]["lr"] == best["values"]["lr"]
+    assert "2 × 3 tuning trials × 3 seeds" in capsys.readouterr().out
     before = starts(directory)
     sweep(tmp_path, "study=tiny", "study.pruner=halving", "study.nuisance.lr.trials=3", "study.seeds=3")
     assert {place: moment for place, moment in starts(directory).items() if place in before} == before
-    assert len([place for place in results(directory) if place.startswith("tuning")]) == 6
+    assert {place for place in results(directory) if place.startswith("tuning")} == set(tuned)
 
 
 @pytest.mark.long

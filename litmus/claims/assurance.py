@@ -18,6 +18,7 @@ from scipy.special import betaln, chdtri, gammaln, ndtr, stdtrit
 from litmus.claims.contrast import Contrast
 from litmus.claims.exact import at_least
 from litmus.claims.looks import FACTOR, LOOKS
+from litmus.claims.statistics import combined
 
 ENOUGH = 0.8
 # Confirmed, rejected.
@@ -52,10 +53,10 @@ def by_mean(
     if contrast.fault or contrast.by_failures or contrast.test != "mean" or n < 2 or not sd > 0:
         return 0.0, 0.0
     sigma, later = sd * _spreads(n - 1), n + seeds
+    variance, freedom = combined([(sigma**2 * (1 / later + contrast.ratio), later - 1), *contrast.tuning])
 
     def margin(level: float) -> Any:
-        wide = float(stdtrit(later - 1, 1 - level * FACTOR))
-        return wide * sigma * math.sqrt(1 / later + contrast.ratio)
+        return stdtrit(freedom, 1 - level * FACTOR) * np.sqrt(variance)
 
     def chance(part: Range) -> float:
         moved = sigma * math.sqrt(1 / n - 1 / later)

@@ -9,12 +9,16 @@ from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
+from scipy.special import stdtrit
 
 from litmus.claims.exact import at_least, median_interval, share_interval
 from litmus.claims.failures import MOST_LOST, Failures
 from litmus.claims.looks import FACTOR, FEWEST_SEEDS, sequential
 from litmus.claims.quantity import Quantity
-from litmus.claims.statistics import ALPHA, Summary, summarize
+from litmus.claims.statistics import ALPHA, Summary, combined, summarize
+
+# A sign test leaves this chance on each side to a shift by tuning that is larger than assumed.
+SLACK = 0.001
 
 
 class UndecidableError(Exception):
@@ -28,7 +32,8 @@ class Contrast:
     `test` says how: `mean` by the t distribution; `sign` of the differences, about their median; `share` of ones
     among zeros and ones; where more than one pair is lost to failure, the failures decide whatever the test.
     `fault` says why nothing can be concluded. `censored` runs never got to a time_to's threshold and count at the
-    `budget` that all arms share. `earlier` are the same contrast at the planned looks before this one.
+    `budget` that all arms share. `tuning` is what each arm's tuned knob adds to the error, which no seed takes away:
+    (variance, degrees of freedom). `earlier` are the same contrast at the planned looks before this one.
     """
 
     quantity: Quantity
@@ -44,13 +49,27 @@ class Contrast:
     failures: Failures = field(default_factory=Failures)
     censored: int = 0
     budget: float | None = None
+    tuning: tuple[tuple[Any, Any], ...] = ()
     earlier: tuple[Contrast, ...] = ()
     corrected: bool = False
 
     @cached_property
     def summary(self) -> Summary:
         """n, mean, SD and standard error of the values; not finite ones are lost pairs of a simulation."""
-        return summarize(self.values, self.ratio)
+        return summarize(self.values, self.ratio).widened(self.tuning if self.test == "mean" else ())
+
+    @property
+    def tuned_share(self) -> float:
+        """The share of the squared interval that is tuning; 0 where nothing was tuned."""
+        if not self.tuning or self.test != "mean" or np.any(self.by_failures) or self.summary.n < 2:
+            return 0.0
+        return float(sum(variance for variance, _ in self.tuning) / self.summary.standard_error**2)
+
+    @property
+    def tuned_shift(self) -> Any:
+        """How far tuning moves the median at most, but for a chance of `SLACK` on each side."""
+        variance, freedom = combined(self.tuning)
+        return stdtrit(freedom, 1 - SLACK) * np.sqrt(variance)
 
     @cached_property
     def by_failures(self) -> Any:
@@ -85,7 +104,9 @@ class Contrast:
         if np.any(self.by_failures) or (self.test == "share" and len(self.weights) > 1):
             return -math.inf, math.inf
         if self.test == "sign":
-            return median_interval(self.values, self.alpha)
+            low, high = median_interval(self.values, self.alpha - 2 * SLACK * bool(self.tuning))
+            shift = self.tuned_shift if self.tuning else 0.0
+            return low - shift, high + shift
         if self.test == "share" and self.summary.n:
             return share_interval(round(float(np.sum(self.values))), self.summary.n, self.alpha)
         return self.summary.interval(self.alpha)
@@ -132,7 +153,9 @@ class Contrast:
         if math.isinf(bar):
             p = np.where(side * bar < 0, 0.0, np.ones(np.shape(self.mean)))
         elif self.test == "sign":
-            p = at_least(*self.counts(bar, side))
+            # A sign test has no variance that tuning could be added to: its shift and its chance are.
+            shift, slack = (self.tuned_shift, SLACK) if self.tuning else (0.0, 0.0)
+            p = at_least(*self.counts(bar + side * shift, side)) + slack
         elif self.test == "share":
             p = self._p_share(bar, side)
         else:

@@ -85,4 +85,4 @@ def _by_mean(contrast: Contrast) -> bool:
 def without(results: Results, seed: int) -> Results:
     """The results with a seed's pair lost: fewer pairs, and the same look."""
     trials = (replace(trial, values={}) if trial.seed == seed else trial for trial in results.trials)
-    return Results(tuple(trials), results.findings)
+    return replace(results, trials=tuple(trials))

@@ -13,6 +13,7 @@ from litmus.claims.failures import MOST_LOST, Failures, comparable, count_failur
 from litmus.claims.quantity import Quantity
 from litmus.claims.results import Results
 from litmus.claims.study import Study
+from litmus.claims.tuning import TunedArms
 
 # A curve counts its epochs one by one under `epoch`; a run's total of them is `epochs`.
 CLOCKS = {"epoch": "epochs"}
@@ -29,6 +30,7 @@ class Measured:
         self.study = study
         self.results = results
         self.looks = None if looks is None else [frozenset(seeds) for seeds in looks]
+        self.tuned = TunedArms(study, results.tuning)
         self._transformed: dict[tuple[str, str, float | None], dict[int, float]] = {}
 
     def __call__(
@@ -81,6 +83,7 @@ class Measured:
             failures=failures,
             censored=0 if budget is None else self._censored(quantity, weights, complete),
             budget=budget,
+            tuning=self.tuned.parts(quantity, weights),
         )
 
     def failures(

@@ -12,6 +12,7 @@ from litmus.claims.course import Course
 from litmus.claims.finding import Finding, error, using, warning
 from litmus.claims.notation import listing
 from litmus.claims.study import Study
+from litmus.claims.tuning import TuningRun
 
 COUNTERS = ("epochs", "updates", "samples", "seconds", "params")
 
@@ -39,10 +40,11 @@ class Trial:
 
 @dataclass(frozen=True)
 class Results:
-    """The trials of a study, one per arm and seed, and what was wrong with those left out."""
+    """The trials of a study, one per arm and seed, what was wrong with those left out, and how the arms were tuned."""
 
     trials: tuple[Trial, ...]
     findings: tuple[Finding, ...] = ()
+    tuning: tuple[TuningRun, ...] = ()
 
     @cached_property
     def _index(self) -> dict[tuple[str, str], dict[int, float]]:

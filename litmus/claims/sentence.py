@@ -10,6 +10,9 @@ from litmus.claims.exact import fewest
 from litmus.claims.leaf import Gain, Inside
 from litmus.claims.looks import FACTOR, LOOKS
 
+# Tuning's share of the squared interval: from here on it is told, and beyond it more seeds help less than more tuning.
+LEAST_TOLD, MOSTLY = 0.005, 0.5
+
 
 def reason(verdict: str, why: str, leaf: Gain | Inside, look: str = "", span: Contrast | None = None) -> str:
     """Rejected (too small): dropout 0.1 changed test loss by −1.2 % [−1.9, −0.3] against … (5 paired seeds; …)."""
@@ -42,8 +45,14 @@ def advised(leaf: Gain | Inside, look: int | None, chance: float, seen: int, lev
         what = "runs" if len(contrast.weights) == 1 else "pairs in which one side alone failed"
         told = "" if contrast.corrected else f" ({later} under looks)"
         return f"; an exact test needs at least {now} {what}, all of one kind{told}"
+    tuned = contrast.tuned_share > MOSTLY
     if look is not None:
-        return f"; about {look} seeds would decide it"
+        return f"; about {look} seeds would decide it{', fewer if you tune more' if tuned else ''}"
+    if tuned:
+        return (
+            "; more seeds leave what tuning has left open: tune more, with more study.tuning_seeds, or more trials "
+            "near the best value"
+        )
     if seen >= LOOKS[-1]:
         return f"; no look is planned after {LOOKS[-1]} seeds"
     told = f"; no affordable number of seeds would decide it: at the last look, of {LOOKS[-1]}, the chance is "
@@ -139,7 +148,9 @@ def counted(contrast: Contrast) -> str:
     if contrast.censored:
         what = "run that never got there counts" if contrast.censored == 1 else "runs that never got there count"
         text += f", {contrast.censored} {what} as {contrast.budget:,.6g}"
-    return f"{text}, {contrast.left_out} left out" if contrast.left_out else text
+    text += f", {contrast.left_out} left out" if contrast.left_out else ""
+    share = contrast.tuned_share
+    return f"{text}, tuning is {100 * share:.0f} % of the squared interval" if share >= LEAST_TOLD else text
 
 
 def needed(leaf: Gain | Inside) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -21,18 +21,38 @@ MOST_SEEDS = 10_000
 
 @dataclass(frozen=True)
 class Summary:
-    """n, mean, SD and standard error of a contrast; arrays when the values carry simulations in their later axes."""
+    """n, mean, SD and standard error of a contrast; arrays when the values carry simulations in their later axes.
+
+    `freedom` are the standard error's degrees of freedom, n − 1 where it comes from the SD alone. `narrower` is the
+    same without the other parts of the error: those may bring degrees of freedom, and never make an interval narrower.
+    """
 
     n: Any
     mean: Any
     sd: Any
     standard_error: Any
+    freedom: Any = None
+    narrower: Summary | None = None
+
+    @property
+    def df(self) -> Any:
+        """Degrees of freedom of the standard error."""
+        return self.n - 1 if self.freedom is None else self.freedom
+
+    def widened(self, parts: Sequence[tuple[Any, Any]]) -> Summary:
+        """The same mean, whose error has more parts than the SD's: (variance, degrees of freedom) of each."""
+        if not parts or np.all(self.n < 2):
+            return self
+        variance, freedom = combined([(np.asarray(self.standard_error) ** 2, self.n - 1), *parts])
+        return Summary(self.n, self.mean, self.sd, np.sqrt(variance), freedom, self)
 
     def interval(self, alpha: float = ALPHA) -> tuple[Any, Any]:
         """mean ± t(1 − α/2, n − 1) · standard error; unbounded below two values."""
         if self.n < 2:
             return -math.inf, math.inf
-        half = stdtrit(self.n - 1, 1 - alpha / 2) * self.standard_error
+        half = stdtrit(self.df, 1 - alpha / 2) * self.standard_error
+        if self.narrower is not None:
+            half = np.maximum(half, self.mean - self.narrower.interval(alpha)[0])
         return self.mean - half, self.mean + half
 
     def p_above(self, bar: float) -> Any:
@@ -42,11 +62,27 @@ class Summary:
         with np.errstate(divide="ignore", invalid="ignore"):
             t = (self.mean - bar) / self.standard_error
         # A spread of exactly zero belongs to counted quantities, whose mean is known exactly.
-        return np.where(np.isnan(t), 1.0, stdtr(np.maximum(self.n - 1, 1), -t))
+        p = np.where(np.isnan(t), 1.0, stdtr(np.maximum(self.df, 1), -t))
+        # On the wrong side of the bar both are above one half, and decide nothing.
+        return p if self.narrower is None else np.maximum(p, self.narrower.p_above(bar))
 
     def p_below(self, bar: float) -> Any:
         """One-sided p of "the mean is at least `bar`": small when the mean is clearly below it."""
-        return Summary(self.n, -np.asarray(self.mean), self.sd, self.standard_error).p_above(-bar)
+        turned = None if self.narrower is None else replace(self.narrower, mean=-np.asarray(self.mean))
+        return replace(self, mean=-np.asarray(self.mean), narrower=turned).p_above(-bar)
+
+
+def combined(parts: Sequence[tuple[Any, Any]]) -> tuple[Any, Any]:
+    """The sum of estimated variances and its degrees of freedom, by Welch and Satterthwaite: (ΣV)² / Σ(V²/df).
+
+    Args:
+        parts: (variance, degrees of freedom) of each; the result has no fewer than the least of them.
+    """
+    total = sum(variance for variance, _ in parts)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        freedom = total**2 / sum(variance**2 / df for variance, df in parts)
+    least = np.min(np.stack(np.broadcast_arrays(*(np.asarray(df, dtype=float) for _, df in parts))), axis=0)
+    return total, np.where(np.isfinite(freedom), np.maximum(freedom, least), least)
 
 
 def summarize(values: ArrayLike, ratio: float = 0.0) -> Summary:

@@ -17,7 +17,7 @@ from litmus.claims.sentence import advised, cause, reason, undecided
 COLUMNS = (
     *("kind", "verdict", "reason", "mean", "low", "high", "n"),
     *("p_confirm", "p_reject", "adjusted", "seeds_needed"),
-    *("direction", "cause", "look", "frozen_at", "withdrawn"),
+    *("direction", "cause", "look", "frozen_at", "withdrawn", "tuned_share"),
 )
 AS_PREDICTED, OPPOSITE, OPEN = "as predicted", "opposite", "open"
 
@@ -30,8 +30,8 @@ class Verdict:
     is a statement of its own, at the same error: as predicted, opposite or open; None where the claim has none. `leaf`
     is the contrast on which the verdict hangs, `cause` why a claim was rejected. `look` is the seeds that were looked
     at, `frozen_at` the planned look that decided, whatever came later; `withdrawn` an earlier verdict that no longer
-    holds. `open`: undecided, and more seeds may decide. `fragile` says why one seed or skew decides; `regime` is
-    `document` where arms differ by the document's regime as well.
+    holds; `tuned_share` is what of the squared interval is tuning. `open`: undecided, and more seeds may decide. `fragile`
+    says why one seed or skew decides; `regime` is `document` where arms differ by the document's regime as well.
     """
 
     id: str
@@ -58,6 +58,7 @@ class Verdict:
     look: int = 0
     frozen_at: int | None = None
     withdrawn: str = ""
+    tuned_share: float = 0.0
     open: bool = False
     fragile: str = ""
     regime: str = ""
@@ -173,6 +174,7 @@ def decide(
         cause=why,
         leaf=leaf,
         look=look,
+        tuned_share=round(leaf.contrast.tuned_share, 3),
         frozen_at=look if corrected and verdict != "inconclusive" else None,
         open=verdict == "inconclusive" and not all(one.contrast.fault for one in leaves),
         regime=prediction.regime,

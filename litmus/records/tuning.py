@@ -1,18 +1,27 @@
-"""The tuning trials of a study's directory, tuning/ARM/…/."""
+"""The tuning runs of a study: of its directory, tuning/ARM/…/, or of the table tuning.csv that travels with results."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from litmus.claims.measure import measure
-from litmus.claims.notation import number
+from litmus.claims.notation import listing, number, text
 from litmus.claims.quantity import Quantity, direction_of
 from litmus.claims.study import Study
+from litmus.claims.tuning import TuningRun, is_tuned, twin
+from litmus.legible import legible, read_object
 from litmus.records.places import SEED, arm_of, folders
 from litmus.records.record import Record, read_record
+from litmus.tables import read_mappings, table_text
+
+TABLE = "tuning.csv"
+BEST = "best.json"
+# What best.json says of a choice by the rule of litmus/claims/optimum.py; earlier ones took the best of single runs.
+RULE = "parabola"
 
 
 @dataclass(frozen=True)
@@ -25,43 +34,153 @@ class TuningTrial:
     status: str = "completed"
 
 
-def read_tuning(root: Path, study: Study) -> list[TuningTrial]:
-    """Every tuning trial below tuning/ARM/; one that ran on several seeds scores their mean."""
-    quantity = study.leading
-    found = []
+def read_tuning(root: Path, study: Study) -> tuple[list[TuningRun], bool]:
+    """Every tuning run below tuning/ARM/, and whether verdicts rest on them.
+
+    They do where every best.json names the runs that it was found from; what lies beside those is of an earlier start.
+    """
+    found: list[TuningRun] = []
+    known = True
     for folder in folders(root) if study.nuisance else ():
         arm = arm_of(folder.name, study)
-        places: dict[Path, list[Record]] = {}
-        for result in sorted(folder.rglob("result.json")):
-            place = result.parent.parent if SEED.match(result.parent.name) else result.parent
-            places.setdefault(place, []).append(read_record(result.parent))
-        if arm is not None:
-            found += [tuned(arm, records, quantity, study) for records in places.values()]
-    return found
+        if arm is None:
+            continue
+        told = [(path.parent, read_object(path)) for path in sorted(folder.rglob(BEST))]
+        whole = [(place, one) for place, one in told if one.get("rule") == RULE]
+        known = known and bool(whole)
+        if whole:
+            for place, one in whole:
+                runs = [str(run) for run in one.get("runs") or ()]
+                found += [run_of(arm, read_record(place / run), study, one.get("verdict_seed")) for run in runs]
+        else:
+            every = sorted(folder.rglob("result.json"))
+            found += [run_of(arm, read_record(path.parent), study) for path in every]
+    return found, known and bool(found)
 
 
-def tuned(arm: str, records: Sequence[Record], quantity: Quantity, study: Study) -> TuningTrial:
-    """One tuning trial from the runs it made."""
-    settings = {}
+def run_of(arm: str, record: Record, study: Study, verdict_seed: Any = None) -> TuningRun:
+    """A tuning run from its record."""
+    settings: dict[str, Any] = {}
     for name in study.nuisance:
-        value = number(records[0].overrides.get(name, records[0].settings.get(name)))
-        if value is not None:
-            settings[name] = value
-    scores = [score_of(record, quantity) for record in records]
-    known = [score for score in scores if score is not None]
-    mean = math.fsum(known) / len(known) if len(known) == len(scores) else None
-    status = next((record.status for record in records if not record.done), "completed")
-    return TuningTrial(arm, settings, mean, status)
+        value = record.overrides.get(name, record.settings.get(name))
+        settings[name] = value if (amount := number(value)) is None or isinstance(value, bool) else amount
+    folder = SEED.match(record.directory.name)
+    seed = record.seed if record.seed is not None else int(folder[1]) if folder else 0
+    score = score_of(record, study.leading)
+    measured = {name: on_validation(record, one) for name, one in study.quantities.items()}
+    values = {name: value for name, value in measured.items() if value is not None}
+    return TuningRun(
+        arm,
+        settings,
+        seed,
+        math.nan if score is None else score,
+        values,
+        record.status,
+        int(verdict_seed) if isinstance(verdict_seed, int) else None,
+    )
+
+
+def on_validation(record: Record, quantity: Quantity) -> float | None:
+    """What a quantity other than the tuned one was in a tuning run, on validation; None where nothing tells."""
+    if not record.done or is_tuned(quantity) or quantity.deterministic:
+        return None
+    try:
+        value = measure(twin(quantity), record.history, record.summary)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
 
 
 def score_of(record: Record, quantity: Quantity) -> float | None:
-    """The best value of the selection metric that a tuning trial reached; None when it did not end."""
+    """The value of the selection metric that a tuning run is judged by; None when it did not end."""
     if not record.done:
         return None
     direction = direction_of(quantity.select) or "down"
     chosen = Quantity("selection", quantity.select, "best", direction=direction, metric_direction=direction)
-    try:
-        score = measure(chosen, record.history, record.summary)
-    except ValueError:
-        score = record.summary.get(quantity.select, math.nan)
+    score = record.summary.get(quantity.select, math.nan)
+    if not math.isfinite(score):
+        try:
+            score = measure(chosen, record.history, record.summary)
+        except ValueError:
+            return None
     return score if math.isfinite(score) else None
+
+
+def trials_of(runs: Iterable[TuningRun], study: Study) -> list[TuningTrial]:
+    """The tuning trials that the runs make up; one that ran on several seeds scores their mean."""
+    points: dict[Any, list[TuningRun]] = {}
+    for run in runs:
+        key = (run.arm, run.verdict_seed, *(text(run.settings.get(name)) for name in study.nuisance))
+        points.setdefault(key, []).append(run)
+    found = []
+    for own in points.values():
+        score = math.fsum(run.score for run in own) / len(own)
+        settings = {name: value for name in study.nuisance if (value := number(own[0].settings.get(name))) is not None}
+        status = next((run.status for run in own if run.status != "completed"), "completed")
+        found.append(TuningTrial(own[0].arm, settings, score if math.isfinite(score) else None, status))
+    return found
+
+
+def tuning_csv(runs: Sequence[TuningRun], study: Study) -> str:
+    """One row per tuning run: with it a table of trials is judged as the directory is."""
+    quantities = [name for name in study.quantities if any(name in run.values for run in runs)]
+    anew = ["verdict_seed"] if any(run.verdict_seed is not None for run in runs) else []
+    columns = ["arm", *anew, *study.nuisance, "seed", "status", "score", *map(column, quantities)]
+    rows = []
+    for run in runs:
+        measured = [run.score, *(run.values.get(name, math.nan) for name in quantities)]
+        cells = [repr(float(value)) if math.isfinite(value) else "" for value in measured]
+        settings = [run.settings.get(name, "") for name in study.nuisance]
+        rows.append([run.arm, *([run.verdict_seed] if anew else []), *settings, run.seed, run.status, *cells])
+    return table_text(columns, rows)
+
+
+def column(quantity: str) -> str:
+    """The column of a quantity in tuning.csv."""
+    return f"{quantity} on validation"
+
+
+def read_table(path: Path, study: Study) -> list[TuningRun]:
+    """The runs of a tuning.csv; none where the study tunes nothing.
+
+    Raises:
+        ValueError: for a table of another study, or one that was damaged.
+    """
+    if not study.nuisance:
+        return []
+    found = []
+    for line, row in enumerate(read_mappings(path), start=2):
+        lacking = [name for name in ("arm", *study.nuisance, "seed", "score") if row.get(name) is None]
+        if lacking:
+            raise ValueError(
+                f"{path} line {line}: expected the columns arm, {', '.join(study.nuisance)}, seed and score of this "
+                f"study's tuning, found no {listing(lacking)}; copy it from the study's directory, or take it away"
+            )
+        seed, score = number(row["seed"]), str(row["score"]).strip()
+        arm = str(row["arm"]).strip()
+        if arm not in study.arms or seed is None or seed != seed // 1 or (score and number(score) is None):
+            raise ValueError(
+                f"{path} line {line}: expected an arm of the study, a whole number as seed and a number or nothing as "
+                f"score, found {arm!r}, {row['seed']!r} and {score!r}; copy it from the study's directory, or take it "
+                "away"
+            )
+        settings: dict[str, Any] = {}
+        for name, knob in study.nuisance.items():
+            value = number(row[name])
+            if value is None and knob.ordered:
+                raise ValueError(f"{path} line {line}: expected a number as {name}, found {row[name]!r}; mend the cell")
+            settings[name] = row[name] if value is None else value
+        values = {name: value for name in study.quantities if (value := number(row.get(column(name)))) is not None}
+        anew = number(row.get("verdict_seed"))
+        found.append(
+            TuningRun(
+                arm,
+                settings,
+                int(seed),
+                number(score) if score else math.nan,  # type: ignore[arg-type]
+                values,
+                legible(str(row.get("status") or "completed")),
+                None if anew is None else int(anew),
+            )
+        )
+    return found

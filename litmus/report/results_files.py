@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from litmus.claims.results_table import read_results
 from litmus.claims.study_file import read_study_file
 from litmus.legible import legible
 from litmus.records.looks_file import read_looks
+from litmus.records.tuning import TABLE, read_table, trials_of
 from litmus.report.evidence import Evidence, evidence_of
 from litmus.report.write import author_words
 
 
 def read_tables(study_file: Path, tables: Sequence[Path], output: Path) -> Evidence:
     """The study of a file with the trials of one or more CSV files, judged.
+
+    A tuning.csv beside a table says how its arms were tuned.
 
     Raises:
         FileNotFoundError: for a file that is not there.
@@ -29,16 +33,23 @@ def read_tables(study_file: Path, tables: Sequence[Path], output: Path) -> Evide
         results = read_results(study, *tables)
     except UnicodeDecodeError as error:
         raise ValueError(f"{', '.join(map(str, tables))}: expected CSV in UTF-8, got {error.reason}") from error
+    folders = dict.fromkeys(path.parent for path in tables if study.nuisance)
+    beside = [folder / TABLE for folder in folders if (folder / TABLE).is_file()]
+    tuning = tuple(run for path in beside for run in read_table(path, study))
     names = " ".join(legible(path.name) for path in tables)
     return evidence_of(
         legible(study_file.stem),
         study,
-        results,
+        replace(results, tuning=tuning),
+        tuning=trials_of(tuning, study),
         command=f"python scripts/report.py {legible(study_file.name)} {names} -o {legible(output.name) or '.'}",
-        sources={
-            legible(path.name): hashlib.sha256(path.read_bytes()).hexdigest()[:16] for path in (study_file, *tables)
-        },
+        sources={legible(path.name): digest(path) for path in (study_file, *tables, *beside)},
         words=author_words(output),
         # A directory's table is looked at as often as the directory itself.
         looked=read_looks(*(path.parent for path in (study_file, *tables))),
     )
+
+
+def digest(path: Path) -> str:
+    """The beginning of a file's SHA-256."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]

@@ -19,7 +19,7 @@ from litmus.records.facts import other_rows
 from litmus.records.looks_file import read_looks
 from litmus.records.record import Record
 from litmus.records.trials import read_trials, run_of
-from litmus.records.tuning import read_tuning
+from litmus.records.tuning import read_tuning, trials_of
 from litmus.report.evidence import UNSETTLED, Evidence, evidence_of
 from litmus.report.write import author_words
 
@@ -44,6 +44,7 @@ def read_study_directory(directory: Path) -> Evidence:
     runs = [run_of(arm, seed, record, study) for (arm, seed), record in records.items()]
     results = results_from_runs(study, runs)
     found += other_rows(study, records)
+    tuning, known = read_tuning(directory / "tuning", study)
     asked = read_object(directory / "command.json")
     if asked.get("smoke"):
         found.append(error("smoke", "A smoke run shows that everything runs; its numbers say nothing."))
@@ -51,11 +52,11 @@ def read_study_directory(directory: Path) -> Evidence:
     return evidence_of(
         name,
         study,
-        Results(results.trials, (*found, *results.findings)),
+        Results(results.trials, (*found, *results.findings), tuple(tuning) if known else ()),
         runs=runs,
         configs=configs,
         records=records,
-        tuning=read_tuning(directory / "tuning", study),
+        tuning=trials_of(tuning, study),
         command=str(asked.get("command") or f"python train.py -m study={name}"),
         words=author_words(directory),
         registered=read_registrations(directory),

@@ -13,6 +13,7 @@ from litmus.claims.judgement import CLOCK, clock_json, verdicts_json
 from litmus.claims.results import COUNTERS
 from litmus.claims.results_table import RAN, told_of
 from litmus.legible import read_yaml
+from litmus.records.tuning import TABLE, tuning_csv
 from litmus.report.blocks import Document
 from litmus.report.document import document
 from litmus.report.evidence import Evidence
@@ -23,9 +24,11 @@ AUTHOR = "author.yaml"
 
 
 def write_report(evidence: Evidence, directory: Path) -> Document:
-    """report.html, report.md, results.csv, verdicts.json, where needed wall_clock.json, and figures/ of a study."""
+    """report.html, report.md, results.csv, verdicts.json, where needed wall_clock.json and tuning.csv, and figures/."""
     shown = document(evidence)
     write(directory / "results.csv", results_csv(evidence))
+    if evidence.results.tuning:
+        write(directory / TABLE, tuning_csv(evidence.results.tuning, evidence.study))
     write(directory / "verdicts.json", verdicts_json(evidence.judgement))
     clock = clock_json(evidence.judgement)
     if clock:

@@ -11,14 +11,15 @@ from litmus.claims.notation import text
 from litmus.claims.nuisance import Nuisance
 from litmus.claims.quantity import direction_of
 from litmus.claims.schema import keys, one_of
-from litmus.claims.study import KEYS, Study, read_study
+from litmus.claims.study import KEYS, SEEDS, Study, read_study
+from litmus.seeds import derived_seed
 from litmus.sweeps.metrics import asked_metrics
 from litmus.sweeps.overrides import override, parsed, without
 from litmus.sweeps.smoke import shrunk
 from litmus.trial.identity import NOT_IN_HASH, NOT_IN_HASH_BELOW
 
 # Keys of the `study:` node that say how to run it and nothing about what it asks.
-RUNNING = {"smoke": False, "pruner": "none", "tuning_seeds": 1, "judge": True}
+RUNNING = {"smoke": False, "pruner": "none", "tuning_seeds": 3, "judge": True}
 # Where, by whom and with how many threads trials run.
 NO_TREATMENT = ("hydra", "study", "search", *NOT_IN_HASH)
 PRUNERS = ("none", "median", "halving")
@@ -38,6 +39,19 @@ class Asked:
     pruner: str = "none"
     tuning_seeds: tuple[int, ...] = (FIRST_TUNING_SEED,)
     judge: bool = True
+
+    @property
+    def per_seed(self) -> bool:
+        """Whether each verdict seed is tuned anew."""
+        return any(one.per == "seed" for one in self.study.nuisance.values())
+
+    def tuning_seeds_of(self, verdict_seed: int | None) -> tuple[int, ...]:
+        """The seeds of an arm's tuning, or of that of one of its verdict seeds: none is another's, or a verdict's."""
+        if verdict_seed is None:
+            return self.tuning_seeds
+        first = FIRST_TUNING_SEED + derived_seed("tuning", verdict_seed) % (SEEDS // 2)
+        candidates = range(first, first + len(self.tuning_seeds) + len(self.study.seeds))
+        return tuple(seed for seed in candidates if seed not in self.study.seeds)[: len(self.tuning_seeds)]
 
     @property
     def tuning_trials(self) -> int:
@@ -78,11 +92,6 @@ def asked_by(config: DictConfig, arguments: Sequence[str], loader: ConfigLoader)
     study = read_study(node)
     one_of(running["pruner"], "study.pruner", PRUNERS)
     tuning_seeds = _tuning_seeds(running["tuning_seeds"], study)[: 1 if running["smoke"] else None]
-    if len(tuning_seeds) > 1 and running["pruner"] != "none":
-        raise ValueError(
-            "study.pruner stops single runs, and a tuning trial on several seeds is no single run: "
-            "take study.tuning_seeds=1 or study.pruner=none"
-        )
     _one_design(study.nuisance)
     for part, knobs in (("arms vary", study.varied), ("nuisance tunes", study.nuisance), ("fixed sets", study.fixed)):
         refuse_no_treatment(f"study: its {part}", knobs)
@@ -138,6 +147,8 @@ def _one_design(nuisance: Mapping[str, Nuisance]) -> None:
         raise ValueError(
             f"study.nuisance tunes its knobs together, with one sampler; got {', '.join(sorted(samplers))}"
         )
+    if len({one.per for one in nuisance.values()}) > 1:
+        raise ValueError("study.nuisance tunes its knobs together: give all of them per: seed, or none")
 
 
 def _refuse_overlap(study: Study, typed: Sequence[str], loader: ConfigLoader) -> None:

@@ -23,6 +23,7 @@ def optimize(
     metric: str,
     at_once: int | None = None,
     in_rounds: bool = False,
+    pruned_first: bool = False,
     console: Console | None = None,
 ) -> dict[tuple[str, int], str]:
     """Runs every trial that is still to run; the errors of those that failed, by optimization and number.
@@ -35,6 +36,8 @@ def optimize(
         metric: in result.json, at the best epoch.
         at_once: points that each optimization asks for together; None is all, or in rounds a fair share of the
             launcher's workers.
+        pruned_first: whether the first run of a point, which a pruner may end, decides if its others are worth their
+            time: a point is pruned, never one of its runs.
         in_rounds: whether later points or their pruning depend on what has finished; samplers that learn always do.
     """
     known: dict[tuple[str, int], Outcome] = {}
@@ -62,9 +65,11 @@ def optimize(
             if not asked:
                 return errors
             batch = {(name, point.number): jobs_of(name, point) for name, _, point in asked}
-            left = launching.to_run(job for own in batch.values() for job in own)
-            jobs |= batch
-            launching.run(left)
+            jobs |= {key: own[:1] if pruned_first else own for key, own in batch.items()}
+            launching.run(launching.to_run(job for key in batch for job in jobs[key]))
+            if pruned_first:
+                jobs |= {key: own for key, own in batch.items() if launching.outcome(own[0]).state == "completed"}
+                launching.run(launching.to_run(job for key in batch for job in jobs[key][1:]))
             for name, one, point in asked:
                 outcomes = [launching.outcome(job) for job in jobs[name, point.number]]
                 known[name, point.number] = outcome = together(outcomes)

@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -65,19 +65,21 @@ def answer_study(asked: Asked, composition: Composition, task: TaskFunction, dir
     write_question(asked, settings, directory)
     seeds = len(asked.study.seeds)
     size = f"{count(len(arms), 'arm')} × {f'up to {seeds} seeds' if asked.study.until else count(seeds, 'seed')}"
-    size += f" + {len(arms)} × {count(asked.tuning_trials, 'tuning trial')}" if asked.study.nuisance else ""
+    size += tuning_size(asked, len(arms))
     console.print(Text.assemble((asked.study.question, "bold"), f"\n{size} in {directory}"))
     tell(console, lint_design(asked.study, settings))
 
     launching = Launching(
         composition, task, directory, [arm.config for arm in arms.values()], asked_metrics(asked.study)
     )
-    tuned = tune(asked, arms, launching)
-    tell(console, [finding for one in tuned.values() for finding in one.findings])
-    every = jobs_of(asked, arms, tuned)
     steps = asked.study.plan.steps if asked.judge else (asked.study.seeds,)
+    tuned: dict[tuple[str, int], Tuned] = {}
     for number, due in enumerate(steps, start=1):
-        run_trials(asked, tuned, launching, {key: job for key, job in every.items() if key[1] in due}, console)
+        if number == 1 or asked.per_seed:
+            new = tune(asked, arms, launching, due if asked.per_seed else asked.study.seeds)
+            tell(console, list(dict.fromkeys(finding for one in new.values() for finding in one.findings)))
+            tuned |= new
+        run_trials(asked, tuned, launching, jobs_of(due, arms, tuned), console)
         if number < len(steps) and look(directory, console, len(due)):
             break
     if asked.judge:
@@ -88,7 +90,7 @@ def answer_study(asked: Asked, composition: Composition, task: TaskFunction, dir
 
 def run_trials(
     asked: Asked,
-    tuned: Mapping[str, Tuned],
+    tuned: Mapping[tuple[str, int], Tuned],
     launching: Launching,
     jobs: Mapping[tuple[str, int], Job],
     console: Console,
@@ -99,7 +101,7 @@ def run_trials(
         ValueError: when every one failed.
     """
     directory, seeds = launching.directory, dict.fromkeys(seed for _, seed in jobs)
-    refused = {key: tuned[key[0]].error for key in jobs if tuned[key[0]].error}
+    refused = {key: tuned[key].error for key in jobs if tuned[key].error}
     for key, error in refused.items():
         fail(directory / jobs[key].place, jobs[key].asked_hash, error, seed=key[1], overrides=list(jobs[key].overrides))
     left = launching.to_run(job for key, job in jobs.items() if key not in refused)
@@ -125,13 +127,24 @@ def look(directory: Path, console: Console, seeds: int) -> bool:
     return judgement.settled
 
 
-def jobs_of(asked: Asked, arms: Mapping[str, Arm], tuned: Mapping[str, Tuned]) -> dict[tuple[str, int], Job]:
+def jobs_of(
+    seeds: Sequence[int], arms: Mapping[str, Arm], tuned: Mapping[tuple[str, int], Tuned]
+) -> dict[tuple[str, int], Job]:
     """(arm, seed) → its trial; a seed of every arm before the next seed, so that what there is can be compared."""
     return {
-        (name, seed): arm.job(trial_place(name, seed), seed, tuned[name].values, name, "trial")
-        for seed in asked.study.seeds
+        (name, seed): arm.job(trial_place(name, seed), seed, tuned[name, seed].values, name, "trial")
+        for seed in seeds
         for name, arm in arms.items()
     }
+
+
+def tuning_size(asked: Asked, arms: int) -> str:
+    """How much is tuned: + 4 arms × 6 tuning trials × 3 seeds."""
+    if not asked.study.nuisance:
+        return ""
+    each = f" + {arms} × {count(asked.tuning_trials, 'tuning trial')}"
+    each += f" × {len(asked.tuning_seeds)} seeds" if len(asked.tuning_seeds) > 1 else ""
+    return f"{each} for each seed" if asked.per_seed else each
 
 
 def write_question(asked: Asked, settings: Mapping[str, Any], directory: Path) -> None:

@@ -1,14 +1,18 @@
 """Nuisance knobs tuned per arm, on validation, before any verdict: the same number of trials for each arm."""
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from litmus.atomic import write_json
 from litmus.claims.finding import Finding, warning
 from litmus.claims.notation import number, text
 from litmus.claims.places import tuning_place
+from litmus.claims.tuning import ENDS, Chosen, TuningRun, choose
+from litmus.records.tuning import BEST, RULE
 from litmus.sweeps.arms import Arm
 from litmus.sweeps.asked import Asked
 from litmus.sweeps.composition import hash_of
@@ -16,6 +20,8 @@ from litmus.sweeps.launching import Job, Launching
 from litmus.sweeps.pruner import COMPARING, pruning
 
 SEED = 0
+# So often may a range be extended at an edge.
+MOST_STEPS = 2
 
 
 @dataclass(frozen=True)
@@ -27,11 +33,82 @@ class Tuned:
     findings: tuple[Finding, ...] = ()
 
 
-def tune(asked: Asked, arms: Mapping[str, Arm], launching: Launching) -> dict[str, Tuned]:
-    """Tunes every arm; arms of a study without nuisance knobs need none."""
+@dataclass(frozen=True)
+class Tuning:
+    """One tuning: of an arm, or of an arm for one verdict seed, by runs with these seeds."""
+
+    arm: Arm
+    verdict_seed: int | None
+    seeds: tuple[int, ...]
+
+    @property
+    def label(self) -> str:
+        """How it is called on the board and in the journal."""
+        return self.arm.name if self.verdict_seed is None else f"{self.arm.name} seed {self.verdict_seed}"
+
+    @property
+    def place(self) -> Path:
+        """Its directory, from the study's."""
+        place = tuning_place(self.arm.name)
+        return place if self.verdict_seed is None else place / f"for={self.verdict_seed}"
+
+    def jobs(self, name: str, values: Mapping[str, Any], extra: Sequence[str] = ()) -> list[Job]:
+        """The runs of a trial; `extra` overrides go to the first of them."""
+        place, label = self.place / name, f"{self.label} tuning {name.partition('=')[2]}"
+        return [
+            self.arm.job(
+                place / f"seed={seed}" if len(self.seeds) > 1 else place,
+                seed,
+                values,
+                label,
+                "tune",
+                () if rank else extra,
+            )
+            for rank, seed in enumerate(self.seeds)
+        ]
+
+
+def tune(
+    asked: Asked, arms: Mapping[str, Arm], launching: Launching, seeds: Sequence[int]
+) -> dict[tuple[str, int], Tuned]:
+    """(arm, verdict seed) → its tuned values; arms of a study without nuisance knobs need none."""
     if not asked.study.nuisance:
-        return {name: Tuned() for name in arms}
+        return {(name, seed): Tuned() for name in arms for seed in seeds}
+    shared: tuple[int | None, ...] = tuple(seeds) if asked.per_seed else (None,)
+    tunings = [Tuning(arm, seed, asked.tuning_seeds_of(seed)) for seed in shared for arm in arms.values()]
+    points, errors = search(asked, {one.label: one for one in tunings}, launching)
+    extend(asked, tunings, points, launching)
+    found = {}
+    for one in tunings:
+        made = runs_of(asked, one, points[one.label], launching)
+        found[one.arm.name, one.verdict_seed] = tuned = found_by(asked, one, list(made.values()), errors[one.label])
+        content = {
+            "rule": RULE,
+            "verdict_seed": one.verdict_seed,
+            "values": dict(tuned.values),
+            "runs": [str(job.place.relative_to(one.place)) for job, run in made.items() if run.status != "waiting"],
+            "trials": [
+                {asked.study.leading.select: run.score, "status": run.status, "seed": run.seed, **run.settings}
+                for run in made.values()
+            ],
+            "findings": [finding.message for finding in tuned.findings],
+            "error": tuned.error,
+        }
+        write_json(launching.directory / one.place / BEST, content)
+    return {(name, seed): found[name, seed if asked.per_seed else None] for name in arms for seed in seeds}
+
+
+# A trial's values and its runs.
+Points = list[tuple[Mapping[str, Any], list[Job]]]
+
+
+def search(
+    asked: Asked, tunings: Mapping[str, Tuning], launching: Launching
+) -> tuple[dict[str, Points], dict[str, list[str]]]:
+    """Runs the trials that the sampler proposes: by label, those that were not pruned, and the errors of the failed."""
     # Optuna takes seconds to import: only studies that tune wait for it.
+    from optuna.trial import TrialState
+
     from litmus.sweeps.optimization import Optimization, Point, journal
     from litmus.sweeps.optimize import optimize
     from litmus.sweeps.space import nuisance_space
@@ -39,9 +116,9 @@ def tune(asked: Asked, arms: Mapping[str, Arm], launching: Launching) -> dict[st
     path = launching.directory / "tuning" / "journal.log"
     storage, space = journal(path), nuisance_space(asked.study.nuisance)
     optimizations = {
-        name: Optimization(
+        label: Optimization(
             storage,
-            optimization_name(arm, space, asked.tuning_seeds),
+            optimization_name(one, space),
             space,
             sampler=next(iter(asked.study.nuisance.values())).sampler,
             seed=SEED,
@@ -49,80 +126,107 @@ def tune(asked: Asked, arms: Mapping[str, Arm], launching: Launching) -> dict[st
             direction=asked.direction,
             metric=asked.study.leading.select,
         )
-        for name, arm in arms.items()
+        for label, one in tunings.items()
     }
 
-    def jobs_of(name: str, point: Point) -> list[Job]:
-        place = tuning_place(name) / f"trial={point.number}"
-        study_name = optimizations[name].study.study_name
-        extra = pruning(asked.pruner, path, study_name, point.number, asked.study.leading.select)
-        return [
-            arms[name].job(
-                place / f"seed={seed}" if len(asked.tuning_seeds) > 1 else place,
-                seed,
-                point.values,
-                f"{name} tuning {point.number}",
-                "tune",
-                extra,
-            )
-            for seed in asked.tuning_seeds
-        ]
+    def jobs_of(label: str, point: Point) -> list[Job]:
+        name = optimizations[label].study.study_name
+        extra = pruning(asked.pruner, path, name, point.number, asked.study.leading.select)
+        return tunings[label].jobs(f"trial={point.number}", point.values, extra)
 
-    errors = optimize(
+    failed = optimize(
         f"tuning {asked.name}",
         optimizations,
         jobs_of,
         launching,
         asked.study.leading.select,
         in_rounds=asked.pruner == COMPARING,
+        pruned_first=asked.pruner != "none",
     )
+    points: dict[str, Points] = {}
+    gone: list[Job] = []
+    for label, one in optimizations.items():
+        kept = [trial for trial in one.trials if trial.state != TrialState.PRUNED]
+        points[label] = [(trial.params, jobs_of(label, Point(trial.number, trial.params))) for trial in kept]
+        whole = zip(kept, points[label], strict=True)
+        gone += [job for trial, (_, jobs) in whole if trial.state == TrialState.COMPLETE for job in jobs]
+    launching.run(launching.to_run(gone))  # what the journal knows and no directory holds any more
+    return points, {label: [error for (row, _), error in failed.items() if row == label] for label in tunings}
+
+
+def extend(asked: Asked, tunings: Sequence[Tuning], points: dict[str, Points], launching: Launching) -> None:
+    """Adds trials beyond an edge at which an optimum lies, a step at a time, twice at most, to `points`."""
+    for step in range(1, MOST_STEPS + 1):
+        new: list[Job] = []
+        for one in tunings:
+            own = points[one.label]
+            chosen = chosen_of(asked, list(runs_of(asked, one, own, launching).values()))
+            values = None if chosen is None else beyond(asked, chosen, [point for point, _ in own])
+            if values is not None:
+                jobs = one.jobs(f"edge={step}", values)
+                own.append((values, jobs))
+                new += jobs
+        launching.run(launching.to_run(new))
+
+
+def beyond(asked: Asked, chosen: Chosen, tried: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """The best setting with each knob that lies at an edge a step further; None where none can go on."""
+    moved = {}
+    for name, side in chosen.edges.items():
+        known = [value for point in tried if (value := number(point[name])) is not None]
+        value = asked.study.nuisance[name].beyond(side, known)
+        if value is not None:
+            moved[name] = value
+    return {**chosen.values, **moved} if moved else None
+
+
+def runs_of(asked: Asked, one: Tuning, points: Points, launching: Launching) -> dict[Job, TuningRun]:
+    """What became of the runs of a tuning's trials."""
     found = {}
-    for name, one in optimizations.items():
-        own = [error for (row, _), error in errors.items() if row == name]
-        found[name] = best_of(name, one, asked, own)
-        write_json(
-            launching.directory / tuning_place(name) / "best.json",
-            {
-                "values": dict(found[name].values),
-                asked.study.leading.select: one.finished[0].value if one.finished else None,
-                "trials": [
-                    {"number": trial.number, "state": trial.state.name.lower(), "value": trial.value, **trial.params}
-                    for trial in one.trials
-                ],
-                "findings": [finding.message for finding in found[name].findings],
-            },
-        )
+    for values, jobs in points:
+        for seed, job in zip(one.seeds, jobs, strict=True):
+            outcome = launching.outcome(job)
+            score = number((outcome.result.get("metrics") or {}).get(asked.study.leading.select))
+            good = outcome.state == "completed" and score is not None
+            found[job] = TuningRun(
+                one.arm.name,
+                dict(values),
+                seed,
+                score if good and score is not None else math.nan,
+                status=outcome.state,
+                verdict_seed=one.verdict_seed,
+            )
     return found
 
 
-def optimization_name(arm: Arm, space: Mapping[str, Any], seeds: Sequence[int]) -> str:
-    """The arm's name, and what tells it from another configuration of the arm, another range or other seeds."""
-    told = f"{hash_of(arm.config)} {sorted(space.items())} {list(seeds)}"
-    return f"{arm.name} @ {hashlib.sha256(told.encode()).hexdigest()[:8]}"
+def chosen_of(asked: Asked, runs: Sequence[TuningRun]) -> Chosen | None:
+    """The choice of a tuning; None where no trial gave a score."""
+    try:
+        return choose(asked.study, runs)
+    except ValueError:
+        return None
 
 
-def best_of(name: str, one: Any, asked: Asked, errors: list[str]) -> Tuned:
-    """The values of an arm's best tuning trial, and a finding for each that lies at the edge of what was tried."""
-    if not one.finished:
+def optimization_name(one: Tuning, space: Mapping[str, Any]) -> str:
+    """The tuning's name, and what tells it from another configuration of the arm, another range or other seeds."""
+    told = f"{hash_of(one.arm.config)} {sorted(space.items())} {list(one.seeds)}"
+    return f"{one.label} @ {hashlib.sha256(told.encode()).hexdigest()[:8]}"
+
+
+def found_by(asked: Asked, one: Tuning, runs: Sequence[TuningRun], errors: Sequence[str]) -> Tuned:
+    """The values of an arm's best setting, and a finding for each that lies at the edge of what was tried."""
+    chosen = chosen_of(asked, runs)
+    if chosen is None:
         told = f": {errors[0]}" if errors else ""
-        return Tuned(error=f"none of the arm's {len(one.trials)} tuning trials gave a value{told}")
-    best = one.finished[0].params
+        count = len({text(run.settings) for run in runs})
+        return Tuned(error=f"none of the arm's {count} tuning trials gave a value{told}")
     findings = []
-    for knob in one.space:
+    for knob, side in chosen.edges.items():
         nuisance = asked.study.nuisance[knob]
-        tried = [value for trial in one.finished if (value := number(trial.params[knob])) is not None]
-        edge = nuisance.edge(best[knob], tried)
-        if edge:
-            end = "smallest" if edge == "lower" else "largest"
-            message = (
-                f"The best {knob} of {name}, {text(round_to(best[knob]))}, is the {end} that was tried: widen "
-                f"study.nuisance.{knob}, which is {list(nuisance.values)}"
-                f"{'.' if nuisance.space == 'choices' else ', or raise its trials.'}"
-            )
-            findings.append(warning("optimum_at_edge", message))
-    return Tuned(best, findings=tuple(findings))
-
-
-def round_to(value: float, digits: int = 3) -> float:
-    """The value with so many significant digits."""
-    return float(f"{value:.{digits}g}")
+        message = (
+            f"The best {knob} of {one.label}, {text(chosen.values[knob])}, lies at or beyond the {ENDS[side]} that was "
+            f"tried: widen study.nuisance.{knob}, which is {list(nuisance.values)}"
+            f"{'.' if nuisance.space == 'choices' else ' and was extended as far as it goes.'}"
+        )
+        findings.append(warning("optimum_at_edge", message))
+    return Tuned(chosen.values, findings=tuple(findings))

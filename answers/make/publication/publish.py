@@ -16,6 +16,7 @@ from litmus.claims.judgement import CLOCK, clock_json, verdicts_json
 from litmus.legible import read_object
 from litmus.records.looks_file import FILE as LOOKS
 from litmus.records.looks_file import record_look
+from litmus.records.tuning import TABLE, tuning_csv
 from litmus.report.evidence import Evidence
 from litmus.report.render import markdown
 from litmus.report.study_directory import read_study_directory
@@ -86,5 +87,7 @@ def fill(directory: Path, name: str, evidence: Evidence, study: str) -> None:
     }
     clock = clock_json(evidence.judgement)
     texts |= {CLOCK: clock} if clock else {}
+    if evidence.results.tuning:
+        texts[TABLE] = tuning_csv(evidence.results.tuning, evidence.study)
     for file, text in texts.items():
         write(directory / file, without_paths(text))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from litmus.claims.finding import Finding
-from litmus.claims.lint import active, alike, budgets, cells, fairness, questions, samples, splits, trials
+from litmus.claims.lint import active, alike, budgets, cells, fairness, questions, samples, splits, trials, tuned
 from litmus.claims.results import Results
 from litmus.claims.study import Study
 
@@ -46,6 +46,8 @@ RESULTS_RULES = (
     alike.mixed_numerics,
     budgets.unequal_budgets,
     budgets.unequal_sizes,
+    tuned.at_an_edge,
+    tuned.not_in_the_interval,
     samples.few_results,
     samples.measured_resolution,
 )

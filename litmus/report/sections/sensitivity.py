@@ -31,9 +31,8 @@ def section(evidence: Evidence) -> Section:
         for one in evidence.tuning:
             states[one.status] = states.get(one.status, 0) + 1
         told = ", ".join(f"{amount} {status}" for status, amount in states.items())
-        blocks.insert(
-            0, Text(f"{count(len(evidence.tuning), 'tuning trial')}: {told}. Chosen by {evidence.selection}.")
-        )
+        trials = count(len(evidence.tuning), "tuning trial")
+        blocks.insert(0, Text(f"{trials}: {told}. Chosen by {evidence.selection}. {rule(evidence)}"))
     elif evidence.study.nuisance:
         names = ", ".join(evidence.study.nuisance)
         blocks.append(Text(f"No tuning trials came with these results, so how {names} was chosen cannot be shown."))
@@ -43,6 +42,21 @@ def section(evidence: Evidence) -> Section:
     if pictures:
         blocks.append(Gallery(pictures))
     return Section("sensitivity", "Sensitivity", blocks)
+
+
+def rule(evidence: Evidence) -> str:
+    """How the values were chosen from the trials, and where their uncertainty went."""
+    chosen = evidence.contrast.tuned.chosen
+    if not chosen:
+        return "The best trial's values were taken, and the intervals take that choice for certain."
+    if any(seed is not None for _, seed in chosen):
+        return "Each seed was tuned anew, so that the spread over seeds holds the luck in tuning."
+    if any(one.found is not None and one.found.fitted for one in chosen.values()):
+        return (
+            "The lowest point of a parabola through the trials was taken; how uncertain it is enters every interval "
+            "that compares these arms."
+        )
+    return "The setting with the best mean was taken, and the intervals take that choice for certain."
 
 
 def scores(evidence: Evidence, name: str) -> dict[str, list[tuple[float, float]]]:
@@ -74,15 +88,30 @@ def table(evidence: Evidence, nuisance: Nuisance) -> Table:
     for arm, points in scores(evidence, nuisance.name).items():
         best = max(points, key=lambda point: direction(evidence) * point[1])
         middle = float(np.median([score for _, score in points]))
-        rows.append(
-            [arm, str(len(points)), plain(best[0]), plain(best[1]), plain(middle), edge(nuisance, arm, evidence)]
-        )
-    columns = ["arm", "trials", f"best {nuisance.name}", f"its {evidence.selection}", "median trial", "at the edge"]
+        tried = [arm, str(len(points)), plain(best[0]), plain(best[1]), plain(middle)]
+        rows.append([*tried, *choice(nuisance, arm, evidence), edge(nuisance, arm, evidence)])
+    columns = ["arm", "trials", f"best {nuisance.name} tried", f"its {evidence.selection}", "median trial"]
+    columns += ["chosen", "known to within", "at the edge"]
     return Table(f"Tuning of {nuisance.name}", columns, rows, folded=len(rows) > MOST_OPEN_ROWS)
 
 
+def choice(nuisance: Nuisance, arm: str, evidence: Evidence) -> tuple[str, str]:
+    """The value that the arm's trials have and its standard error, of a logarithm a factor; — where none is known."""
+    chosen = evidence.contrast.tuned.chosen.get((arm, None))
+    if chosen is None:
+        return ("one for each seed" if evidence.contrast.tuned.chosen else "—"), "—"
+    value = number(chosen.values.get(nuisance.name))
+    if value is None or chosen.found is None or not chosen.found.fitted:
+        return (text(chosen.values.get(nuisance.name)) if value is None else plain(value)), "—"
+    error = math.sqrt(float(chosen.found.variance))
+    return plain(value), f"a factor of {plain(math.exp(error), 3)}" if nuisance.logarithmic else f"± {plain(error, 3)}"
+
+
 def edge(nuisance: Nuisance, arm: str, evidence: Evidence) -> str:
-    """`lower` or `upper` when the best value is the smallest or largest that was tried, else `no`."""
+    """`lower` or `upper` when the best value lies at or beyond the smallest or largest that was tried, else `no`."""
+    chosen = [one for (tuned, _), one in evidence.contrast.tuned.chosen.items() if tuned == arm]
+    if chosen:
+        return next((one.edges[nuisance.name] for one in chosen if nuisance.name in one.edges), "no")
     points = scores(evidence, nuisance.name).get(arm, [])
     if not points:
         return "no"

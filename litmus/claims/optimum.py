@@ -1,0 +1,208 @@
+"""Where a tuned knob is best, how well that is known, and what not knowing it does to a comparison.
+
+A rate that won on a few tuning seeds is shared by every verdict seed, so that luck in tuning looks like a difference
+between arms, however many seeds the verdict has. A parabola through the scores, in the logarithm of the knob, says
+both where the best value lies and how uncertain that is; the uncertainty enters every interval. scripts/simulate.py
+shows how often equal arms are then called different.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.special import fdtrc
+
+# A curve is a parabola near its best value only: where a parabola does not fit, the five levels nearest to the best
+# one are fitted.
+MOST_LEVELS = 5
+BENT = 0.2
+FEWEST_LEVELS = 3
+
+
+@dataclass(frozen=True)
+class Parabola:
+    """value ≈ its group's level + slope·z + curvature·z², z = place − centre; arrays where values were simulated.
+
+    `v11`, `v12` and `v22` are the covariance of slope and curvature, from the variance `residual` that has `freedom`
+    degrees of freedom; all are not a number where fewer than three levels, or no degree of freedom, were left.
+    """
+
+    centre: float
+    slope: Any
+    curvature: Any
+    v11: Any
+    v12: Any
+    v22: Any
+    residual: Any
+    freedom: Any
+
+    def derivative(self, place: Any) -> Any:
+        """The slope at a place."""
+        return self.slope + 2 * self.curvature * (np.asarray(place) - self.centre)
+
+    def derivative_variance(self, place: Any) -> Any:
+        """The variance of the slope at a place: V₁₁ + 4zV₁₂ + 4z²V₂₂."""
+        z = np.asarray(place) - self.centre
+        return self.v11 + 4 * z * self.v12 + 4 * z**2 * self.v22
+
+
+def parabola(places: Any, groups: Sequence[Any], values: Any) -> Parabola:
+    """The least squares fit of value = α_group + β₁z + β₂z² over the finite values.
+
+    Args:
+        places: of each run, on the axis on which the curve is to be a parabola.
+        groups: of each run, the seed whose level its values share.
+        values: of each run; later axes are simulations.
+    """
+    values = np.asarray(values, dtype=float)
+    column = (slice(None), *[None] * (values.ndim - 1))
+    places = np.asarray(places, dtype=float)
+    centre = float(places.mean())
+    z = (places - centre)[column]
+    there = np.isfinite(values)
+    each, member = np.unique(np.asarray(groups), return_inverse=True)
+
+    def within(x: Any) -> Any:
+        """Less the mean of its group; nothing where a value is missing."""
+        x = np.where(there, x, 0.0)
+        for group in range(len(each)):
+            own = member == group
+            x[own] = np.where(there[own], x[own] - x[own].sum(axis=0) / np.maximum(1, there[own].sum(axis=0)), 0.0)
+        return x
+
+    x, xx, y = within(z), within(z**2), within(values)
+    a, b, c = (x * x).sum(axis=0), (x * xx).sum(axis=0), (xx * xx).sum(axis=0)
+    d, e = (x * y).sum(axis=0), (xx * y).sum(axis=0)
+    used = sum(there[member == group].any(axis=0).astype(int) for group in range(len(each)))
+    freedom = there.sum(axis=0) - used - 2
+    determinant = a * c - b**2
+    good = (freedom >= 1) & (determinant > 1e-9 * a * c)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        determinant = np.where(good, determinant, np.nan)
+        slope, curvature = (c * d - b * e) / determinant, (a * e - b * d) / determinant
+        residual = ((y - slope * x - curvature * xx) ** 2).sum(axis=0) / freedom
+        v11, v12, v22 = (residual * part / determinant for part in (c, -b, a))
+    return Parabola(centre, slope, curvature, v11, v12, v22, residual, np.where(good, freedom, np.nan))
+
+
+@dataclass(frozen=True)
+class Optimum:
+    """The best place of a knob and how well it is known.
+
+    Attributes:
+        place: the vertex of the parabola, within the levels that were fitted and failed on no seed; the best level
+            where it has none.
+        variance: τ² of the place, at most that of a place anywhere in the range, R²/12; not a number without a fit.
+        vertex: the same place wherever it lies.
+        best: the index of the best of `levels`.
+        levels: the places tried, sorted.
+        fit: of the scores near the best level.
+        near: which runs were fitted.
+    """
+
+    place: Any
+    variance: Any
+    vertex: Any
+    best: Any
+    levels: Any
+    fit: Parabola
+    near: Any
+
+    @property
+    def fitted(self) -> Any:
+        """Whether there were levels and runs enough for a parabola."""
+        return np.isfinite(self.variance)
+
+
+def bent(places: Any, groups: Sequence[Any], values: Any) -> Any:
+    """Whether levels scatter about their parabola more than runs scatter about their level (lack of fit, p < 20 %).
+
+    True as well where nothing tells: with a single group, which has no scatter about its levels.
+    """
+    places, values = np.asarray(places, dtype=float), np.asarray(values, dtype=float)
+    levels = np.unique(places)
+    each, member = np.unique(np.asarray(groups), return_inverse=True)
+    free, left = len(levels) - 3, (len(levels) - 1) * (len(each) - 1)
+    whole = np.isfinite(values).all(axis=0) if len(values) == len(levels) * len(each) else False
+    if free < 1 or left < 1 or not np.any(whole):
+        return np.ones(values.shape[1:], dtype=bool)
+    square = np.full((len(each), len(levels), *values.shape[1:]), np.nan)
+    square[member, np.searchsorted(levels, places)] = values
+    means = square.mean(axis=0)
+    scatter = ((square - square.mean(axis=1, keepdims=True) - means + means.mean(axis=0)) ** 2).sum(axis=(0, 1))
+    line = parabola(levels, [0] * len(levels), means)
+    lack = line.residual * line.freedom * len(each)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p = fdtrc(free, left, lack / free / (scatter / left))
+    return ~(whole & (p >= BENT))
+
+
+def optimum(places: Any, groups: Sequence[Any], values: Any, rounded: bool = False) -> Optimum:
+    """Where the values are smallest.
+
+    With β₁ and β₂ of the parabola, ẑ = −β₁/2β₂ and τ² = min(s²/4β₂², R²/12), where s² is the variance of the slope at
+    ẑ and R the range that was tried. A curve without a minimum, β₂ ≤ 0, has ẑ at its best level and τ² = R²/12.
+
+    Args:
+        places: of each run.
+        groups: the seed of each run.
+        values: the score of each run, smaller is better; what is not finite failed; later axes are simulations.
+        rounded: whether only the levels themselves can be chosen.
+
+    Raises:
+        ValueError: where no level has a finite value on every seed.
+    """
+    places, values = np.asarray(places, dtype=float), np.asarray(values, dtype=float)
+    levels, member = np.unique(places, return_inverse=True)
+    column = (slice(None), *[None] * (values.ndim - 1))
+    means = np.stack([values[member == level].mean(axis=0) for level in range(len(levels))])
+    means = np.where(np.isfinite(means), means, np.inf)  # a level that fails on one seed is not to be chosen
+    if not np.isfinite(means).any(axis=0).all():
+        raise ValueError("no level of the knob has a finite value on every seed")
+    best = means.argmin(axis=0)
+    wide = np.where(bent(places, groups, values), MOST_LEVELS, len(levels))
+    first = np.clip(best - MOST_LEVELS // 2, 0, np.maximum(0, len(levels) - wide))
+
+    def near(rank: Any) -> Any:
+        return (rank[column] >= first) & (rank[column] < first + wide)
+
+    fit = parabola(places, groups, np.where(near(member), values, np.nan))
+    safe = np.isfinite(means) & near(np.arange(len(levels)))
+    low = np.where(safe, levels[column], np.inf).min(axis=0)
+    high = np.where(safe, levels[column], -np.inf).max(axis=0)
+    widest = (levels[-1] - levels[0]) ** 2 / 12
+    with np.errstate(divide="ignore", invalid="ignore"):
+        bowl = fit.curvature > 0
+        vertex = np.where(bowl, fit.centre - fit.slope / (2 * fit.curvature), levels[best])
+        place = np.clip(vertex, low, high)
+        variance = np.where(bowl, fit.derivative_variance(place) / (4 * fit.curvature**2), widest)
+    if rounded and len(levels) > 1:
+        nearest = np.abs(np.where(safe, levels[column], np.inf) - place).argmin(axis=0)
+        gaps = np.diff(levels)
+        step = np.maximum(gaps[np.maximum(nearest - 1, 0)], gaps[np.minimum(nearest, len(gaps) - 1)])
+        place, variance = levels[nearest], variance + step**2 / 12
+    known = np.isfinite(fit.freedom)
+    return Optimum(
+        place, np.where(known, np.minimum(variance, widest), np.nan), vertex, best, levels, fit, near(member)
+    )
+
+
+def excess(found: Optimum, fit: Parabola, flat: bool = True) -> tuple[Any, Any]:
+    """The mean square of what a misplaced knob costs an arm, and its degrees of freedom.
+
+    What is tuned is flat at its best place: β₂(ẑ − z*)² has the mean square 3β₂²τ⁴, where β₂ counts with its standard
+    error. Another quantity changes with the knob there, which adds f′(ẑ)²τ².
+
+    Args:
+        found: where the knob was put.
+        fit: of the quantity, smaller is better.
+        flat: whether the quantity is what was tuned.
+    """
+    curved = np.maximum(fit.curvature, 0.0) if flat else np.abs(fit.curvature)
+    square = 3 * ((curved + np.sqrt(fit.v22)) * found.variance) ** 2
+    if not flat:
+        square = square + fit.derivative(found.place) ** 2 * found.variance
+    return square, fit.freedom

@@ -1,0 +1,312 @@
+"""A tuned knob: where it is best, how well that is known, and that verdicts count it."""
+
+import json
+import math
+import shutil
+
+import numpy as np
+import pytest
+
+from litmus.claims.judgement import judge
+from litmus.claims.optimum import excess, optimum, parabola
+from litmus.claims.results import Results, Trial
+from litmus.claims.study import read_study
+from litmus.claims.tuning import TunedArms, TuningRun, choose
+from litmus.records.tuning import read_table, tuning_csv
+from litmus.sweeps import study_sweep
+from litmus.trial.command_line import answer, sentence
+from scripts.report import main as report
+from scripts.simulate import tuned
+from tests.sweep_helpers import QUESTION, results, sweep, write_study
+
+LEVELS = np.log([1e-4, 1e-3, 1e-2, 1e-1])
+
+
+def runs_of(arm, curve, levels=(1e-4, 1e-3, 1e-2, 1e-1), seeds=3, noise=0.05, start=0, knob="lr", **more):
+    """Tuning runs whose score is a curve of log10 of the rate, with noise."""
+    generator = np.random.default_rng(start)
+    return [
+        TuningRun(arm, {knob: level}, seed, curve(math.log10(level)) + noise * generator.normal(), **more)
+        for level in levels
+        for seed in range(10_000, 10_000 + seeds)
+    ]
+
+
+def bowl(best, cost=0.1):
+    return lambda place: math.exp(cost * (place - best) ** 2) / 2
+
+
+def study(**more):
+    node = {
+        "question": "Which?",
+        "factors": {"norm": ["none", "batch"]},
+        "nuisance": {"lr": {"log": [1e-4, 1e-1], "trials": 4, "sampler": "grid"}},
+        "seeds": 20,
+        "quantities": {
+            "loss": {"metric": "test/loss", "at": "best_val", "scale": "log", "sesoi": "2%"},
+            "accuracy": {"metric": "test/acc", "at": "best_val", "sesoi": 0.01},
+            "params": {"metric": "params", "at": "last"},
+        },
+        "predictions": {
+            "better": {"kind": "compare", "quantity": "loss", "better": {"norm": "batch"}, "than": {"norm": "none"}}
+        },
+        **more,
+    }
+    return read_study({key: value for key, value in node.items() if value is not None})
+
+
+def judged(asked, tuning=(), gain=0.1, n=20):
+    generator = np.random.default_rng(3)
+    trials = []
+    for seed in range(n):
+        for arm, ahead in (("norm=none", 0.0), ("norm=batch", gain)):
+            loss = math.exp(-ahead + 0.05 * generator.normal())
+            trials.append(Trial(arm, seed, {"loss": loss, "accuracy": 1 - loss / 4, "params": 100.0}))
+    return judge(asked, Results(tuple(trials), tuning=tuple(tuning)))
+
+
+def test_the_parabola_is_the_least_squares_fit_with_a_level_for_each_seed():
+    generator = np.random.default_rng(1)
+    places, seeds = np.tile(LEVELS, 3), np.repeat([7, 8, 9], 4)
+    values = 0.2 * (places + 5) ** 2 + np.repeat([0.0, 1.0, -1.0], 4) + generator.normal(size=12)
+    values[5] = np.nan
+    fit = parabola(places, list(seeds), values)
+    there = np.isfinite(values)
+    z = places - fit.centre
+    design = np.column_stack([z, z**2, *(seeds == seed for seed in (7, 8, 9))])[there]
+    found, (residual,), *_ = np.linalg.lstsq(design, values[there])
+    covariance = np.linalg.inv(design.T @ design) * residual / (there.sum() - 5)
+    assert (fit.slope, fit.curvature) == pytest.approx(tuple(found[:2]))
+    assert (fit.v11, fit.v12, fit.v22) == pytest.approx((covariance[0, 0], covariance[0, 1], covariance[1, 1]))
+    assert fit.freedom == there.sum() - 3 - 2
+    gradient = np.array([1, 2 * (LEVELS[1] - fit.centre)])
+    assert fit.derivative_variance(LEVELS[1]) == pytest.approx(gradient @ covariance[:2, :2] @ gradient)
+
+
+def test_simulations_are_fitted_one_by_one():
+    values = np.random.default_rng(2).normal(size=(12, 5)) + 0.3 * np.tile(LEVELS + 5, 3)[:, None] ** 2
+    together = optimum(np.tile(LEVELS, 3), [0] * 4 + [1] * 4 + [2] * 4, values)
+    for k in range(5):
+        alone = optimum(np.tile(LEVELS, 3), [0] * 4 + [1] * 4 + [2] * 4, values[:, k])
+        assert together.place[k] == pytest.approx(alone.place)
+        assert excess(together, together.fit)[0][k] == pytest.approx(excess(alone, alone.fit)[0])
+
+
+def test_the_best_place_lies_between_the_levels_and_is_the_better_known_the_more_runs():
+    asked = study()
+    found = choose(asked, runs_of("norm=none", bowl(-2.6)))
+    assert found.values["lr"] == pytest.approx(10**-2.6, rel=0.3)
+    assert not found.edges
+    more = choose(asked, runs_of("norm=none", bowl(-2.6), seeds=12))
+    assert more.found.variance < found.found.variance
+
+
+def test_a_level_that_fails_on_a_seed_is_not_chosen_and_is_no_edge():
+    runs = runs_of("norm=none", bowl(-1))
+    broken = [run if run.settings["lr"] < 0.1 or run.seed > 10_000 else TuningRun(run.arm, run.settings, 10_000)
+              for run in runs]  # fmt: skip
+    assert choose(study(), runs).edges or choose(study(), runs).values["lr"] > 0.05
+    found = choose(study(), broken)
+    assert found.values["lr"] <= 0.01
+    assert not found.edges
+
+
+@pytest.mark.parametrize(("best", "side"), [(-6, "lower"), (0, "upper")])
+def test_an_optimum_beyond_the_range_lies_at_its_edge_and_caps_what_touches_the_arm(best, side):
+    runs = [*runs_of("norm=none", bowl(best)), *runs_of("norm=batch", bowl(-2.5))]
+    assert choose(study(), runs[:12]).edges == {"lr": side}
+    found = judged(study(), runs)
+    assert found.verdicts["better"].verdict == "inconclusive"
+    assert "optimum_at_edge" in found.verdicts["better"].reason
+    sound = judged(study(), [*runs_of("norm=none", bowl(-2.5)), *runs_of("norm=batch", bowl(-2.5))])
+    assert sound.verdicts["better"].verdict == "confirmed"
+
+
+def test_a_curve_without_a_minimum_takes_the_best_level_anywhere_in_the_range():
+    hill = runs_of("norm=none", lambda place: 1 - 0.1 * (place + 2.5) ** 2 + 0.01 * place, noise=1e-4)
+    found = choose(study(), hill)
+    assert found.values["lr"] in (1e-4, 1e-1)
+    assert found.found.variance == pytest.approx((LEVELS[-1] - LEVELS[0]) ** 2 / 12)
+
+
+def test_choices_are_chosen_as_they_stand_and_words_by_their_mean():
+    knob = {"lr": {"choices": [1e-4, 1e-3, 1e-2, 1e-1]}}
+    assert choose(study(nuisance=knob), runs_of("norm=none", bowl(-2.6))).values["lr"] in (1e-3, 1e-2)
+    words = [
+        TuningRun("norm=none", {"act": act}, seed, score)
+        for act, score in (("relu", 0.5), ("gelu", 0.4))
+        for seed in (1, 2)
+    ]
+    asked = study(nuisance={"act": {"choices": ["relu", "gelu"]}})
+    assert choose(asked, words).values == {"act": "gelu"}
+    assert "have no order" in " ".join(one.message for one in judged(asked, words).lint)
+    two = {"lr": {"log": [1e-4, 1e-1]}, "momentum": {"linear": [0, 0.9]}}
+    points = [(0.001, 0.0, 0.5), (0.01, 0.5, 0.4), (0.1, 0.9, 0.7), (0.002, 0.3, 0.6)]
+    several = [TuningRun("norm=none", {"lr": a, "momentum": b}, 1, c) for a, b, c in points]
+    assert choose(study(nuisance=two), several).values == {"lr": 0.01, "momentum": 0.5}
+    assert "several knobs" in " ".join(one.message for one in judged(study(nuisance=two), several).lint)
+
+
+def test_zero_is_the_natural_end_of_a_linear_range():
+    (knob,) = study(nuisance={"dropout": {"linear": [0, 0.4], "trials": 5}}).nuisance.values()
+    assert knob.beyond("lower", [0, 0.1, 0.2]) is None
+    assert knob.beyond("upper", [0, 0.1, 0.4]) == pytest.approx(0.5)
+    (rate,) = study().nuisance.values()
+    assert rate.beyond("upper", [1e-4, 1e-1]) == pytest.approx(1)
+    assert rate.beyond("lower", [1e-4, 1e-1]) == pytest.approx(1e-5)
+
+
+def test_tuning_widens_the_interval_says_its_share_and_no_seeds_take_it_away():
+    flat = [run for arm in ("norm=none", "norm=batch") for run in runs_of(arm, bowl(-2.5, 0.05), noise=0.03)]
+    plain, wide = judged(study()).verdicts["better"], judged(study(), flat).verdicts["better"]
+    assert wide.high - wide.low > plain.high - plain.low
+    assert wide.mean == plain.mean
+    assert 0 < wide.tuned_share < 1
+    assert f"tuning is {100 * wide.tuned_share:.0f} % of the squared interval" in wide.reason
+    assert plain.tuned_share == 0
+    noisy = [run for arm in ("norm=none", "norm=batch") for run in runs_of(arm, bowl(-2.5, 0.2), noise=0.4, start=4)]
+    lost = judged(study(), noisy, gain=0.03)
+    if not lost.verdicts["better"].reason.count("optimum_at_edge"):
+        assert lost.verdicts["better"].tuned_share > 0.5
+        assert "tune more" in lost.verdicts["better"].reason
+    assert "tuning_not_counted" in [one.code for one in judged(study()).lint]
+    assert "tuning_not_counted" not in [one.code for one in judged(study(), flat).lint]
+
+
+def test_another_quantity_pays_for_its_slope_where_the_knob_was_put():
+    def runs(slope):
+        made = []
+        for arm in ("norm=none", "norm=batch"):
+            for run in runs_of(arm, bowl(-2.5, 0.05), noise=0.02):
+                worth = 0.8 + slope * math.log10(run.settings["lr"])
+                made.append(TuningRun(run.arm, run.settings, run.seed, run.score, {"accuracy": worth}))
+        return TunedArms(study(), made)
+
+    quantity = study().quantities["accuracy"]
+    steep, level = runs(0.1).part(quantity, "norm=none"), runs(0.0).part(quantity, "norm=none")
+    place = runs(0.1).chosen["norm=none", None].found
+    assert steep[0] == pytest.approx(place.variance * (0.1 / math.log(10)) ** 2, rel=1e-6)
+    assert level[0] == pytest.approx(0, abs=1e-20)
+    assert runs(0.1).part(study().quantities["params"], "norm=none") is None
+
+
+def test_what_each_seed_tuned_anew_is_in_the_spread_already():
+    anew = [run for seed in range(5) for run in runs_of("norm=none", bowl(-2.5), start=seed, verdict_seed=seed)]
+    found = TunedArms(study(), anew)
+    assert len(found.chosen) == 5
+    assert found.part(study().quantities["loss"], "norm=none") is None
+
+
+@pytest.mark.parametrize(("levels", "seeds"), [(3, 2), (4, 3), (8, 2)])
+@pytest.mark.parametrize("n", [5, 40])
+def test_equal_tuned_arms_are_seldom_called_different(levels, seeds, n):
+    limit = 0.03 + 4 * math.sqrt(0.03 * 0.97 / 4000)
+    assert max(tuned(n, 4000, n == 40, levels, seeds)) <= limit
+
+
+def test_the_negative_control_shows_what_luck_in_tuning_does():
+    assert tuned(20, 2000, False, 6, 1, "argmin")[0] > 0.1
+    assert tuned(20, 2000, False, 6, 3, "argmin")[0] > 0.06
+
+
+# --- the table that travels
+
+
+def test_the_table_says_all_that_the_runs_do(tmp_path):
+    runs = [*runs_of("norm=none", bowl(-2.5), values={"accuracy": 0.7}), TuningRun("norm=batch", {"lr": 1.0}, 10_000)]
+    (tmp_path / "tuning.csv").write_text(tuning_csv(runs, study()))
+    back = read_table(tmp_path / "tuning.csv", study())
+    assert [(run.arm, run.seed, dict(run.settings), dict(run.values), run.status) for run in back] == [
+        (run.arm, run.seed, dict(run.settings), dict(run.values), run.status) for run in runs
+    ]
+    assert [run.score for run in back] == pytest.approx([run.score for run in runs], nan_ok=True)
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["a,b\n1,2\n", "arm,lr,seed,score\nnorm=none,x,1,0.3\n", "arm,lr,seed,score\nother,0.1,1,0.3\n",
+     "arm,lr,seed,score\nnorm=none,0.1,one,0.3\n", "arm,lr,seed,score\nnorm=none,0.1,1,bad\n"],
+)  # fmt: skip
+def test_a_table_of_another_study_is_refused_in_one_sentence(tmp_path, content):
+    (tmp_path / "tuning.csv").write_text(content)
+    with pytest.raises(ValueError, match=r"tuning\.csv line 2: expected") as told:
+        read_table(tmp_path / "tuning.csv", study())
+    assert "\n" not in str(told.value)
+
+
+TUNED = {**QUESTION, "seeds": 3, "nuisance": {"lr": {"log": [1e-3, 1e-1], "trials": 3, "sampler": "grid"}}}
+
+
+@pytest.fixture
+def unreported(monkeypatch):
+    monkeypatch.setattr(study_sweep, "report", lambda directory, name: None)
+
+
+def test_a_bare_table_with_its_tuning_is_judged_as_the_directory_is(tmp_path):
+    write_study(tmp_path, study=TUNED)
+    sweep(tmp_path, "study=tiny")
+    directory, alone = tmp_path / "studies" / "tiny", tmp_path / "alone"
+    alone.mkdir()
+    for name in ("study.yaml", "results.csv"):
+        shutil.copy(directory / name, alone)
+    told = json.loads((directory / "verdicts.json").read_text())["off"]
+    answer(lambda: report([str(alone / "study.yaml"), str(alone / "results.csv"), "-o", str(alone / "without")]))
+    without = json.loads((alone / "without" / "verdicts.json").read_text())
+    assert "tuning_not_counted" in [one["code"] for one in without["lint"]]
+    shutil.copy(directory / "tuning.csv", alone)
+    answer(lambda: report([str(alone / "study.yaml"), str(alone / "results.csv"), "-o", str(alone / "out")]))
+    again = json.loads((alone / "out" / "verdicts.json").read_text())
+    assert again["off"] == told
+    assert told["tuned_share"] > 0
+    assert again["off"]["high"] - again["off"]["low"] > without["off"]["high"] - without["off"]["low"]
+    assert (alone / "out" / "tuning.csv").read_bytes() == (directory / "tuning.csv").read_bytes()
+
+
+def test_each_seed_is_tuned_anew_by_runs_of_its_own(tmp_path, unreported):
+    anew = {"lr": {**TUNED["nuisance"]["lr"], "per": "seed"}}
+    write_study(tmp_path, study={**TUNED, "nuisance": anew, "seeds": 2})
+    sweep(tmp_path, "study=tiny", "study.tuning_seeds=1")
+    directory = tmp_path / "studies" / "tiny"
+    found = results(directory)
+    seeds = {}
+    for place, result in found.items():
+        if place.startswith("tuning"):
+            seeds.setdefault(place.split("/")[2], set()).add(result["seed"])
+    assert set(seeds) == {"for=0", "for=1"}
+    assert not set.intersection(*seeds.values())
+    for level in ("0", "0.5"):
+        for seed in (0, 1):
+            best = json.loads((directory / "tuning" / f"dropout={level}" / f"for={seed}" / "best.json").read_text())
+            assert found[f"trials/dropout={level}/seed={seed}"]["config"]["lr"] == best["values"]["lr"]
+    before = {place: result["counters"] for place, result in found.items()}
+    sweep(tmp_path, "study=tiny", "study.tuning_seeds=1", "study.seeds=3")
+    again = results(directory)
+    assert {place: again[place]["counters"] for place in before} == before
+    assert any("for=2" in place for place in again)
+
+
+def test_a_pruner_ends_a_point_and_none_of_its_runs_alone(tmp_path, unreported):
+    knob = {"lr": {"log": [1e-3, 30], "trials": 7, "sampler": "grid"}}
+    write_study(tmp_path, study={**TUNED, "nuisance": knob, "seeds": 1}, epochs=3)
+    sweep(tmp_path, "study=tiny", "study.pruner=median")
+    found = results(tmp_path / "studies" / "tiny")
+    points = {}
+    for place, result in found.items():
+        if "/trial=" in place:
+            points.setdefault(place.rpartition("/")[0], []).append(result["status"])
+    assert {tuple(own) for own in points.values()} == {("pruned",), ("completed",) * 3}
+
+
+@pytest.mark.parametrize(
+    ("per", "other", "said"),
+    [
+        ("arms", {}, "study.nuisance.lr.per must be one of"),
+        ("seed", {"batch_size": {"choices": [16, 32]}}, "give all of them per: seed"),
+    ],
+)
+def test_knobs_are_tuned_alike(tmp_path, per, other, said):
+    nuisance = {"lr": {"log": [1e-3, 1e-1], "per": per}, **other}
+    write_study(tmp_path, study={**TUNED, "nuisance": nuisance})
+    with pytest.raises(ValueError, match=said) as told:
+        sweep(tmp_path, "study=tiny")
+    assert "\n" not in sentence(told.value)
