@@ -258,7 +258,8 @@ def test_a_bare_table_with_its_tuning_is_judged_as_the_directory_is(tmp_path):
     again = json.loads((alone / "out" / "verdicts.json").read_text())
     assert again["off"] == told
     assert told["tuned_share"] > 0
-    assert again["off"]["high"] - again["off"]["low"] > without["off"]["high"] - without["off"]["low"]
+    # Three pairs have two degrees of freedom; what tuning adds to them makes no interval narrower.
+    assert again["off"]["high"] - again["off"]["low"] >= without["off"]["high"] - without["off"]["low"]
     assert (alone / "out" / "tuning.csv").read_bytes() == (directory / "tuning.csv").read_bytes()
 
 

@@ -30,8 +30,9 @@ class Verdict:
     is a statement of its own, at the same error: as predicted, opposite or open; None where the claim has none. `leaf`
     is the contrast on which the verdict hangs, `cause` why a claim was rejected. `look` is the seeds that were looked
     at, `frozen_at` the planned look that decided, whatever came later; `withdrawn` an earlier verdict that no longer
-    holds; `tuned_share` is what of the squared interval is tuning. `open`: undecided, and more seeds may decide. `fragile`
-    says why one seed or skew decides; `regime` is `document` where arms differ by the document's regime as well.
+    holds; `tuned_share` is what of the squared interval is tuning. `open`: undecided, and more seeds may decide.
+    `fragile` says why one seed or skew decides; `regime` is `document` where arms differ by the document's regime as
+    well.
     """
 
     id: str
