@@ -1,4 +1,4 @@
-"""Registers the sweepers of studies and searches, and where else configurations lie.
+"""Registers the sweepers of studies and searches, where else configurations lie, and short forms of overrides.
 
 Hydra looks for plugins in `hydra_plugins` only, at every start.
 """
@@ -17,9 +17,11 @@ from omegaconf import DictConfig
 from litmus.project import ROOT
 from litmus.trial.command_line import register_resolvers
 from litmus.trial.offline import told_of_sweep
+from litmus.trial.short_forms import take_short_forms
 
 # A worker process imports this module with the first job it is handed, and composes that job's configuration next.
 register_resolvers()
+take_short_forms()
 
 ANSWERS = ROOT / "answers" / "configs"
 

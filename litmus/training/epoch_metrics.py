@@ -34,7 +34,7 @@ def refuse_waiting(trainer: Any, waiting: dict[str, str]) -> None:
         ValueError: naming part, metric and the setting that leaves no validation.
     """
     validated = {part: metric for part, metric in waiting.items() if metric.startswith("val")}
-    why = _why_never(trainer) if validated else None
+    why = why_never_validated(trainer) if validated else None
     if why is not None:
         part, metric = next(iter(validated.items()))
         raise ValueError(
@@ -43,7 +43,8 @@ def refuse_waiting(trainer: Any, waiting: dict[str, str]) -> None:
         )
 
 
-def _why_never(trainer: Any) -> str | None:
+def why_never_validated(trainer: Any) -> str | None:
+    """Why no epoch of the run would be validated, and what to do; None if some would."""
     if trainer.limit_val_batches == 0:
         return "trainer.limit_val_batches=0; give it a share above 0 or null"
     if not trainer.enable_validation:

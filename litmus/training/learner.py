@@ -14,6 +14,7 @@ from torch.optim import Adam, Optimizer
 from litmus.contract import Target
 from litmus.tasks.kinds import is_usual, task_of, usual_task
 from litmus.tasks.task import Task
+from litmus.training.averaging import averaging_of
 from litmus.training.batches import pair
 from litmus.training.bookkeeping import Bookkeeping, counters
 from litmus.training.plan import planned_updates
@@ -196,7 +197,7 @@ class Learner(pl.LightningModule):
         return loss if share == 1.0 else loss * share
 
     def _stretch(self, x: Tensor, y: Tensor, batch_size: int | None = None) -> None:
-        """Every update of a stretch, with nothing between them but the schedule's step.
+        """Every update of a stretch, with nothing between them but the steps of an average and of the schedule.
 
         A batch of another loader, which says no size, is a stretch of one update.
         """
@@ -206,6 +207,7 @@ class Learner(pl.LightningModule):
         forward, criterion = self.forward if _called_plainly(self) else self, self.criterion
         backward, step = plain_backward(x.device), plain_step(optimizer)
         parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        averaging = averaging_of(self.trainer)
         start = len(self.totals.losses)
         losses, logits, sizes = [], [], []
         for inputs, targets in zip(x.split(batch_size), self.targets(y).split(batch_size), strict=True):
@@ -215,6 +217,8 @@ class Learner(pl.LightningModule):
                 parameter.grad = None
             backward(loss)
             step()
+            if averaging is not None:
+                averaging.after_update(self)
             losses.append(loss.detach())
             logits.append(outputs.detach())
             sizes.append(len(inputs))

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from litmus.atomic import replacing
 from litmus.direction import mode_of
 from litmus.paths import typed_path
+from litmus.training.averaging import averaging_of
 from litmus.training.epoch_metrics import EpochMetrics
 
 
@@ -27,7 +28,7 @@ class BestAndLast(Checkpoint):
 
     An epoch is judged by its last validation, and its weights are those that were validated: a callback may show the
     validation others than it trains, an average of them, and updates may follow a validation within the epoch. An epoch
-    without a validation is not judged.
+    without a validation is not judged. An average that is judged at the end has no best epoch: the last is kept.
 
     Best weights are kept in memory when they occur and written with the next `last.ckpt`. That is written after an
     epoch unless writing would take more than `share` of the run's time: a resumed run repeats the epochs since then,
@@ -61,6 +62,7 @@ class BestAndLast(Checkpoint):
         self._written = 0.0
         self._written_epoch: int | None = None
         self._stopped = False
+        self._selects = True
 
     @property
     def best_path(self) -> Path:
@@ -80,6 +82,8 @@ class BestAndLast(Checkpoint):
         # Early stopping had ended the run when its last checkpoint was written: it stays ended.
         trainer.should_stop = trainer.should_stop or self._stopped
         self._metrics.take(trainer)
+        averaging = averaging_of(trainer)
+        self._selects = averaging is None or not averaging.judged_at_end
         self._validated, self._names = None, set(pl_module.state_dict())
         if self._switches is not None:
             set_switches(pl_module, self._switches)
@@ -123,7 +127,7 @@ class BestAndLast(Checkpoint):
                 f"callbacks.checkpoint.monitor={self.monitor} became nan in epoch {trainer.current_epoch}, which is "
                 "neither better nor worse than any; the last good checkpoint stays"
             )
-        if not better(score, self.best_score, self.mode):
+        if self._selects and not better(score, self.best_score, self.mode):
             return
         weights = self._validated or self._weights(trainer, pl_module)
         if weights["state_dict"].keys() != self._names:

@@ -15,6 +15,7 @@ from omegaconf import OmegaConf
 from pytorch_lightning.callbacks import ProgressBar
 
 from litmus.contract import batch_sizes_of
+from litmus.training.averaging import averaging_of
 from litmus.trial.going_on import (
     NEW,
     CannotGoOnError,
@@ -99,11 +100,12 @@ class Course(pl.Callback):
 
 def plan_of(trainer: pl.Trainer) -> dict[str, Any]:
     """How long the run is, and all that is planned over its length, before the first update."""
-    batching = batch_sizes_of(trainer)
+    batching, averaging = batch_sizes_of(trainer), averaging_of(trainer)
     return {
         "epochs": trainer.max_epochs,
         "sizes": None if batching is None else batching.planned_sizes,
         "first": None if batching is None else batching.first,
+        "averaged": None if averaging is None else averaging.total,
         "schedulers": {name: _plain(part.state_dict()) for name, part in _schedulers(trainer).items()},
     }
 

@@ -40,8 +40,8 @@ def refuse_other_plan(before: Mapping[str, Any], now: Mapping[str, Any], done: i
     """Refuses another length of the run if the epochs that are done would have been others.
 
     Args:
-        before, now: `epochs`, `sizes` by epoch (None where they are decided during training), the `first` of them, and
-            `schedulers` by name as they were made.
+        before, now: `epochs`, `sizes` by epoch (None where they are decided during training), the `first` of them,
+            `schedulers` by name as they were made, and the updates that an average of the weights is `averaged` over.
         done: epochs.
     """
     was, got = before["epochs"], now["epochs"]
@@ -60,6 +60,11 @@ def refuse_other_plan(before: Mapping[str, Any], now: Mapping[str, Any], done: i
     if before["first"] != now["first"]:
         raise CannotGoOnError(
             f"with {change}, the first batch size would be {now['first']}, not {before['first']}; {NEW}"
+        )
+    if before.get("averaged") != now.get("averaged"):
+        raise CannotGoOnError(
+            f"the average of the weights is planned over the whole run: with {change}, it would be over "
+            f"{now.get('averaged')} updates, not {before.get('averaged')}; {NEW}"
         )
     for knob, old, new in differences(before["schedulers"], now["schedulers"]):
         raise CannotGoOnError(

@@ -67,6 +67,8 @@ def build(config: DictConfig) -> Parts:
     seed_everything(config.seed)
     model = model_of(config, data, task)
     callbacks = [make(callback) for callback in (config.callbacks or {}).values()]
+    if config.get("average") is not None:
+        callbacks.append(make(config.average))
     callbacks.append(make(config.batching))
     callbacks.append(Course(resolved(config, logger={}), Path(config.output_dir) / ".hydra" / "config.yaml"))
     if not isinstance(model, Learner):

@@ -13,7 +13,7 @@ from pytorch_lightning.callbacks import (
 REASONS: dict[type, str] = {
     StochasticWeightAveraging: (
         "averages weights that no validation sees, so that its net could be neither chosen nor tested; "
-        "pytorch_lightning.callbacks.EMAWeightAveraging averages and is validated"
+        "average=ema and average=tail average and are validated"
     ),
     ModelPruning: (
         "replaces every weight by two others while training, so that best.ckpt would not fit the net that a test "

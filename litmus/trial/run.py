@@ -17,6 +17,7 @@ from litmus.contract import batch_sizes_of
 from litmus.paths import typed_directory
 from litmus.quiet import silence_lightning
 from litmus.tasks.task import Task
+from litmus.training.averaging import averaging_of
 from litmus.training.overridden import overridden
 from litmus.trial.checkpoint import BestAndLast
 from litmus.trial.command_line import sentence
@@ -170,6 +171,7 @@ def outcome(parts: Parts | None, tested: dict[str, float]) -> dict[str, Any]:
     scheduler = batch_sizes_of(trainer)
     if scheduler is not None and scheduler.out_of_memory:
         counters["oom"] = scheduler.out_of_memory
+    averaging = averaging_of(trainer)
     return {
         "metrics": metrics | tested,
         "best_epoch": None if checkpoint is None else checkpoint.best_epoch,
@@ -177,6 +179,7 @@ def outcome(parts: Parts | None, tested: dict[str, float]) -> dict[str, Any]:
         "data": data.describe() if hasattr(data, "describe") and getattr(data, "splits", True) else {},
         "task": None if task is None else {**task.plain(), "higher_is_better": task.higher_is_better},
         "baseline": baseline(data, task),
+        **({} if averaging is None else {"average": averaging.described()}),
         "hardware": hardware(trainer),
         "load": load(),
         "numerics": numerics(trainer),
@@ -200,9 +203,16 @@ def report(result: dict[str, Any], directory: Path, brief: bool) -> None:
             f"{result['counters']['seconds']:.1f} s of fit",
         ]
     if result["best_epoch"] is not None:
-        facts.append(f"weights of epoch {result['best_epoch'] + 1}, best on validation")
+        facts.append(_judged(result["best_epoch"], result.get("average")))
     console.print(" · ".join(facts), soft_wrap=True, highlight=False)
     console.print(os.path.relpath(directory, typed_directory()), soft_wrap=True, highlight=False)
+
+
+def _judged(epoch: int, average: dict[str, Any] | None) -> str:
+    """Which weights the result is of."""
+    if average is not None and "averaged_updates" in average:
+        return f"mean of the weights after each of the last {count(average['averaged_updates'], 'update')}"
+    return f"{'averaged ' if average else ''}weights of epoch {epoch + 1}, best on validation"
 
 
 def test_table(metrics: dict[str, float], data: dict[str, Any], constant: dict[str, dict[str, float]]) -> Table:
