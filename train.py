@@ -44,13 +44,15 @@ def job(config: DictConfig) -> float | None:
     from litmus.trial.knobs import check_knobs
     from litmus.trial.offline import told_of_run
     from litmus.trial.place import begun, given_to_parts, name_directory, occupied
+    from litmus.trial.source import with_source
 
     name_directory()
     hydra_config = HydraConfig.get()
     in_sweep = hydra_config.mode == RunMode.MULTIRUN
 
     def trial(resume: bool, quiet: bool = False) -> float | None:
-        description: dict[str, Any] = describe(config, hydra_config.overrides.task)
+        told = with_source(config)
+        description: dict[str, Any] = describe(told, hydra_config.overrides.task)
         directory = typed_path(config.output_dir)
         try:
             check_knobs(config)
@@ -60,10 +62,10 @@ def job(config: DictConfig) -> float | None:
             if in_sweep:  # the directory is a row of its tables
                 fail(directory, description["asked_hash"], f"ValueError: {refusal}", **identified(description, None))
             raise
-        with begun(config, directory, description, resume=resume, prepared=quiet):
+        with begun(told, directory, description, resume=resume, prepared=quiet):
             if not in_sweep:
                 say(config)
-            given = given_to_parts(config, directory)
+            given = given_to_parts(told, directory)
             if config.get("tuner"):
                 with imports():
                     from litmus.tuner.run import tune

@@ -162,9 +162,9 @@ class Averaging(pl.Callback):
 class ExponentialAverage(Averaging):
     """The exponential moving average, which reaches back `share` of the run's updates.
 
-    It moves by 1 / (share · updates of the run), and early on by 9 / (8 + update), if that is more: a warm-up that lets
-    the first weights go (the polynomial-decay average of Shamir & Zhang 2013, arXiv:1212.1824, with η = 8; TensorFlow's
-    (1 + n) / (10 + n) is the same). Every validation judges it, and the best epoch is that of the average.
+    It moves by 1 / (share · updates of the run); before so many updates are made, by 1 / update: a warm-up of the decay,
+    in which it is the mean of what there was, so that the weights before training have no part in it. Every validation
+    judges it, and the best epoch is that of the average.
     """
 
     name = "ema"
@@ -173,7 +173,7 @@ class ExponentialAverage(Averaging):
         super().__init__(share)
 
     def weight(self, update: int) -> float:
-        return max(1 / max(1.0, self.share * self.total), 9 / (8 + update))
+        return 1 / min(max(1.0, self.share * self.total), update)
 
 
 class TailAverage(Averaging):

@@ -16,9 +16,8 @@ from litmus.training.batches import pair
 from litmus.training.foreign_data import adopted
 from litmus.training.learner import Learner
 from litmus.training.overridden import overridden
-from litmus.trial.finished import Finished, is_tested
+from litmus.trial.finished import Finished, is_tested, weights_in
 from litmus.trial.parts import Parts, model_of, seed_everything, told_of
-from litmus.trial.record import weights_in
 from litmus.trial.run import refuse_damaged
 
 

@@ -8,6 +8,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from litmus.trial.code import fingerprint
 from litmus.trial.identity import NOT_IN_HASH, agreeing, arm_hash, asked_hash, config_hash
+from litmus.trial.source import FOUND, told_weights
 
 
 def describe(config: DictConfig, overrides: Any) -> dict[str, Any]:
@@ -46,7 +47,15 @@ def identified(description: Mapping[str, Any], numerics: Mapping[str, Any] | Non
 
 
 def resolved(config: DictConfig, output_dir: str = ".", **root_knobs: Any) -> dict[str, Any]:
-    """The configuration as plain data, with other values of some root knobs; what refers to them follows."""
+    """The configuration as plain data, with other values of some root knobs; what refers to them follows.
+
+    What `weights` names is told by whose weights these are.
+    """
+    plain = _plain(config, output_dir, **root_knobs)
+    return plain | ({"weights": told_weights(plain["weights"])} if "weights" in plain else {})
+
+
+def _plain(config: DictConfig, output_dir: str, **root_knobs: Any) -> dict[str, Any]:
     changed = config.copy()
     with open_dict(changed):
         changed.pop("hydra", None)
@@ -57,7 +66,14 @@ def resolved(config: DictConfig, output_dir: str = ".", **root_knobs: Any) -> di
 
 def settled(config: DictConfig, plain: dict[str, Any] | None = None) -> dict[str, Any]:
     """The resolved configuration but what follows the seed or the directory; `plain` is it, where it is known."""
-    return agreeing(plain or resolved(config), resolved(config, "elsewhere", seed=config.seed + 1))
+    here, there = plain or resolved(config), _plain(config, "elsewhere", seed=config.seed + 1)
+    if "weights" not in here:
+        return agreeing(here, there)
+    # Another seed's weights may not be there yet; they are told apart by where they would be.
+    found = agreeing(here, {**there, "weights": told_weights(there["weights"], read=False)})
+    if "from" in found["weights"]:
+        found["weights"] |= {name: here["weights"][name] for name in FOUND if name in here["weights"]}
+    return found
 
 
 def flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """A finished run as its directory tells it, checked before anything is made of it or written there."""
 
+import hashlib
 import math
 import re
 from collections.abc import Iterator
@@ -96,6 +97,15 @@ def read_result(path: Path) -> dict[str, Any]:
     if wrong:
         raise ValueError(f"{path}: expected the result of a run, found no {wrong[0]} in it; run it again")
     return dict(result)
+
+
+def weights_in(directory: Path) -> dict[str, str]:
+    """File → sha256 of the weights with which a run has ended, so that others are not taken for them."""
+    best = directory / "checkpoints" / "best.ckpt"
+    if not best.is_file():
+        return {}
+    with best.open("rb") as file:
+        return {best.name: hashlib.file_digest(file, "sha256").hexdigest()}
 
 
 def _untested(result: dict[str, Any]) -> str:

@@ -12,9 +12,14 @@ HASHES = 2
 NOT_IN_HASH = ("data_dir", "resume", "output_dir", "logger", "threads", "fast", "trust", "judge")
 # Callbacks that speak to somebody who watches one run.
 SPEAKING = ("progress", "summary")
-# Deeper knobs of the kind. Activations that are computed twice are the same to the bit; pruning may end a run early,
-# and until then it computes what it would without.
-NOT_IN_HASH_BELOW = {"data": ("data_dir",), "model": ("recompute",), "callbacks": ("pruning", *SPEAKING)}
+# Deeper knobs of the kind. Activations that are computed twice are the same to the bit; weights to begin from are told
+# by whose they are; pruning may end a run early, and until then it computes what it would without.
+NOT_IN_HASH_BELOW = {
+    "data": ("data_dir",),
+    "model": ("recompute",),
+    "weights": ("from",),
+    "callbacks": ("pruning", *SPEAKING),
+}
 # What `numerics` has the effect of: `auto` on a machine without an accelerator is `cpu`.
 TOLD_BY_NUMERICS = {"trainer": ("accelerator", "devices")}
 # Today's path of a class that was moved → the path it had, by which it is hashed: moving code changes no number.

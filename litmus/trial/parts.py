@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 from litmus.tasks.task import Task
 from litmus.training.foreign_data import adopted
 from litmus.training.learner import Learner
+from litmus.training.pretrained import Pretrained
 from litmus.training.shares import Shares
 from litmus.trial.allocator import free_earlier_runs, keep_big_buffers
 from litmus.trial.course import Course
@@ -22,6 +23,7 @@ from litmus.trial.facts import facts_of, given, plain_with_facts, target_of, wit
 from litmus.trial.making import make
 from litmus.trial.monitors import refuse_unknown_monitors
 from litmus.trial.ranks import without_numbers
+from litmus.trial.source import best_weights
 from litmus.trial.tasks import task_in
 
 
@@ -73,6 +75,10 @@ def build(config: DictConfig) -> Parts:
     callbacks.append(Course(resolved(config, logger={}), Path(config.output_dir) / ".hydra" / "config.yaml"))
     if not isinstance(model, Learner):
         callbacks.insert(0, Shares())
+    weights = resolved(config).get("weights")
+    if weights and (weights["from"] or weights["frozen"]):
+        source = partial(best_weights, weights) if weights["from"] else None
+        callbacks.insert(0, Pretrained(source, weights["only"], weights["frozen"]))
     refuse_unknown_monitors(config, model, callbacks)
     loggers = [make(logger) for logger in (config.logger or {}).values()]
     trainer = make(without_numbers(config.trainer), callbacks=callbacks, logger=loggers or False)

@@ -1,6 +1,5 @@
 """result.json of a run, written however it ends."""
 
-import hashlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from litmus.atomic import write_json
 from litmus.trial.command_line import innermost
 from litmus.trial.description import identified
 from litmus.trial.environment import git, versions
+from litmus.trial.finished import weights_in
 from litmus.trial.resuming import goes_on
 
 
@@ -64,15 +64,6 @@ def recorded(
                 if hasattr(logger, "log_result"):
                     logger.log_result(result)
         close_loggers(loggers, status)
-
-
-def weights_in(directory: Path) -> dict[str, str]:
-    """File → sha256 of the weights with which a run has ended, so that others are not taken for them."""
-    best = directory / "checkpoints" / "best.ckpt"
-    if not best.is_file():
-        return {}
-    with best.open("rb") as file:
-        return {best.name: hashlib.file_digest(file, "sha256").hexdigest()}
 
 
 def close_loggers(loggers: Sequence[Logger], status: str) -> None:
