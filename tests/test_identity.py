@@ -71,6 +71,8 @@ SAME = [
     ["+data.list_of_nothing={}"],
     ["callbacks.checkpoint.mode=null"],
     ["hydra.run.dir=elsewhere"],
+    ["average=null"],
+    ["weights=null", "weights.frozen=[]"],
     ["callbacks.progress.every_seconds=1", "~callbacks.summary"],
 ]
 OTHER = [
@@ -84,6 +86,8 @@ OTHER = [
     ["+model.list=[null]"],
     ["+new=false"],
     ["callbacks.checkpoint.monitor=val/acc"],
+    ["average=ema"],
+    ["weights.frozen=[net.1]"],
 ]
 
 

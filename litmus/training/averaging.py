@@ -162,9 +162,9 @@ class Averaging(pl.Callback):
 class ExponentialAverage(Averaging):
     """The exponential moving average, which reaches back `share` of the run's updates.
 
-    It moves by 1 / (share · updates of the run); before so many updates are made, by 1 / update: a warm-up of the decay,
-    in which it is the mean of what there was, so that the weights before training have no part in it. Every validation
-    judges it, and the best epoch is that of the average.
+    It moves by 1 / (share · updates of the run); before so many updates are made, by 1 / update: a warm-up of the
+    decay, in which it is the mean of what there was, so that the weights before training have no part in it. Every
+    validation judges it, and the best epoch is that of the average.
     """
 
     name = "ema"

@@ -38,12 +38,12 @@ class Pretrained(pl.Callback):
     ) -> None:
         self.checkpoint, self.only, self.frozen = checkpoint, only, list(frozen or ())
         self._kept: dict[str, Tensor] = {}
+        self._restored = False
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         if stage != "fit":
             return
-        if self.checkpoint is not None and trainer.ckpt_path is None:
-            take_weights(pl_module, self.checkpoint(), self.only)
+        self._restored = False
         names = list(pl_module.state_dict())
         for prefix in self.frozen:
             if not any(lies_below(name, prefix) for name in names):
@@ -51,6 +51,15 @@ class Pretrained(pl.Callback):
         for name, parameter in pl_module.named_parameters():
             if self._is_frozen(name):
                 parameter.requires_grad_(False)
+
+    def on_load_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        self._restored = True
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self.checkpoint is not None and not self._restored:
+            take_weights(pl_module, self.checkpoint(), self.only)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         kept = {**dict(pl_module.named_parameters()), **dict(pl_module.named_buffers())}
