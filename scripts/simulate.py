@@ -341,8 +341,8 @@ def beside(simulations: int) -> str:
         f"correction, in {added[1]:.1f} % with that of the later looks, in {planned:.1f} % with `until: decided`, "
         "which corrects the first look too. A gain of one SD of a run is found by 20 seeds in "
         f"{power[0]:.0f} % where nothing need be tuned. After a tuning by 6 levels on 3 seeds it is found in "
-        f"{power[1]:.0f} % where a step of the grid costs one SD (by the best level, as it is, in {power[2]:.0f} %), and "
-        f"in {flat:.0f} % where it costs a tenth of one, so that the tuning hardly saw what it costs."
+        f"{power[1]:.0f} % where a step of the grid costs one SD (by the best level, as it is, in {power[2]:.0f} %), "
+        f"and in {flat:.0f} % where it costs a tenth of one, so that the tuning hardly saw what it costs."
     )
 
 
