@@ -74,6 +74,8 @@ SAME = [
     ["average=null"],
     ["weights=null", "weights.frozen=[]"],
     ["callbacks.progress.every_seconds=1", "~callbacks.summary"],
+    ["callbacks=default"],
+    ["callbacks=[checkpoint,history]"],  # every run has them anyhow
 ]
 OTHER = [
     ["lr=0.002"],
@@ -94,6 +96,15 @@ OTHER = [
 @pytest.mark.parametrize("typed", SAME, ids=str)
 def test_what_changes_no_number_changes_no_hash(compose, typed):
     assert _hash(compose, *typed) == _hash(compose)
+
+
+@pytest.mark.parametrize(
+    "typed", ["early_stopping", "[early_stopping]", "[early_stopping,checkpoint]", "[early_stopping,default]"]
+)
+def test_chosen_callbacks_add_to_those_of_every_run(compose, typed):
+    chosen = _composed(compose, f"callbacks={typed}").callbacks
+    assert set(chosen) == {*_composed(compose).callbacks, "early_stopping"}
+    assert _hash(compose, f"callbacks={typed}") == _hash(compose, "callbacks=[default,early_stopping]")
 
 
 @pytest.mark.parametrize("typed", OTHER, ids=str)

@@ -1,7 +1,7 @@
 """Draws paths of descent on the surface of the training loss, and prints what they reach.
 
 python answers/make/draw_descent.py                            draws answers/docs/figures/descent.png: 2 minutes
-python answers/make/draw_descent.py RUN [RUN …] -o PICTURE     draws runs with callbacks=[default,trajectory]
+python answers/make/draw_descent.py RUN [RUN …] -o PICTURE     draws runs with callbacks=trajectory
 
 The first trains the notes' MLP 2-10-10-1 on Social_Network_Ads, on the notes' own split, by plain gradient descent with
 batches of 1, 32 and all 320 rows. Runs of one seed have to start from the same weights, as those of one net do.
@@ -21,7 +21,7 @@ PUBLISHED = (
     *("data=social_network_ads", "data.split=tail", "model=mlp", "model.units=[10,10]"),
     *("model.initialization=glorot_uniform", "optimizer=sgd", "lr=0.1", "batch_size=1,32,all"),
     # An epoch of the run is ten updates here, so that each path has a row of weights every ten.
-    *("updates_per_epoch=10", "epochs=960", "seed=range(5)", "callbacks=[default,trajectory]", "threads=1"),
+    *("updates_per_epoch=10", "epochs=960", "seed=range(5)", "callbacks=trajectory", "threads=1"),
 )
 
 

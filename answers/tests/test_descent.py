@@ -145,7 +145,7 @@ def test_a_path_is_labelled_by_what_sets_its_run_apart():
 def runs(trial, tmp_path):
     """Two short runs from one start, as the published picture's."""
     knobs = ["data=social_network_ads", "data.split=tail", "model.units=[3]", "optimizer=sgd", "lr=0.3"]
-    knobs += [f"data_dir={require_ads().parent}", "callbacks=[default,trajectory]", "updates_per_epoch=10", "epochs=4"]
+    knobs += [f"data_dir={require_ads().parent}", "callbacks=trajectory", "updates_per_epoch=10", "epochs=4"]
     directories = [tmp_path / "32", tmp_path / "all"]
     for directory in directories:
         trial(*knobs, f"batch_size={directory.name}", directory=directory)
@@ -193,7 +193,7 @@ def test_runs_that_share_no_surface_or_left_no_path_are_named(runs, tmp_path, mo
     stored.write_bytes(stored.read_bytes()[:300])
     assert "found 300 damaged bytes" in said(*runs)
     stored.unlink()
-    assert "found no file; callbacks=[default,trajectory] records them" in said(*runs)
+    assert "found no file; callbacks=trajectory records them" in said(*runs)
     assert said(tmp_path / "nowhere").endswith(
         "expected the directory of a run with .hydra/config.yaml in it, found none"
     )
@@ -201,7 +201,7 @@ def test_runs_that_share_no_surface_or_left_no_path_are_named(runs, tmp_path, mo
 
 
 def test_a_configuration_that_names_what_is_not_known_is_not_drawn(trial, tmp_path):
-    trial("epochs=2", "updates_per_epoch=2", "model.units=[4]", "callbacks=[default,trajectory]")
+    trial("epochs=2", "updates_per_epoch=2", "model.units=[4]", "callbacks=trajectory")
     stored = tmp_path / "run" / ".hydra" / "config.yaml"
     stored.write_text(stored.read_text() + "x: {_target_: os.getpid}\n")
     with pytest.raises(ValueError, match=r"os\.getpid.*trust=true"):

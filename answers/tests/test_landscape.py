@@ -20,7 +20,7 @@ from tests.data_helpers import require_ads
 from tests.sweep_helpers import results, sweep
 
 POINTS = torch.tensor([[0.3, -0.7], [1.2, 2.5], [-0.4, 0.1], [0.0, 3.0]], dtype=torch.float64)
-RECORDED = "callbacks=[default,trajectory]"
+RECORDED = "callbacks=trajectory"
 WALK = ("model=landscape", "updates_per_epoch=1", "epochs=30", "optimizer=sgd", "lr=1", RECORDED)
 
 
@@ -219,7 +219,7 @@ def test_what_cannot_be_drawn_is_refused_in_one_sentence(smoked, tmp_path, capsy
     shutil.rmtree(other / "figures", ignore_errors=True)
     for path in other.rglob("trajectory.npz"):
         path.unlink()
-    assert "callbacks=[default,trajectory] records them" in _refusal(capsys, other)
+    assert "callbacks=trajectory records them" in _refusal(capsys, other)
     assert not (other / "figures").exists()
     for path in other.rglob("result.json"):
         result = json.loads(path.read_text())

@@ -92,7 +92,7 @@ def check_run(config: DictConfig) -> None:
     """Refuses runs that cannot fit several settings, one after the other."""
     lacking = [name for name in NEEDED if name not in (config.callbacks or {})]
     if lacking:
-        raise ValueError(f"a run that tunes itself needs callbacks.{lacking[0]}; add it, as callbacks=[default] does")
+        raise ValueError(f"a run that tunes itself needs callbacks.{lacking[0]}; leave ~callbacks.{lacking[0]} out")
     if "pruning" in config.callbacks:
         raise ValueError("a run that tunes itself has no epochs of its own to prune; take search.pruner=none")
     trainer: Mapping[str, Any] = config.trainer

@@ -61,13 +61,13 @@ def read_trajectory(path: Path) -> Trajectory:
             recorded = Trajectory(*(np.asarray(stored[name]) for name in Trajectory._fields))
     except FileNotFoundError:
         raise ValueError(
-            f"{path}: expected the weights along a run, found no file; callbacks=[default,trajectory] records them"
+            f"{path}: expected the weights along a run, found no file; callbacks=trajectory records them"
         ) from None
     except Exception as problem:  # bytes that are cut or changed can fail anywhere in zip's and numpy's readers
         size = path.stat().st_size if path.is_file() else 0
         raise ValueError(
             f"{path}: expected the weights along a run, found {size:,} damaged bytes ({type(problem).__name__}); "
-            "run it again with callbacks=[default,trajectory]"
+            "run it again with callbacks=trajectory"
         ) from None
     rows = recorded.weights.shape[:1]
     if recorded.weights.ndim != 2 or rows == (0,) or not recorded.epochs.shape == recorded.updates.shape == rows:
