@@ -31,12 +31,12 @@ def _evaluate(directory: Path, finished: Any) -> None:
     from rich.console import Console
 
     from litmus.quiet import silence_lightning
-    from litmus.trial.again import compared, loaded, tested
+    from litmus.trial.again import compared, elsewhere, loaded, tested
     from litmus.trial.run import baseline, test_table
 
     silence_lightning()
     parts, verified = loaded(directory, finished)
-    metrics, columns = tested(parts, finished)
+    metrics, columns, numerics = tested(parts, finished)
     same, differing = compared(metrics, finished.tested)
     if differing and not verified:
         raise ValueError(f"{directory}: {differing}, and nothing tells whether best.ckpt is this run's; run it again")
@@ -46,7 +46,9 @@ def _evaluate(directory: Path, finished: Any) -> None:
     if columns is None:
         print(f"no predictions.csv: {type(parts.model).__name__}.forward gives no outputs as the task has them")
     if differing:
-        raise ValueError(f"{directory}: {differing}, with the same weights and data")
+        otherwise = elsewhere(numerics, finished.result.get("numerics"))
+        cause = f", computed otherwise: {otherwise}" if otherwise else ""
+        raise ValueError(f"{directory}: {differing}, with the same weights and data{cause}")
     print(same)
 
 

@@ -44,6 +44,7 @@ def job(config: DictConfig) -> float | None:
     from litmus.trial.knobs import check_knobs
     from litmus.trial.offline import told_of_run
     from litmus.trial.place import begun, given_to_parts, name_directory, occupied
+    from litmus.trial.ranks import on_one_device
     from litmus.trial.source import with_source
 
     name_directory()
@@ -66,6 +67,8 @@ def job(config: DictConfig) -> float | None:
             if not in_sweep:
                 say(config)
             given = given_to_parts(told, directory)
+            if in_sweep or config.get("tuner"):
+                given = on_one_device(given)
             if config.get("tuner"):
                 with imports():
                     from litmus.tuner.run import tune

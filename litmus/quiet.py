@@ -27,10 +27,13 @@ MESSAGES = (
     "Loaded model",
     "`weights_only`",
     "Using bfloat16",
+    "LOCAL_RANK: ",
+    "You are using a CUDA device",  # which could trade precision for speed
 )
 LOGGERS = (
     "pytorch_lightning.utilities.rank_zero",
     "lightning_fabric.utilities.rank_zero",
+    "pytorch_lightning.accelerators.cuda",
     "pytorch_lightning.trainer.connectors.checkpoint_connector",
 )
 

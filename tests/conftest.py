@@ -13,6 +13,8 @@ from litmus.quiet import WARNINGS
 # Before anything computes: the suite runs beside itself, and threads that wait for each other help nobody.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("WANDB_MODE", "offline")
+# A machine's accelerator is for the tests that ask for it by name, which are in tests/accelerator.
+os.environ["LITMUS_ACCELERATOR"] = "cpu"
 torch.set_num_threads(1)
 
 put_on_path()

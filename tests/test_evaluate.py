@@ -8,7 +8,7 @@ import torch
 from omegaconf import OmegaConf
 
 from evaluate import evaluate
-from litmus.trial.again import compared
+from litmus.trial.again import compared, elsewhere
 from litmus.trial.finished import read_finished
 from tests.data_helpers import require_ads
 
@@ -194,6 +194,18 @@ def test_a_metric_that_differs_is_named_with_both_numbers_and_the_same_is_said_o
     said = capsys.readouterr().out
     assert said.endswith("not compared with result.json: test/auroc, which this test did not measure\n")
     assert "the same" not in said
+
+
+def test_a_test_that_differs_on_another_kind_of_device_names_both(run):
+    own = read_finished(run).result["numerics"]
+    in_result(metrics={"test/acc": 0.25})(run)
+    with pytest.raises(ValueError, match=r"with the same weights and data$"):
+        evaluate(run)
+    in_result(numerics={"device": "cuda", "architecture": "sm_90 × 132"})(run)
+    told = "device cuda then and cpu now, .*architecture sm_90 × 132 then and none now"
+    with pytest.raises(ValueError, match=f"with the same weights and data, computed otherwise: {told}"):
+        evaluate(run)
+    assert elsewhere(own, own) == elsewhere(own, None) == elsewhere(own, {}) == ""
 
 
 def test_a_number_that_json_lacks_is_compared_as_one():

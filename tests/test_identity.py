@@ -213,9 +213,17 @@ def test_a_run_that_never_was_built_has_no_hash_of_its_numbers(trial, tmp_path, 
     ],
 )
 def test_numerics_of_an_accelerator(monkeypatch, capability, expected):
+    known = SimpleNamespace(major=capability[0], minor=capability[1], multi_processor_count=132)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: known)
     trainer = SimpleNamespace(strategy=SimpleNamespace(root_device=torch.device("cuda", 1)), world_size=2)
+    expected["architecture"] = "sm_{}{} × 132".format(*capability)
     assert numerics(trainer) == {"device": "cuda", "processes": 2, "dtype": "float32", **expected}
+    if "convolution" in expected:  # what takes TF32 from the libraries leaves torch's own word for it as it was
+        monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "0")
+        assert numerics(trainer)["convolution"] == numerics(trainer)["recurrence"] == "ieee"
+        monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "1")
+        assert numerics(trainer)["convolution"] == "tf32"
     trainer.strategy.root_device = torch.device("mps")
     assert numerics(trainer) == {"device": "mps", "processes": 2, "dtype": "float32"}
 

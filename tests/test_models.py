@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from src.models.cnn import CNN
-from src.models.layers import NORMS
+from src.models.layers import NORMS, pooled_by_windows
 from src.models.mlp import MLP
 
 
@@ -157,8 +157,8 @@ def test_a_convolution_is_followed_by_its_parts_in_the_order_asked_for():
     order = ["pool", "dropout", "activation", "norm"]
     net = CNN((1, 8, 8), 10, layers=2, filters=4, norm="batch", dropout=0.1, pool_after=[1], order=order).net
     kinds = [nn.Conv2d, nn.MaxPool2d, nn.Dropout2d, nn.ReLU, nn.BatchNorm2d]
-    assert [type(layer) for layer in net[:5]] == kinds
-    assert [type(layer) for layer in net[5:9]] == [kinds[0], *kinds[2:]]  # block 2 is not pooled
+    assert all(map(isinstance, net[:5], kinds))
+    assert all(map(isinstance, net[5:9], [kinds[0], *kinds[2:]]))  # block 2 is not pooled
     assert net(torch.zeros(3, 1, 8, 8)).shape == (3, 10)
 
 
@@ -180,3 +180,15 @@ def test_one_width_and_a_number_of_layers_is_the_list_of_widths():
 def test_a_width_without_a_number_of_layers_is_refused(units):
     with pytest.raises(ValueError, match=r"model\.layers is a number of hidden layers and needs one width for all"):
         MLP((2,), 3, **units)
+
+
+@pytest.mark.parametrize(("shape", "size"), [((3, 2, 11), 2), ((3, 2, 9), 3), ((2, 4, 7, 10), 2), ((2, 1, 9, 8), 4)])
+def test_pooling_by_windows_is_max_pooling(shape, size):
+    """On a device where torch's has no deterministic backward pass; the values of these inputs are all different."""
+    x = torch.randperm(torch.Size(shape).numel()).float().reshape(shape).requires_grad_()
+    torchs = (nn.functional.max_pool1d if len(shape) == 3 else nn.functional.max_pool2d)(x, size)
+    ours = pooled_by_windows(x, size)
+    weights = torch.randn_like(torchs)
+    expected, found = (torch.autograd.grad((pooled * weights).sum(), x)[0] for pooled in (torchs, ours))
+    assert torch.equal(ours, torchs)
+    assert torch.equal(found, expected)

@@ -1,5 +1,7 @@
 """What other libraries say of the environment in every run is said neither to users nor, as errors, to tests."""
 
+import logging
+
 import pytest
 import pytorch_lightning as pl
 
@@ -29,3 +31,24 @@ def test_hints_are_listed_once():
 
     listed = (ROOT / "pyproject.toml").read_text().partition("filterwarnings")[2]
     assert "ignore" not in listed
+
+
+def test_what_lightning_logs_of_a_cuda_device_is_not_said(caplog):
+    """In the words and by the loggers of its sources, for machines that have none."""
+    from inspect import getsource
+
+    from lightning_fabric.accelerators import cuda as fabrics
+    from pytorch_lightning.accelerators import cuda
+
+    from litmus.quiet import silence_lightning
+
+    silence_lightning()
+    assert 'f"LOCAL_RANK: {' in getsource(cuda)
+    assert 'f"You are using a CUDA device' in getsource(fabrics)
+    with caplog.at_level(logging.INFO):
+        cuda._log.info("LOCAL_RANK: 0 - CUDA_VISIBLE_DEVICES: [0]")
+        fabrics.rank_zero_info("You are using a CUDA device ('NVIDIA H100 80GB HBM3') that has Tensor Cores.")
+        assert not caplog.records
+        cuda._log.info("something of this run")
+        fabrics.rank_zero_info("something of this run")
+    assert len(caplog.records) == 2

@@ -101,7 +101,7 @@ def test_a_stretch_is_the_plain_loop_of_pytorch():
     [
         ({"gradient_clip_val": 1.0}, "gradients are clipped"),
         ({"accumulate_grad_batches": 2}, "gradients are accumulated"),
-        ({"precision": "bf16-mixed"}, "precision is not 32-true"),
+        ({"precision": "64-true"}, "precision is neither 32-true nor bf16-mixed"),
         ({"limit_train_batches": 2}, "batches are limited"),
         ({"max_steps": 5}, "the number of updates is limited"),
         ({"detect_anomaly": True}, "anomalies are being detected"),
@@ -174,3 +174,21 @@ def test_overfits_32_examples():
         trainer.fit(model, datamodule=Blobs(rows=46, shape=shape, classes=classes, batch_size="all", val_fraction=0.1))
         assert float(trainer.callback_metrics["train/acc"]) == 1.0
         assert float(trainer.callback_metrics["train/loss"]) < 0.05
+
+
+@pytest.mark.parametrize("net", ["mlp", "cnn"])
+def test_bfloat16_is_the_same_to_the_bit_on_both_paths(net):
+    """Lightning puts a whole stretch into one context of the precision, which the ordinary path has around a pass."""
+
+    def fitted(*callbacks):
+        make, shape, classes = NETS[net]
+        model = seeded(make, shape, classes, optimizer=OPTIMIZERS["adam"])
+        trainer = quiet_trainer(epochs=3, callbacks=callbacks, precision="bf16-mixed")
+        trainer.fit(model, datamodule=Blobs(rows=210, shape=shape, classes=classes, batch_size=32))
+        return model, dict(trainer.callback_metrics)
+
+    (fast, known), (ordinary, expected) = fitted(), fitted(ActsOnBatches())
+    assert (fast.single_step_reason is None, ordinary.single_step_reason is None) == (True, False)
+    assert known == expected
+    for name, value in ordinary.state_dict().items():
+        assert torch.equal(value, fast.state_dict()[name]), name

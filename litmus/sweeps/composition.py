@@ -15,6 +15,7 @@ from litmus.sweeps.overrides import override
 from litmus.sweeps.snapshot import frozen, frozen_loader
 from litmus.trial import description
 from litmus.trial.identity import NOT_IN_HASH, asked_hash
+from litmus.trial.ranks import one_device
 
 
 class Composition:
@@ -58,9 +59,25 @@ def one_thread(typed: Sequence[str], config: DictConfig) -> tuple[tuple[str, ...
 
     Left to a worker, it would follow from the launcher and from how many trials run at once, and so would the bits.
     """
-    if config.threads is not None:
-        return tuple(typed), config
-    return (*typed, "threads=1"), with_values(config, {"threads": 1})
+    return _pinned(typed, config, "threads", 1) if config.threads is None else (tuple(typed), config)
+
+
+def one_accelerator(typed: Sequence[str], config: DictConfig, kind: str | None) -> tuple[tuple[str, ...], DictConfig]:
+    """The same with this kind of device where `auto` left it to each trial, which would decide by its own size."""
+    left = kind is not None and left_open(config)
+    return _pinned(typed, config, "trainer.accelerator", kind) if left else (tuple(typed), config)
+
+
+def left_open(config: DictConfig) -> bool:
+    """Whether a trial of this configuration would itself decide on which kind of device it trains."""
+    trainer = config.get("trainer") or {}
+    return trainer.get("accelerator") == "auto" and (
+        one_device(trainer.get("devices")) or trainer.get("devices") in ("auto", None)
+    )
+
+
+def _pinned(typed: Sequence[str], config: DictConfig, knob: str, value: Any) -> tuple[tuple[str, ...], DictConfig]:
+    return (*typed, override(knob, value)), with_values(config, {knob: value})
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from litmus.claims.places import trial_place
 from litmus.claims.registration import register
 from litmus.legible import read_yaml
 from litmus.records.looks_file import read_looks, record_look
+from litmus.sweeps.accelerator import TOLD, accelerator_of, on_accelerator
 from litmus.sweeps.arms import Arm, arms_of
 from litmus.sweeps.asked import Asked, asked_by
 from litmus.sweeps.board import Board
@@ -60,13 +61,17 @@ def answer_study(asked: Asked, composition: Composition, task: TaskFunction, dir
     """The study's course in its directory, which this process holds."""
     console = Console()
     arms = arms_of(asked, composition)
+    accelerator = accelerator_of(directory, arms.values(), composition.master.hydra.launcher)
+    arms = {name: on_accelerator(arm, accelerator) for name, arm in arms.items()}
     read_looks(directory)  # a damaged record is told before anything runs
     settings = {name: settings_of(arm.config) for name, arm in arms.items()}
-    write_question(asked, settings, directory)
+    write_question(asked, settings, accelerator, directory)
     seeds = len(asked.study.seeds)
     size = f"{count(len(arms), 'arm')} × {f'up to {seeds} seeds' if asked.study.until else count(seeds, 'seed')}"
     size += tuning_size(asked, len(arms))
     console.print(Text.assemble((asked.study.question, "bold"), f"\n{size} in {directory}"))
+    if accelerator is not None:
+        console.print(TOLD[accelerator], highlight=False)
     tell(console, lint_design(asked.study, settings))
 
     launching = Launching(
@@ -147,8 +152,8 @@ def tuning_size(asked: Asked, arms: int) -> str:
     return f"{each} for each seed" if asked.per_seed else each
 
 
-def write_question(asked: Asked, settings: Mapping[str, Any], directory: Path) -> None:
-    """study.yaml, arms.json and command.json: what is asked, of which configurations, and how it was typed."""
+def write_question(asked: Asked, settings: Mapping[str, Any], accelerator: str | None, directory: Path) -> None:
+    """study.yaml, arms.json and command.json: what is asked, of which configurations and devices, and how typed."""
     before = read_yaml(directory / "study.yaml").get("study") if (directory / "study.yaml").is_file() else None
     register(directory, asked.node, before, runs=len(list(directory.glob("trials/*/seed=*/result.json"))))
     with replacing(directory / "study.yaml") as path:
@@ -158,7 +163,7 @@ def write_question(asked: Asked, settings: Mapping[str, Any], directory: Path) -
     typed = [argument.removeprefix("++") for argument in sys.argv[1:] if not argument.startswith(SWEEPER)]
     command = shlex.join(["python", Path(sys.argv[0]).name, *typed])
     note = {"study": asked.name, "command": command, "smoke": asked.smoke, "hashes": HASHES}
-    write_json(directory / "command.json", note)
+    write_json(directory / "command.json", {**note, "accelerator": accelerator})
 
 
 def tell(console: Console, findings: list[Finding]) -> None:

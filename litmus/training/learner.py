@@ -199,31 +199,35 @@ class Learner(pl.LightningModule):
     def _stretch(self, x: Tensor, y: Tensor, batch_size: int | None = None) -> None:
         """Every update of a stretch, with nothing between them but the steps of an average and of the schedule.
 
-        A batch of another loader, which says no size, is a stretch of one update.
+        A batch of another loader, which says no size, is a stretch of one update. Lightning has put the precision's
+        context around the whole stretch; it belongs around each forward pass and no backward one.
         """
         batch_size = batch_size or len(y)
         optimizer: Optimizer = self.optimizers(use_pl_optimizer=False)  # type: ignore[assignment]
         by_update = self.schedule is not None and self.schedule.interval == "update"
         forward, criterion = self.forward if _called_plainly(self) else self, self.criterion
         backward, step = plain_backward(x.device), plain_step(optimizer)
+        forward_context = self.trainer.precision_plugin.forward_context
         parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         averaging = averaging_of(self.trainer)
         start = len(self.totals.losses)
         losses, logits, sizes = [], [], []
-        for inputs, targets in zip(x.split(batch_size), self.targets(y).split(batch_size), strict=True):
-            outputs = forward(inputs)
-            loss = criterion(outputs, targets)
-            for parameter in parameters:  # what zero_grad does, without its label for profilers
-                parameter.grad = None
-            backward(loss)
-            step()
-            if averaging is not None:
-                averaging.after_update(self)
-            losses.append(loss.detach())
-            logits.append(outputs.detach())
-            sizes.append(len(inputs))
-            if by_update:
-                self.schedule.step({})  # type: ignore[union-attr]
+        with torch.autocast(x.device.type, enabled=False):
+            for inputs, targets in zip(x.split(batch_size), self.targets(y).split(batch_size), strict=True):
+                with forward_context():
+                    outputs = forward(inputs)
+                    loss = criterion(outputs, targets)
+                for parameter in parameters:  # what zero_grad does, without its label for profilers
+                    parameter.grad = None
+                backward(loss)
+                step()
+                if averaging is not None:
+                    averaging.after_update(self)
+                losses.append(loss.detach())
+                logits.append(outputs.detach())
+                sizes.append(len(inputs))
+                if by_update:
+                    self.schedule.step({})  # type: ignore[union-attr]
         self._count(losses, sizes, torch.cat(logits), y)
         self._count_updates(len(sizes))
         self._refuse_not_finite(start)

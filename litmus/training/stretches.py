@@ -5,7 +5,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import GradientAccumulationScheduler, LearningRateMonitor, ModelCheckpoint
-from pytorch_lightning.plugins.precision import Precision
+from pytorch_lightning.plugins.precision import MixedPrecision, Precision
 from pytorch_lightning.profilers import PassThroughProfiler
 from pytorch_lightning.strategies import SingleDeviceStrategy
 from torch.optim import Optimizer
@@ -19,7 +19,7 @@ def reason_for_single_steps(trainer: Any, module: pl.LightningModule, base: type
     """What this trainer, module or data ask that needs one update per `training_step`; None if nothing is.
 
     A stretch does the arithmetic of its updates and nothing else, so whatever Lightning does between updates
-    (clipping, accumulation, mixed precision, synchronization of processes, hooks of callbacks, module and data) takes
+    (clipping, accumulation, scaled losses, synchronization of processes, hooks of callbacks, module and data) takes
     the ordinary path. `base` is the class whose own methods a stretch stands for.
     """
     reason = reason_in_settings(trainer)
@@ -42,7 +42,7 @@ def reason_in_settings(trainer: Any) -> str | None:
     checks = {
         "the data come from a DataLoader": not hasattr(trainer.datamodule, "train_stretches"),
         "there are several processes": type(trainer.strategy) is not SingleDeviceStrategy,
-        "precision is not 32-true": type(trainer.precision_plugin) is not Precision,
+        "precision is neither 32-true nor bf16-mixed": not _plain_precision(trainer.precision_plugin),
         "gradients are clipped": bool(trainer.gradient_clip_val),
         "gradients are accumulated": trainer.accumulate_grad_batches != 1,
         "updates are split over max_per_device": getattr(trainer.datamodule, "max_per_device", None) is not None,
@@ -79,6 +79,11 @@ def reason_in_optimizer(optimizer: Optimizer) -> str | None:
     if closure is not None and closure.default is inspect.Parameter.empty:
         return f"{type(optimizer).__name__} calls the loss itself"
     return _overrides(optimizer, ("zero_grad",), Optimizer)
+
+
+def _plain_precision(plugin: Precision) -> bool:
+    """Whether a precision asks for nothing between updates: bfloat16, unlike float16, needs no scaling of the loss."""
+    return type(plugin) is Precision or (type(plugin) is MixedPrecision and plugin.scaler is None)
 
 
 def _overridden_hooks(callback: pl.Callback) -> list[str]:

@@ -17,6 +17,7 @@ from litmus.training.foreign_data import adopted
 from litmus.training.learner import Learner
 from litmus.training.overridden import overridden
 from litmus.trial.finished import Finished, is_tested, weights_in
+from litmus.trial.numerics import numerics
 from litmus.trial.parts import Parts, model_of, seed_everything, told_of
 from litmus.trial.run import refuse_damaged
 
@@ -62,13 +63,13 @@ def _net(best: Path, config: DictConfig, data: Any, task: Task | None) -> pl.Lig
     return model
 
 
-def tested(parts: Parts, finished: Finished) -> tuple[dict[str, float], dict[str, list[Any]] | None]:
-    """The test metrics; and the columns of predictions.csv, None where outputs are not as the task has them."""
+def tested(parts: Parts, finished: Finished) -> tuple[dict[str, float], dict[str, list[Any]] | None, dict[str, Any]]:
+    """Test metrics; columns of predictions.csv, None where outputs are not as the task has them; and the numerics."""
     settings: Any = finished.config.trainer
     if finished.threads is not None:
         torch.set_num_threads(finished.threads)  # sums of many threads round otherwise
     trainer = pl.Trainer(
-        accelerator=settings.accelerator,
+        accelerator=_accelerator(finished),
         devices=1,
         precision=settings.precision,
         deterministic=settings.deterministic,
@@ -80,7 +81,7 @@ def tested(parts: Parts, finished: Finished) -> tuple[dict[str, float], dict[str
     )
     trainer.test(parts.model, datamodule=parts.data, verbose=False)
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items() if is_tested(name)}
-    return metrics, _columns(trainer, parts)
+    return metrics, _columns(trainer, parts), numerics(trainer)
 
 
 def _columns(trainer: pl.Trainer, parts: Parts) -> dict[str, list[Any]] | None:
@@ -112,6 +113,20 @@ class Reader(pl.LightningModule):
             return None
         known = isinstance(outputs, Tensor) and outputs.dim() == 2 and len(outputs) == len(y)
         return (self.task.answers(outputs), y) if known and self.task.accept(outputs.shape[1]) else None
+
+
+def _accelerator(finished: Finished) -> str:
+    """The kind of device that the run computed on, where there is one of the kind."""
+    kind = finished.device
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    return kind if kind is not None and available.get(kind) else str(finished.config.trainer.accelerator)
+
+
+def elsewhere(here: Mapping[str, Any], recorded: Mapping[str, Any] | None) -> str:
+    """How this test was computed otherwise than the run's: device cuda then and cpu now; empty where it was not."""
+    then = recorded or {}
+    changed = [name for name in dict.fromkeys((*then, *here)) if name in then and then[name] != here.get(name)]
+    return ", ".join(f"{name} {then[name]} then and {here.get(name, 'none')} now" for name in changed)
 
 
 def compared(metrics: Mapping[str, float], recorded: Mapping[str, float | None]) -> tuple[str, str]:

@@ -42,11 +42,12 @@ def _git(*arguments: str) -> str:
 
 
 def hardware(trainer: pl.Trainer) -> dict[str, Any]:
-    """Device, processes, processor, cores, threads and memory."""
+    """Device, processes, processor, cores, threads and memory; of a CUDA device its software too."""
     device = trainer.strategy.root_device
     return {
         "device": device.type,
         "device_name": torch.cuda.get_device_name(device) if device.type == "cuda" else processor(),
+        **(_cuda(device) if device.type == "cuda" else {}),
         "processes": trainer.world_size,
         "processor": processor(),
         "cores": psutil.cpu_count(logical=False),
@@ -59,6 +60,26 @@ def hardware(trainer: pl.Trainer) -> dict[str, Any]:
 def load() -> float:
     """How many processes wanted a core in the last minute: with more than this run's own, the machine was shared."""
     return round(psutil.getloadavg()[0], 2)
+
+
+def _cuda(device: torch.device) -> dict[str, Any]:
+    return {
+        "device_number": device.index,
+        "device_memory_gib": round(torch.cuda.get_device_properties(device).total_memory / 2**30, 1),
+        "cuda": torch.version.cuda,
+        "cudnn": torch.backends.cudnn.version(),
+        "driver": _driver(),
+    }
+
+
+@lru_cache(maxsize=1)
+def _driver() -> str | None:
+    asked = ("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader")
+    try:
+        told = subprocess.run(asked, capture_output=True, text=True, check=True, timeout=10).stdout.split()
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return told[0] if told else None
 
 
 @lru_cache(maxsize=1)

@@ -39,6 +39,12 @@ class Finished(NamedTuple):
         )
         return threads if isinstance(threads, int) and threads > 0 else None
 
+    @property
+    def device(self) -> str | None:
+        """The kind of device that the numbers were computed on."""
+        found = (self.result.get("numerics") or {}).get("device")
+        return found if isinstance(found, str) else None
+
 
 def is_tested(metric: str) -> bool:
     """Whether a metric is one of the test, by its name: test/loss here, test_loss or another in anybody's module."""

@@ -18,11 +18,11 @@ from litmus.training.shares import Shares
 from litmus.trial.allocator import free_earlier_runs, keep_big_buffers
 from litmus.trial.course import Course
 from litmus.trial.description import resolved
+from litmus.trial.devices import placed
 from litmus.trial.directed import directed, parameters_of
 from litmus.trial.facts import facts_of, given, plain_with_facts, target_of, with_facts
 from litmus.trial.making import make
 from litmus.trial.monitors import refuse_unknown_monitors
-from litmus.trial.ranks import without_numbers
 from litmus.trial.source import best_weights
 from litmus.trial.tasks import task_in
 
@@ -58,6 +58,12 @@ def set_threads(threads: int | None, input_shape: Sequence[int]) -> None:
     torch.set_num_threads(threads or (own if math.prod(input_shape) >= VALUES_WORTH_THREADS else 1))
 
 
+def net_of(config: DictConfig, data: Any) -> pl.LightningModule:
+    """The net of a trial with these data, of which nothing is loaded; its weights are the global generator's next."""
+    config, task = told_of(config, data)
+    return model_of(config, data, task)
+
+
 def build(config: DictConfig) -> Parts:
     """Data, seeded model and trainer of the trial that `config` describes."""
     free_earlier_runs()
@@ -81,7 +87,7 @@ def build(config: DictConfig) -> Parts:
         callbacks.insert(0, Pretrained(source, weights["only"], weights["frozen"]))
     refuse_unknown_monitors(config, model, callbacks)
     loggers = [make(logger) for logger in (config.logger or {}).values()]
-    trainer = make(without_numbers(config.trainer), callbacks=callbacks, logger=loggers or False)
+    trainer = make(placed(config.trainer, model, data), callbacks=callbacks, logger=loggers or False)
     return Parts(data, model, trainer, task)
 
 

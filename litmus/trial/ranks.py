@@ -16,6 +16,8 @@ RANKS = (
     *("JSM_NAMESPACE_RANK", "JSM_NAMESPACE_LOCAL_RANK", "JSM_NAMESPACE_SIZE"),
 )
 FIRST = ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID")  # is zero for the first of several
+# What `trainer.accelerator=auto` is where this is set, as the tests do; an accelerator that is typed is respected.
+AUTO = "LITMUS_ACCELERATOR"
 # Of which a machine has one, so that "all of them" is one.
 SINGLE = ("cpu", "mps")
 
@@ -41,17 +43,12 @@ def follows(trainer: Mapping[str, Any]) -> bool:
     return several(trainer) and any(rank.isdigit() and int(rank) > 0 for rank in ranks)
 
 
-def without_numbers(trainer: DictConfig) -> DictConfig:
-    """The trainer's configuration with 1 for the one device with some number, where the processor computes."""
-    import torch
-
-    processor = trainer.get("accelerator") == "cpu" or (
-        trainer.get("accelerator") == "auto" and not torch.accelerator.is_available()
-    )
-    if not (processor and one_device(trainer.get("devices"))):
-        return trainer
-    changed = trainer.copy()
-    changed.devices = 1
+def on_one_device(config: DictConfig) -> DictConfig:
+    """The configuration with one device where it would take all: a job of a sweep, or a setting, is one process."""
+    if config.trainer.get("devices") not in ("auto", None):
+        return config
+    changed = config.copy()
+    changed.trainer.devices = 1
     return changed
 
 

@@ -23,6 +23,7 @@ from litmus.trial.checkpoint import BestAndLast
 from litmus.trial.command_line import sentence
 from litmus.trial.curves import draw_curves
 from litmus.trial.description import flat, identified
+from litmus.trial.devices import told_of_choice
 from litmus.trial.environment import hardware, load
 from litmus.trial.finished import is_tested
 from litmus.trial.history import History
@@ -90,6 +91,13 @@ def run(
         parts = build()
         if several() and rank() == 0:
             listen(directory, last_words)
+        told = (
+            None
+            if quiet or brief
+            else told_of_choice(description["config"]["trainer"], parts.data, parts.model, parts.trainer)
+        )
+        if told and rank() == 0:
+            print(told, flush=True)
         loggers += parts.trainer.loggers
         for logger in loggers:
             logger.log_hyperparams(flat(description["config"]))

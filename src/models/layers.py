@@ -4,7 +4,8 @@ import math
 from collections.abc import Sequence
 from typing import Literal, get_args
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 # Written out, so that a name which is none of them is refused without importing torch.
 Norm = Literal["none", "batch", "layer", "instance", "group"]
@@ -16,7 +17,6 @@ ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "gelu": 
 _BATCH = {0: nn.BatchNorm1d, 1: nn.BatchNorm1d, 2: nn.BatchNorm2d}
 _INSTANCE = {1: nn.InstanceNorm1d, 2: nn.InstanceNorm2d}
 _CONVOLUTION = {1: nn.Conv1d, 2: nn.Conv2d}
-_POOL = {1: nn.MaxPool1d, 2: nn.MaxPool2d}
 _CHANNEL_DROPOUT = {0: nn.Dropout, 1: nn.Dropout1d, 2: nn.Dropout2d}
 
 
@@ -51,6 +51,38 @@ def dropout_layer(dropout: float, dimensions: int) -> list[nn.Module]:
     if not isinstance(dropout, int | float) or not 0 <= dropout < 1:
         raise ValueError(f"dropout must be in [0, 1), got {dropout}")
     return [_CHANNEL_DROPOUT[dimensions](dropout)] if dropout else []
+
+
+def pool_layer(size: int, dimensions: int) -> nn.Module:
+    """Max-pooling of windows of this width, which do not overlap, over 1 or 2 spatial dimensions."""
+    return {1: MaxPool1d, 2: MaxPool2d}[dimensions](size)
+
+
+class MaxPool1d(nn.MaxPool1d):
+    """Torch's, and by windows on a device that has no deterministic backward pass of it."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return pooled_by_windows(x, self.kernel_size) if _lacks_backward(x) else super().forward(x)  # type: ignore[arg-type]
+
+
+class MaxPool2d(nn.MaxPool2d):
+    """Torch's, and by windows on a device that has no deterministic backward pass of it."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return pooled_by_windows(x, self.kernel_size) if _lacks_backward(x) else super().forward(x)  # type: ignore[arg-type]
+
+
+def _lacks_backward(x: Tensor) -> bool:
+    return x.device.type == "mps" and torch.are_deterministic_algorithms_enabled()
+
+
+def pooled_by_windows(x: Tensor, size: int) -> Tensor:
+    """The maximum of each window of maps (batch, channels, *lengths); equal largest values share the gradient."""
+    spatial = range(2, x.dim())
+    for dimension in spatial:
+        x = x.narrow(dimension, 0, x.shape[dimension] // size * size)
+    windows = x.reshape(*x.shape[:2], *(length for one in spatial for length in (x.shape[one] // size, size)))
+    return windows.amax([2 * one - 1 for one in spatial])
 
 
 def activation_layer(activation: str) -> nn.Module:
@@ -134,7 +166,7 @@ class FeatureMaps:
                 f"model.pool_size={size} is larger than the map {tuple(self.size)} after convolution "
                 f"{self._convolutions}; pool less (model.pool_after) or by less"
             )
-        self.layers.append(_POOL[self.dimensions](size))
+        self.layers.append(pool_layer(size, self.dimensions))
         self.size = [length // size for length in self.size]
 
     @property
