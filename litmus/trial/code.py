@@ -13,8 +13,9 @@ from litmus.project import ROOT
 
 # Who makes a trial of its configuration.
 MAKER = Path(__file__).with_name("parts.py")
-# Who reads a command and words its mistakes: what is made imports it for that alone, and trains the same without.
-AROUND = {Path(__file__).with_name(f"{name}.py") for name in ("command_line", "typed")}
+# Who reads a command and words its mistakes: what is made imports it for that alone, and trains the same without. Whose
+# weights a run begins from its configuration tells.
+AROUND = {Path(__file__).with_name(f"{name}.py") for name in ("command_line", "typed", "source")}
 
 
 def fingerprint(config: Any, root: Path = ROOT) -> str:
