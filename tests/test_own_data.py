@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 import evaluate
+from litmus.contract import Target
 from litmus.training.array_data_module import ArrayDataModule, Source
 from litmus.training.torch_dataset import TorchDataset
 from src.datamodules.arrays import Arrays
@@ -510,3 +511,28 @@ def test_a_path_is_looked_for_below_data_dir_too(trial, tmp_path):
     write_table(tmp_path / "deep.csv")
     result = trial("data=table", "data.path=deep.csv", "data.target=level", f"data_dir={tmp_path}", *SMALL)
     assert result["data"]["name"] == "deep"
+
+
+class Nothing(OwnPoints):
+    """Asks for nothing: its targets fill a place."""
+
+    classes = 0
+
+    def load(self):
+        x, y = map(torch.from_numpy, arrays(90))
+        return Source(x=x, y=y * 0)
+
+
+@pytest.mark.parametrize("first", ["target", "classes", "input_shape"])
+def test_what_a_module_says_of_itself_holds_whatever_is_asked_first(first):
+    nothing, own = Nothing(), OwnPoints()
+    for data in (nothing, own):
+        getattr(data, first)
+        set_up(data)
+    assert (nothing.target, nothing.classes, own.classes) == (None, 0, 3)
+    own.target = Target("classes", 7)
+    assert (own.target.number, own.classes) == (7, 7)
+    given = OwnPoints()
+    given.classes = 5
+    getattr(given, first)
+    assert set_up(given).target == Target("classes", 5)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from inspect import getattr_static
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +15,6 @@ from litmus.contract import Target
 from litmus.paths import typed_path
 from litmus.training.loader import ArrayLoader
 from litmus.training.order import Position, generator, pass_order, pieces
-from litmus.training.overridden import overridden
 from litmus.training.source import Source, checked, strata
 from litmus.training.splits import stratified_folds, stratified_split
 
@@ -193,15 +193,28 @@ class ArrayDataModule(pl.LightningDataModule):
         """Of one sample."""
         return tuple(self._loaded.x.shape[1:])
 
-    @cached_property
+    @property
     def target(self) -> Target | None:
         """What a net is asked for; None where there is nothing to learn from the targets."""
-        return self._declared() if self._says_classes else self._loaded.target
+        if "target" not in self._said:
+            return self._understood
+        target: Target | None = self._said["target"]
+        return target
 
-    @cached_property
+    @target.setter
+    def target(self, target: Target | None) -> None:
+        self._said["target"] = target
+
+    @property
     def classes(self) -> int:
         """How many there are, 0 where the targets are none."""
+        if "classes" in self._said:
+            return int(self._said["classes"])
         return self.target.number if self.target is not None and self.target.kind == "classes" else 0
+
+    @classes.setter
+    def classes(self, classes: int) -> None:
+        self._said["classes"] = classes
 
     @property
     def targets(self) -> dict[str, Tensor]:
@@ -255,24 +268,34 @@ class ArrayDataModule(pl.LightningDataModule):
 
     @cached_property
     def _loaded(self) -> Source:
-        if self._says_classes and not self.classes:  # nothing is asked for: targets only fill a place
-            return self.load()
-        return checked(self.load(), self._whose, self._declared())
+        declared = self._declared()
+        if declared is None and (self._says("target") or self._says("classes")):
+            return self.load()  # nothing is asked for: targets only fill a place
+        return checked(self.load(), self._whose, declared)
 
     @property
     def _whose(self) -> str:
         """What a sentence about the data begins with."""
         return type(self).__name__
 
-    @property
-    def _says_classes(self) -> bool:
-        return "target" not in vars(self) and overridden(self, ("classes",), ArrayDataModule) is not None
+    @cached_property
+    def _said(self) -> dict[str, Any]:
+        """`target` and `classes`, where the object itself was given them."""
+        return {}
+
+    def _says(self, name: str) -> bool:
+        """Whether the object or its class says this, which else follows from the data."""
+        return name in self._said or getattr_static(type(self), name) is not getattr_static(ArrayDataModule, name)
 
     def _declared(self) -> Target | None:
-        """What the class itself says of its targets."""
-        if overridden(self, ("target",), ArrayDataModule) is not None:
+        """What is said of the targets before they are looked at."""
+        if self._says("target"):
             return self.target
-        return Target("classes", self.classes) if self._says_classes and self.classes else None
+        return Target("classes", self.classes) if self._says("classes") and self.classes else None
+
+    @cached_property
+    def _understood(self) -> Target | None:
+        return self._declared() if self._says("classes") else self._loaded.target
 
     def _restart(self) -> None:
         self._epoch, self._start, self._end = 0, Position(0, 0), Position(0, 0)
