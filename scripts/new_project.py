@@ -28,7 +28,19 @@ NAMED = {
         (r"^      [^:\n]+: train any model", "      {name}: train any model"),
     ],
 }
-GROUPS = ("data", "model", "optimizer", "scheduler", "batching", "logger", "trainer", "experiment", "study", "search")
+GROUPS = (
+    "data",
+    "model",
+    "optimizer",
+    "scheduler",
+    "average",
+    "batching",
+    "logger",
+    "trainer",
+    "experiment",
+    "study",
+    "search",
+)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -52,7 +52,7 @@ def test_it_is_named_and_holds_none_of_our_answers(tmp_path, checkout):
     assert len((target / "README.md").read_text().splitlines()) < 60
     assert (target / ".git").is_dir()
     studies = [path.name for path in (target / "configs" / "study").iterdir()]
-    assert studies == ["dropout_norm.yaml"]
+    assert studies == ["dropout_norm.yaml", "norm_helps.yaml"]
 
 
 @pytest.mark.long

@@ -14,12 +14,11 @@ from litmus.trial.processes import FIRST, forget, heard, keep_together, listen, 
 from tests.conftest import ROOT
 
 ECHO = RuntimeError("[gloo/transport/tcp/pair.cc:537] Read error: Connection reset by peer")
+pytestmark = pytest.mark.long
 # The second process is started as Lightning starts it: with the first's environment and a rank of its own.
 PAIR = """
 import os, subprocess, sys, time
 from litmus.trial.processes import keep_together
-
-pytestmark = pytest.mark.long
 keep_together()
 if os.environ.get("LOCAL_RANK", "0") == "0":
     child = subprocess.Popen([sys.executable, "-c", sys.argv[1], *sys.argv[1:]], env={**os.environ, "LOCAL_RANK": "1"})

@@ -132,7 +132,7 @@ def test_the_page_names_every_kind_of_prediction_with_all_its_keys():
 
 def test_the_readme_names_every_choice_and_every_make_target_is_there():
     text = (ROOT / "README.md").read_text()
-    for group in ("data", "model", "optimizer", "scheduler", "logger", "trainer", "experiment"):
+    for group in ("data", "model", "optimizer", "scheduler", "average", "logger", "trainer", "experiment"):
         for path in (ROOT / "configs" / group).glob("*.yaml"):
             assert f"`{path.stem}`" in text, f"{group}={path.stem}"
     targets = {words[1] for _, words in COMMANDS if words[0] == "make"}

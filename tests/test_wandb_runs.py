@@ -113,7 +113,14 @@ def test_a_studys_runs_say_which_trial_of_which_arm_they_are(tmp_path, monkeypat
     monkeypatch.setattr(study_sweep, "report", lambda directory, name: None)
     arms = {"plain": {}, "grown": {"batching": "geometric", "batching.start": 8, "batching.stop": 16}}
     nuisance = {"lr": {"log": [1e-3, 1e-2], "trials": 1}}
-    study = {"question": "?", "arms": arms, "seeds": 1, "nuisance": nuisance, "quantities": QUESTION["quantities"]}
+    study = {
+        "question": "?",
+        "arms": arms,
+        "seeds": 1,
+        "tuning_seeds": 1,
+        "nuisance": nuisance,
+        "quantities": QUESTION["quantities"],
+    }
     write_study(tmp_path, study=study)
     sweep(tmp_path, "study=tiny", *TINY)
     directory = tmp_path / "studies" / "tiny"

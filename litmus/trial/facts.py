@@ -8,19 +8,9 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 
 from litmus.contract import Target
-from litmus.training.stand_in import FACT
+from litmus.training.stand_in import FACT, NAMES
 from litmus.trial.directed import parameters_of
 
-# Fact → the names by which the field's constructors call it.
-NAMES: Mapping[str, tuple[str, ...]] = {
-    "input_shape": ("input_shape",),
-    "classes": ("classes", "num_classes", "n_classes", "nb_classes"),
-    "outputs": ("outputs", "num_outputs", "n_outputs", "out_features", "out_dim", "output_dim", "output_size"),
-    "channels": ("in_channels", "input_channels", "in_chans", "channels", "num_channels", "n_channels"),
-    "features": ("in_features", "in_dim", "input_dim", "input_features", "features", "num_features", "n_features"),
-    "labels": ("num_labels", "n_labels", "labels"),
-    "target": ("target",),
-}
 MEANING = {name: fact for fact, names in NAMES.items() for name in names}
 # In many nets these are widths of their own: they are given only where a constructor cannot do without.
 IF_NEEDED = {

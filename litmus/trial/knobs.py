@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from omegaconf import DictConfig, ListConfig, OmegaConf, ValueNode
 
-from litmus.training.stand_in import FACT, STAND_INS
+from litmus.training.stand_in import FACT, NAMES, STAND_INS
 from litmus.trial.kinds import admits, only_parts, shown, words
 from litmus.trial.ranges import range_of
 from litmus.trial.signatures import MISSING, Parameter, signature_of
@@ -139,10 +139,11 @@ def _computed(value: Any) -> bool:
 def unknown_argument(node: DictConfig, name: str) -> str:
     """That the constructor of this node takes no such argument, and what was probably meant."""
     target = str(node["_target_"])
-    taken = [
+    taken = [  # of what the program does not give
         known
         for known, one in signature_of(target).parameters.items()
-        if known in node or (one.default is not MISSING and not only_parts(one.kind))  # the program gives the others
+        if known in node
+        or (one.default is not MISSING and not only_parts(one.kind) and known not in (*NAMES["classes"], "task"))
     ]
     near = difflib.get_close_matches(name, taken, n=1)
     place = str(node._get_full_key(None))
