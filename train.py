@@ -67,13 +67,8 @@ def job(config: DictConfig) -> float | None:
             if not in_sweep:
                 say(config)
             given = given_to_parts(told, directory)
-            if in_sweep or config.get("tuner"):
+            if in_sweep:
                 given = on_one_device(given)
-            if config.get("tuner"):
-                with imports():
-                    from litmus.tuner.run import tune
-
-                return tune(given, directory, description, resume=resume, brief=in_sweep, quiet=quiet)
             # Torch and Lightning take seconds to import; --help, --cfg job and a knob that cannot be answer without.
             with imports():
                 from litmus.trial.parts import build

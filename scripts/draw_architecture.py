@@ -18,7 +18,7 @@ from litmus.project import ROOT
 # From what a user calls down to what knows nobody; a room of the engine that is missing here is on the ground floor.
 FLOORS = (
     ("train.py · evaluate.py", "scripts"),
-    ("src", "litmus.sweeps", "litmus.trial", "litmus.tuner"),
+    ("src", "litmus.sweeps", "litmus.trial"),
     ("litmus.compare", "litmus.report"),
     ("litmus.training", "litmus.claims", "litmus.records"),
     ("litmus: words, contract …",),

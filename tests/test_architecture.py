@@ -20,7 +20,7 @@ FLOORS = (
     ("litmus.report",),
     ("litmus.compare",),
     ("litmus.trial", "litmus.sweeps"),
-    ("litmus.tuner", "litmus.compare.wandb"),
+    ("litmus.compare.wandb",),
     ("hydra_plugins.litmus", "src"),
     ("scripts", "train", "evaluate"),
     ("answers",),

@@ -47,6 +47,10 @@ def test_help_and_cfg_answer_without_torch():
         (["model=resnet"], "model has no choice resnet; expected one of cnn, "),
         (["resume=nowhere"], "resume=nowhere: expected a run's directory with .hydra/config.yaml in it, found none"),
         (["epochs"], "epochs"),
+        (
+            ["tuner=tpe"],
+            "a search tries settings: python train.py -m search=tpe ",
+        ),
         (["data=social_network_ads", "data.verify=abc"], "data.verify must be true or false, got abc"),
         (["optimizer=sgd", "optimizer.momentum=-1"], "optimizer.momentum must be a number from 0 on, got -1"),
         (["precision=16-foo", "trainer.accelerator=gpu"], "precision must be one of 64, 32, 16, transformer-engine"),

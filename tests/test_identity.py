@@ -32,7 +32,6 @@ GOLDEN = {
         "84363c56a465c876",
         "68dce61d66ba105d",
     ),
-    "tuner=tpe tuner.space={lr:{log:[1e-4,1e-1]}}": ("a8b2f6f9fb875eb7", "3589d2f654e675f0"),
     "data.draw=fresh data.folds=5 data.fold=2 seed=3": ("e632c1b8081ab71f", "8ef6ef53e26881a5"),
     "updates_per_epoch=100 batch_size=all threads=2 trainer.accelerator=cpu": ("e552f5a4756fb36d", "0c1e6d4e600ab6bf"),
 }
@@ -298,4 +297,4 @@ def test_the_fingerprint_is_the_same_in_another_process_and_needs_no_torch(compo
 def test_reports_and_sweeps_are_no_code_that_trains(compose):
     folders = {path.relative_to(ROOT).parts[1] for path in sources(resolved(_composed(compose)), ROOT)}
     assert {"models", "datamodules", "callbacks", "trial"} <= folders
-    assert not {"comparison", "sweeps", "studies", "tuner", "events"} & folders
+    assert not {"comparison", "sweeps", "studies", "events"} & folders

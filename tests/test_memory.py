@@ -7,7 +7,6 @@ import pytest
 import torch
 
 import litmus.trial.run
-import litmus.tuner.setting
 import src.models.mlp
 from litmus.trial.history import read_history
 
@@ -100,24 +99,6 @@ def test_a_run_frees_the_data_of_earlier_ones(trial, tmp_path, monkeypatch):
     try:
         for number in range(3):
             trial("epochs=1", "model.units=[8]", directory=tmp_path / str(number))
-    finally:
-        gc.enable()
-    assert alive == [[], [None], [None, None]]
-
-
-def test_a_run_that_tunes_itself_frees_each_setting_before_the_next(trial, monkeypatch):
-    made, alive = [], []
-    fit = litmus.tuner.setting.fit
-
-    def tracked(build, parts, *others):
-        alive.append([reference() for reference in made])
-        made.append(weakref.ref(parts.data))
-        return fit(build, parts, *others)
-
-    monkeypatch.setattr(litmus.tuner.setting, "fit", tracked)
-    gc.disable()
-    try:
-        trial("epochs=1", "model.units=[8]", "tuner=random", "tuner.trials=3", "tuner.space={lr: {log: [1e-4, 1e-2]}}")
     finally:
         gc.enable()
     assert alive == [[], [None], [None, None]]

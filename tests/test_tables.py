@@ -11,13 +11,11 @@ import pytest
 from litmus.claims.results_table import read_results, results_from_rows
 from litmus.claims.runs import Run
 from litmus.claims.study import read_study
-from litmus.legible import legible
 from litmus.records.record import read_curves
 from litmus.report.evidence import evidence_of
 from litmus.report.write import results_csv
 from litmus.tables import read_mappings, shielded, table_text, unshielded, write_mappings
 from litmus.trial.history import read_history
-from litmus.tuner.tried import Tried, read_tried, write_tried
 from tests.conftest import ROOT
 
 SIGNS = "=+-@\t\n'\"＝＋－＠"
@@ -127,16 +125,6 @@ def test_results_are_judged_again_as_they_were_whatever_arms_are_called(tmp_path
 
 def _first(by):
     return "=1+1" if by == "arm" else {"+callbacks.x": "=1+1"}
-
-
-def test_what_a_run_has_tried_is_read_back(tmp_path):
-    knobs = ["+x", "name"]
-    tried = [
-        Tried({"+x": text, "name": legible(text)}, "failed", {"val/loss": -1.5}, {"epochs": 2}, None, f"{text}: wrong")
-        for text in ARMS
-    ]
-    write_tried(tmp_path / "tried.csv", tried, knobs, "val/loss")
-    assert read_tried(tmp_path / "tried.csv", knobs) == tried
 
 
 def test_a_metrics_name_is_read_back_by_both_readers(tmp_path):

@@ -105,7 +105,6 @@ class Optimization:
         total: trials, all starts together.
         direction: minimize or maximize.
         metric: what is optimized, as optuna-dashboard labels it.
-        grid: the points of the sampler `grid` in their order, if not those of `grid_of`.
     """
 
     def __init__(
@@ -119,14 +118,13 @@ class Optimization:
         total: int,
         direction: Literal["minimize", "maximize"] = "minimize",
         metric: str | None = None,
-        grid: Sequence[dict[str, Any]] | None = None,
     ) -> None:
         self.space, self.sampler = dict(space), sampler
         self.study = optuna.create_study(storage=storage, study_name=name, direction=direction, load_if_exists=True)
         if metric is not None and self.study.metric_names != [metric]:
             self.study.set_metric_names([metric])
         self._seed = seed
-        self.grid = list(grid_of(space, total) if grid is None else grid) if sampler == "grid" else []
+        self.grid = grid_of(space, total) if sampler == "grid" else []
         self.total = min(total, len(self.grid)) if self.grid else total
         self._sequence = sequence_of(space, seed)
         self._drawn: list[dict[str, Any]] = []
@@ -213,11 +211,9 @@ def sequence_of(space: Mapping[str, BaseDistribution], seed: int) -> Iterator[di
         yield study.ask(dict(space)).params
 
 
-def grid_of(
-    space: Mapping[str, BaseDistribution], total: int, counts: Mapping[str, int] | None = None, spread: str = "ends"
-) -> list[dict[str, Any]]:
+def grid_of(space: Mapping[str, BaseDistribution], total: int) -> list[dict[str, Any]]:
     """Every combination of the levels that `total` trials allow; see `levels`."""
-    listed = levels(space, total, counts, spread)
+    listed = levels(space, total)
     return [dict(zip(listed, values, strict=True)) for values in itertools.product(*listed.values())]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 SEEDS = 2
 TUNING_TRIALS = 2
-SIZES = {"epochs": 3, "updates_per_epoch": 3, "tuner.trials": 2}
+SIZES = {"epochs": 3, "updates_per_epoch": 3}
 EVALUATION = ("++trainer.limit_val_batches=1", "++trainer.limit_test_batches=1")
 
 
@@ -19,7 +19,7 @@ def shrunk(node: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def smoke_overrides(configs: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
-    """Arm → three epochs of three updates (a roughness needs three epochs), two settings of a run that tunes itself.
+    """Arm → three epochs of three updates (a roughness needs three epochs).
 
     Where arms differ in one of these, each takes its level's rank and stays different.
     """

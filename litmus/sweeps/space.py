@@ -11,8 +11,6 @@ from litmus.claims.nuisance import Nuisance
 from litmus.sweeps.overrides import written
 
 FEWEST_LEVELS = 2
-# Where a range's levels lie: the outermost at its ends, or each in the middle of one of as many equal parts.
-SPREADS = ("ends", "middles")
 
 
 def nuisance_space(nuisance: Mapping[str, Nuisance]) -> dict[str, BaseDistribution]:
@@ -20,12 +18,10 @@ def nuisance_space(nuisance: Mapping[str, Nuisance]) -> dict[str, BaseDistributi
     return {name: distribution(one.space, one.values) for name, one in nuisance.items()}
 
 
-def distribution(space: str, values: Sequence[Any], whole: bool = False) -> BaseDistribution:
-    """The distribution of a `log` or `linear` range, of whole numbers if so asked, or of `choices`."""
+def distribution(space: str, values: Sequence[Any]) -> BaseDistribution:
+    """The distribution of a `log` or `linear` range, or of `choices`."""
     if space == "choices":
         return CategoricalDistribution([simple(value) for value in values])
-    if whole:
-        return IntDistribution(int(values[0]), int(values[1]), log=space == "log")
     return FloatDistribution(float(values[0]), float(values[1]), log=space == "log")
 
 
@@ -69,23 +65,13 @@ def simple(value: Any) -> Any:
     return value if value is None or isinstance(value, bool | int | float | str) else written(value)
 
 
-def levels(
-    space: Mapping[str, BaseDistribution], total: int, counts: Mapping[str, int] | None = None, spread: str = "ends"
-) -> dict[str, list[Any]]:
-    """A grid of about `total` points: every choice, and as many equal steps per range as that leaves.
-
-    Args:
-        counts: levels of the ranges that shall have so many.
-        spread: one of SPREADS.
-    """
-    counted = counts or {}
-    listed = {
-        name: _steps(one, counted[name], spread) if name in counted else _listed(one) for name, one in space.items()
-    }
+def levels(space: Mapping[str, BaseDistribution], total: int) -> dict[str, list[Any]]:
+    """A grid of about `total` points: every choice, and as many equal steps per range as that leaves."""
+    listed = {name: _listed(one) for name, one in space.items()}
     fixed = math.prod(len(values) for values in listed.values() if values)
     open_ended = sum(values is None for values in listed.values())
     each = max(FEWEST_LEVELS, math.floor((total / fixed) ** (1 / open_ended) + 1e-9)) if open_ended else 0
-    return {name: values or _steps(space[name], each, spread) for name, values in listed.items()}
+    return {name: values or _steps(space[name], each) for name, values in listed.items()}
 
 
 def _listed(one: BaseDistribution) -> list[Any] | None:
@@ -98,15 +84,13 @@ def _listed(one: BaseDistribution) -> list[Any] | None:
     return None
 
 
-def _steps(one: Any, count: int, spread: str) -> list[Any]:
-    ends = spread == "ends" and count > 1
-    shares = [place / (count - 1) if ends else (place + 0.5) / count for place in range(count)]
+def _steps(one: Any, count: int) -> list[Any]:
+    shares = [place / (count - 1) for place in range(count)]
     if one.log:
         values = [one.low * (one.high / one.low) ** share for share in shares]
     else:
         values = [one.low + (one.high - one.low) * share for share in shares]
-    if ends:
-        values[-1] = one.high
+    values[-1] = one.high
     if isinstance(one, IntDistribution):
         return sorted({round(value) for value in values})
     return [float(f"{value:.12g}") for value in values]

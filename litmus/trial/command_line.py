@@ -18,6 +18,10 @@ from omegaconf import OmegaConf
 from litmus.legible import legible
 
 SWEEPER = "hydra/sweeper="
+NO_TUNER = (
+    "no run tunes itself any more; a search tries settings: "
+    "python train.py -m search=tpe 'lr=tag(log,interval(1e-4,1e-1))' search.trials=25"
+)
 Answer = TypeVar("Answer")
 # Knobs that a resumed run may change without being another run.
 RESUMABLE = ("resume", "epochs", "model.recompute")
@@ -125,8 +129,12 @@ def sweep_arguments(arguments: list[str]) -> list[str]:
     """The arguments as Hydra takes them: a study's or a search's sweeper, `study.seeds=10` where its file is silent.
 
     Raises:
-        ValueError: for a study or a search without -m, for two of them, or for one beside another sweeper.
+        ValueError: for a study or a search without -m, for two of them, or for one beside another sweeper;
+            for `tuner=…`.
     """
+    gone = [one for one in arguments if one.lstrip("+~").partition("=")[0].partition(".")[0] == "tuner"]
+    if gone:
+        raise ValueError(f"{gone[0]}: {NO_TUNER}")
     asked = [argument for argument in arguments if argument.partition("=")[0] in ("study", "search")]
     asked = [argument for argument in asked if argument.partition("=")[2] not in ("", "null")]
     if not asked:
@@ -178,7 +186,8 @@ def resumed_arguments(arguments: list[str]) -> list[str]:
             f"a resumed run keeps its configuration ({', '.join(RESUMABLE[1:])} may change), got {' '.join(changed)}; "
             "start a new run for it"
         )
-    read_stored(directory, trusted(arguments))
+    if read_stored(directory, trusted(arguments)).get("tuner"):
+        raise ValueError(f"{directory} tuned itself, expected a run with one setting: {NO_TUNER}")
     # The stored configuration must survive: Hydra would overwrite it with this command's.
     return [
         *("--config-path", str(directory / ".hydra"), "--config-name", "config"),

@@ -29,7 +29,7 @@ def curves(evidence: Evidence, metric: str, clock: str) -> Picture | None:
     if not bands:
         return None
     means = np.concatenate([band.mean for band in bands.values()])
-    scale, shown = scale_of(means.tolist(), 15), clock_name(evidence, clock)
+    scale = scale_of(means.tolist(), 15)
     low, high = limits(means, np.concatenate([band.values.ravel() for band in bands.values()]))
 
     def draw(axes: Any) -> None:
@@ -50,7 +50,7 @@ def curves(evidence: Evidence, metric: str, clock: str) -> Picture | None:
         plain_axis(axes.yaxis, scale)
         if clock != "seconds":
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))  # there is no epoch 1.25
-        axes.set_xlabel(shown)
+        axes.set_xlabel(clock)
         axes.set_ylabel(metric)
         legend(axes)
 
@@ -58,20 +58,14 @@ def curves(evidence: Evidence, metric: str, clock: str) -> Picture | None:
     last = {arm: band.mean[-1] for arm, band in bands.items() if np.isfinite(band.mean[-1])}
     told = ", ".join(f"{arm} {plain(value, 3)}" for arm, value in list(last.items())[:8])
     size = f"{count(len(bands), 'arm')} and {count(made, 'run')}"
-    alt = f"{metric} by {shown}, mean over seeds, {size}. At the end: {told}."
+    alt = f"{metric} by {clock}, mean over seeds, {size}. At the end: {told}."
     grey = len(bands) - len(set(bands) & set(evidence.shown))
-    caption = f"{metric} by {shown}: mean, 95 % t band, a thin line per seed." + (
+    caption = f"{metric} by {clock}: mean, 95 % t band, a thin line per seed." + (
         f" Grey: the means of {grey} further arms." if grey else ""
     )
     rows = min(len(bands), len(evidence.shown))
     lines = rows if max(map(len, evidence.shown)) > 22 else (rows + 1) // 2
     return picture(f"curves-{metric.replace('/', '-')}-{clock}", alt, caption, draw, height=2.9 + 0.17 * lines)
-
-
-def clock_name(evidence: Evidence, clock: str) -> str:
-    """The clock in words: a run that tunes itself has a row for each setting it tries, where others have epochs."""
-    tuned = all("setting" in run.history for runs in evidence.curves.values() for run in runs)
-    return "settings tried" if clock == "epoch" and tuned else clock
 
 
 class Band:

@@ -8,7 +8,6 @@ from typing import Any
 from litmus.claims.arms import varying
 from litmus.claims.factors import is_place
 from litmus.claims.notation import listing, text
-from litmus.claims.nuisance import SPACES
 from litmus.records.facts import data_facts, distinct, seeded
 from litmus.report.blocks import Block, Section, Slot, Table, Text
 from litmus.report.evidence import Evidence
@@ -38,22 +37,9 @@ def roles(evidence: Evidence) -> Table:
         ends = ", ".join(text(value) for value in nuisance.values)
         how = f"tuned per arm on validation: {nuisance.trials} {nuisance.sampler} trials"
         rows.append(["nuisance", nuisance.name, f"{nuisance.space} [{ends}]", how])
-    for knob, ranges in self_tuned(evidence).items():
-        rows.append(["tuned", knob, listing(ranges), "by every run itself, on validation"])
     for key, value in study.fixed.items():
         rows.append(["fixed", key, text(value), "a caveat: no other value was tried"])
     return Table("Settings by their role", ["role", "setting", "values", "meaning"], rows)
-
-
-def self_tuned(evidence: Evidence) -> dict[str, list[str]]:
-    """Knob → the ranges that runs which tune themselves search, as their arms' tuner.space has them."""
-    found: dict[str, dict[str, None]] = {}
-    for config in evidence.configs.values():
-        for key, value in config.items():
-            knob, _, space = key.removeprefix("tuner.space.").rpartition(".")
-            if key.startswith("tuner.space.") and space in SPACES:
-                found.setdefault(knob, {})[f"{space} {text(value)}"] = None
-    return {knob: list(ranges) for knob, ranges in found.items()}
 
 
 def fixed(evidence: Evidence) -> Iterator[Block]:
@@ -65,10 +51,7 @@ def fixed(evidence: Evidence) -> Iterator[Block]:
                 "The study file names no fixed settings: whatever else the trials had in common limits the conclusions."
             )
         return
-    tuned = self_tuned(evidence)
-    different = set(varying(configs, configs)) | set(evidence.study.nuisance) | set(tuned)
-    # ${lr} → optimizer.lr: what follows a tuned knob is no more constant than the knob.
-    different |= {key for config in configs.values() for key in config if key.rpartition(".")[2] in tuned}
+    different = set(varying(configs, configs)) | set(evidence.study.nuisance)
     first = next(iter(configs.values()))
     shared = {
         key: value
