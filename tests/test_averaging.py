@@ -317,6 +317,7 @@ def test_another_length_is_another_average(refused, trial, tmp_path):
 
 
 @pytest.mark.xdist_group("processes")
+@pytest.mark.long
 def test_two_processes_keep_one_average(tmp_path):
     def train(name, *overrides):
         command = [sys.executable, "train.py", "epochs=3", "model.units=[16]", "threads=1", "model.norm=batch"]

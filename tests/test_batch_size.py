@@ -277,8 +277,8 @@ def test_a_varying_size_is_drawn_under_the_loss(trial, tmp_path, monkeypatch):
     drawn = []
     step = Axes.step
     monkeypatch.setattr(Axes, "step", lambda self, *values, **look: (drawn.append(values), step(self, *values, **look)))
-    trial("batching=doubling", "batching.every=1", "epochs=3", "model.units=[8]")
+    trial("batching=doubling", "batching.every=1", "epochs=3", "model.units=[8]", picture=True)
     assert drawn == [([1, 2, 3], [32, 64, 128])]
-    trial("epochs=2", "model.units=[8]", directory=tmp_path / "fixed")
+    trial("epochs=2", "model.units=[8]", directory=tmp_path / "fixed", picture=True)
     assert len(drawn) == 1
     assert (tmp_path / "run" / "curves.png").stat().st_size > 10_000

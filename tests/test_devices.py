@@ -85,6 +85,8 @@ def test_a_job_takes_one_device_where_a_run_would_take_all(asked):
     assert on_one_device(OmegaConf.create({"trainer": {"devices": [3]}})).trainer.devices == [3]
 
 
+@pytest.mark.xdist_group("processes")
+@pytest.mark.long
 def test_processes_take_the_device_that_fewest_have_and_the_dead_give_theirs_back(tmp_path):
     def start():
         process = subprocess.Popen(

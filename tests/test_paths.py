@@ -61,6 +61,7 @@ def test_resume_finds_the_run_of_any_name_and_hands_it_on_unchanged(tmp_path, mo
         assert config.resume == config.hydra.run.dir == str(directory)
 
 
+@pytest.mark.long
 def test_a_name_of_all_signs_goes_on_to_its_end_where_it_is(trial, tmp_path):
     trial("epochs=1", "updates_per_epoch=3", "model.units=[4]", "callbacks=[default,trajectory]", "logger=tensorboard")
     directory = tmp_path / "é \"q\" 'x' = , ( ) [ ] { } # ~ % & ;\n${oc.env:HOME}\\${lr}\\"

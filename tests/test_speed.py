@@ -1,11 +1,9 @@
-"""Speed that must not be lost: against a bare loop in one process, at start-up, and in memory over many jobs."""
+"""Speed that must not be lost: against a bare loop in one process, and in memory over many jobs."""
 
 import gc
 import json
 import os
 import statistics
-import subprocess
-import sys
 import time
 from functools import partial
 
@@ -15,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from tests.conftest import ROOT
+pytestmark = pytest.mark.long
 
 # Far above what scripts/benchmark.py measures (0.8), so that only a lost lever fails, never a busy machine. A turn that
 # another process disturbs is one of several, and the whole comparison may be tried twice more before it counts.
@@ -63,22 +61,10 @@ def test_a_small_net_trains_about_as_fast_as_in_a_bare_loop(trial, tmp_path):
     pytest.fail(f"expected at most {BOUND} times a bare loop's time, got {tries}")
 
 
-@pytest.mark.parametrize(("arguments", "code"), [(["--help"], 0), (["modell=mlp"], 1), (["model=mlpp"], 1)])
-def test_answers_that_train_nothing_import_no_torch(arguments, code):
-    ended = subprocess.run(
-        [sys.executable, "-X", "importtime", "train.py", *arguments], cwd=ROOT, capture_output=True, text=True
-    )
-    assert ended.returncode == code
-    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in ended.stderr.splitlines() if "|" in line}
-    assert "hydra" in imported
-    slow = {"torch", "pytorch_lightning", "lightning_fabric", "torchmetrics", "matplotlib", "scipy", "wandb", "optuna"}
-    assert not imported & slow
-
-
 def test_memory_stays_flat_over_the_jobs_of_a_process(trial, tmp_path):
     """200 jobs are the benchmark's; a trainer or a figure kept alive shows within these."""
     sizes = []
-    job = partial(trial, "epochs=1", "updates_per_epoch=1", "model.units=[8]")
+    job = partial(trial, "epochs=1", "updates_per_epoch=1", "model.units=[8]", picture=True)
     for number in range(16):
         assert job(directory=tmp_path / str(number))["status"] == "completed"
         gc.collect()  # what only waits for it is no leak

@@ -51,7 +51,7 @@ def test_the_result_says_what_was_run_on_what_and_what_came_out(trial, tmp_path)
 def test_the_curves_are_a_picture_with_ink(trial, tmp_path):
     from matplotlib.image import imread
 
-    trial(*TINY)
+    trial(*TINY, picture=True)
     picture = imread(tmp_path / "run" / "curves.png")
     assert picture.shape[0] > 300
     assert picture.shape[1] > 800

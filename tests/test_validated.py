@@ -129,7 +129,7 @@ def test_weights_that_take_other_names_are_refused_and_what_was_best_stays(refus
 
 
 def test_an_epoch_without_a_validation_has_empty_cells_and_is_never_the_best(trial, tmp_path):
-    result = trial(*SMALL, "epochs=5", "trainer.check_val_every_n_epoch=2")
+    result = trial(*SMALL, "epochs=5", "trainer.check_val_every_n_epoch=2", picture=True)
     rows = read_history(tmp_path / "run" / "metrics.csv")
     assert [row["epoch"] for row in rows if "val/loss" in row] == [1, 3]
     assert all("train/loss" in row for row in rows)

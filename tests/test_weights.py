@@ -97,6 +97,7 @@ def test_only_what_is_named_is_taken_and_the_rest_is_the_seeds(trial, source, tm
     assert result["config_hash"] != plain["config_hash"]
 
 
+@pytest.mark.long
 def test_the_command_line_takes_the_short_form_and_the_parts_beside_each_other(source, tmp_path):
     import subprocess
 
