@@ -74,14 +74,21 @@ def test_an_experiment_says_what_it_reproduces_what_to_expect_and_what_it_costs(
 
 DATA = ("mnist1d", "fashion_mnist", "social_network_ads")
 SMALL = {"mlp": ("model.units=[8]",), "cnn": ("model.filters=4", "model.units=8", "model.layers=2")}
-REFUSED = {("mlp", data, "instance"): "does not have" for data in DATA} | {
-    ("cnn", "social_network_ads", norm): "got samples of shape (2,)" for norm in NORMS
+REFUSED = {
+    ("mlp", "mnist1d", "instance"): "does not have",
+    ("cnn", "social_network_ads", "none"): "got samples of shape (2,)",
 }
 
 
-@pytest.mark.parametrize(
-    ("model", "data", "norm"), list(itertools.product(SMALL, DATA, NORMS)), ids=lambda value: value
-)
+# What a norm does hangs on the net and on the dimensions of its samples, and no further on the data.
+TRIED = [
+    (model, data, norm)
+    for model, data, norm in itertools.product(SMALL, DATA, NORMS)
+    if norm == "none" or data == "mnist1d" or (model, data) == ("cnn", "fashion_mnist")
+]
+
+
+@pytest.mark.parametrize(("model", "data", "norm"), TRIED, ids=lambda value: value)
 def test_every_model_with_every_data_and_norm_trains_two_batches_or_is_refused(
     trial, refused, tmp_path, model, data, norm
 ):
@@ -96,9 +103,14 @@ def test_every_model_with_every_data_and_norm_trains_two_batches_or_is_refused(
     assert result["counters"]["samples"] == 64
 
 
-@pytest.mark.parametrize("optimizer", [path.stem for path in (ROOT / "configs" / "optimizer").glob("*.yaml")])
-@pytest.mark.parametrize("scheduler", [path.stem for path in (ROOT / "configs" / "scheduler").glob("*.yaml")])
-def test_every_optimizer_with_every_scheduler_learns(trial, optimizer, scheduler):
+def _paired(group, other):
+    """The choices of two groups, each of the larger one once."""
+    one, two = (sorted(path.stem for path in (ROOT / "configs" / name).glob("*.yaml")) for name in (group, other))
+    return [(one[n % len(one)], two[n % len(two)]) for n in range(max(len(one), len(two)))]
+
+
+@pytest.mark.parametrize(("optimizer", "scheduler"), _paired("optimizer", "scheduler"))
+def test_every_optimizer_and_every_scheduler_learns(trial, optimizer, scheduler):
     result = trial(
         f"optimizer={optimizer}",
         f"scheduler={scheduler}",
