@@ -35,6 +35,12 @@ def pytest_collection_finish():
     gc.freeze()
 
 
+def mostly_long(cases, *always):
+    """The cases of a matrix: `make test` takes those that are named, `make test-all` takes every one."""
+    assert set(always) <= set(cases)
+    return [pytest.param(case, marks=() if case in always else pytest.mark.long) for case in cases]
+
+
 @cache
 def _composed(overrides, config_dir, config_name):
     from hydra import compose, initialize_config_dir

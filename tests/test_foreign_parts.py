@@ -9,6 +9,7 @@ import torch
 
 from evaluate import evaluate
 from litmus.trial.history import read_history
+from tests.conftest import mostly_long
 
 PARTS = '''
 import pytorch_lightning as pl
@@ -329,7 +330,14 @@ def same(first, second):
     return first == second
 
 
-@pytest.mark.parametrize("course", COURSES)
+BRIEFLY = (
+    *("a residual net on two classes", "a transformer", "regression", "several labels by our own net"),
+    *("a loss and metrics", "growing batches", "growing batches in unequal parts on a module's own step"),
+    "a module that is given the optimizer's maker",
+)
+
+
+@pytest.mark.parametrize("course", mostly_long(COURSES, *BRIEFLY))
 @pytest.mark.filterwarnings("ignore:.*does not have many workers", "ignore:.*No (negative|positive) samples")
 def test_it_trains_goes_on_and_is_tested_again_to_the_bit(run, tmp_path, course, capsys):
     whole = run(*COURSES[course], STOPS)

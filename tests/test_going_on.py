@@ -16,6 +16,7 @@ from litmus.trial.going_on import CannotGoOnError, refuse_other_numerics
 from litmus.trial.history import read_history
 from litmus.trial.identity import asked_hash
 from src.models.mlp import MLP
+from tests.conftest import mostly_long
 
 TINY = ("model.units=[4]", "data.val_fraction=0.9", "batch_size=64", "norm=batch", "dropout=0.1", "lr=0.01")
 HERE = "tests.test_going_on"
@@ -105,8 +106,9 @@ def _same_run(one, other):
         assert results[0][name] == results[1][name], name
 
 
-@pytest.mark.parametrize("typed", LONGER.values(), ids=LONGER)
-def test_a_longer_run_is_the_whole_one(trial, tmp_path, typed):
+@pytest.mark.parametrize("case", mostly_long(LONGER, "warm-up by update", "plateau", "on_plateau", "early stopping"))
+def test_a_longer_run_is_the_whole_one(trial, tmp_path, case):
+    typed = LONGER[case]
     whole, resumed = tmp_path / "whole", tmp_path / "resumed"
     trial(*TINY, *typed, "epochs=5", directory=whole)
     trial(*TINY, *typed, "epochs=3", directory=resumed)
@@ -114,8 +116,12 @@ def test_a_longer_run_is_the_whole_one(trial, tmp_path, typed):
     _same_run(whole, resumed)
 
 
-@pytest.mark.parametrize(("typed", "said"), REFUSED.values(), ids=REFUSED)
-def test_what_was_planned_over_another_length_is_refused(trial, refused, tmp_path, typed, said):
+BRIEFLY = ("cosine", "reversed batches", "a knob that follows", "a function", "a stranger's net")
+
+
+@pytest.mark.parametrize("case", mostly_long(REFUSED, *BRIEFLY))
+def test_what_was_planned_over_another_length_is_refused(trial, refused, tmp_path, case):
+    typed, said = REFUSED[case]
     first = trial(*TINY, *typed, "epochs=3")
     rows = (tmp_path / "run" / "metrics.csv").read_text()
     told = refused(*TINY, *typed, "epochs=5", f"resume={tmp_path / 'run'}")
