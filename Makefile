@@ -11,8 +11,9 @@ CONSTRAINTS ?= -c constraints.txt
 train: .venv/installed
 	$(BIN)/python train.py $(ARGS)
 
+# Every worker imports torch and collects all tests, some ten seconds of a core: beyond four they cost more than they save.
 test: lint
-	$(BIN)/python -m pytest -n auto --dist loadgroup -m "not long" $(ARGS)
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup -m "not long" $(ARGS)
 
 # Of the folder answers/, with those that see whether it is there.
 test-answers: lint

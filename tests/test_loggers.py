@@ -46,6 +46,7 @@ def test_tensorboard_has_a_row_for_each_run_that_has_a_result(trial, tmp_path):
     assert (known["norm"], known["model.units"], known["lr"]) == ("batch", "[4]", 1e-3)
 
 
+@pytest.mark.long
 @pytest.mark.xdist_group("wandb")
 def test_wandb_runs_offline_without_a_prompt_and_one_per_job(trial, tmp_path, monkeypatch):
     monkeypatch.delenv("WANDB_API_KEY", raising=False)

@@ -237,6 +237,7 @@ def bad(tmp_path, monkeypatch):
     return "bad_parts.Bad"
 
 
+@pytest.mark.long
 def test_a_study_goes_on_after_trials_that_leave_the_program(tmp_path, bad):
     arms = {way: {"+model.way": way} for way in WAYS}
     claim = {"kind": "compare", "better": "none", "than": "leave"}

@@ -325,6 +325,7 @@ def test_what_peaks_does_not_rise():
     assert (found["peaks"].verdict, found["it"].verdict) == ("confirmed", "rejected")
 
 
+@pytest.mark.long
 def test_advice_holds_its_promise():
     """Of studies that are told "about N seeds", at least 80 % are decided by then, whatever their mean truly is."""
     study = study_of({"kind": "compare", "better": X1, "than": X2}, sesoi=0.1)

@@ -7,7 +7,9 @@ from dataclasses import fields
 import pytest
 
 from litmus.claims.prediction import Prediction, registry
+from litmus.sweeps.composition import as_job
 from litmus.trial.command_line import sweep_arguments
+from litmus.trial.knobs import check_knobs
 from tests.compare_data import write_many
 from tests.conftest import ROOT
 from tests.data_helpers import require_ads, require_fashion_mnist
@@ -42,6 +44,15 @@ def _named(case):
     return " ".join(case[1]) if isinstance(case, tuple) else None
 
 
+def test_a_training_command_composes_to_knobs_that_can_be(compose):
+    for page, overrides in TRAININGS:
+        if not any("DIR" in override for override in overrides):
+            with as_job(compose(*overrides, "hydra.mode=RUN")) as config:
+                check_knobs(config)
+                assert config.epochs >= 1, (page, overrides)
+
+
+@pytest.mark.long
 @pytest.mark.parametrize("case", TRAININGS, ids=_named)
 def test_a_training_command_trains(trial, case):
     """As written but for its length: the last two overrides cut it to a few updates of one epoch."""

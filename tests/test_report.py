@@ -321,6 +321,7 @@ def test_what_is_typed_is_shown_and_not_obeyed(tmp_path):
     assert "<script" not in (tmp_path / "report.md").read_text(encoding="utf-8").replace("\\<script", "")
 
 
+@pytest.mark.long
 def test_36_arms_of_20_seeds_take_less_than_10_seconds(tmp_path):
     """With curves of 50 epochs; the measured time is about 5 s on one core of 2."""
     node, table_rows = many_arms()
