@@ -7,6 +7,7 @@ import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
+from litmus.sweeps import search_report
 from litmus.sweeps.optimization import SAMPLERS, Optimization, grid_of, journal
 from litmus.sweeps.outcome import Outcome
 from litmus.sweeps.overrides import parsed
@@ -68,9 +69,11 @@ def test_totals_are_totals_and_what_was_left_comes_first(tmp_path, sampler):
     assert optimization(tmp_path, sampler, 8).ask(100) == []
 
 
-def test_a_search_is_resumable_and_ends_with_pictures_and_the_command_of_the_best(tmp_path, capsys):
+def test_a_search_is_resumable_and_ends_with_pictures_and_the_command_of_the_best(tmp_path, monkeypatch, capsys):
     typed = ("search=tpe", RATE, "norm=none,batch", *TINY, "hydra.sweep.dir=found")
-    sweep(tmp_path, *typed, "search.trials=3")
+    with monkeypatch.context() as patch:  # the pictures of half of it take seconds
+        patch.setattr(search_report, "draw", lambda *_: [])
+        sweep(tmp_path, *typed, "search.trials=3")
     directory = tmp_path / "found"
     first = results(directory)
     assert sorted(first) == ["trials/0", "trials/1", "trials/2"]
@@ -146,13 +149,14 @@ def test_mistakes_are_answered_in_one_sentence_before_anything_runs(tmp_path, ar
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_optuna_dashboard_reads_a_searchs_journal(tmp_path):
+def test_optuna_dashboard_reads_a_searchs_journal(tmp_path, monkeypatch):
     from optuna_dashboard import wsgi
     from werkzeug.test import Client
 
     from litmus.sweeps.optimization import journal
 
     tiny = ("epochs=1", "updates_per_epoch=2", "model.units=[4]", "threads=1")
+    monkeypatch.setattr(search_report, "draw", lambda *_: [])
     sweep(tmp_path, "search=tpe", "lr=tag(log,interval(1e-4,1e-1))", *tiny, "search.trials=2", "hydra.sweep.dir=it")
     client = Client(wsgi(journal(tmp_path / "it" / "journal.log")))
     (summary,) = client.get("/api/studies").get_json()["study_summaries"]

@@ -26,14 +26,14 @@ from scripts.simulate import (
     study_of,
     topped_up,
 )
-from tests.conftest import ROOT
+from tests.conftest import ROOT, mostly_long
 
 SIMULATIONS = 4000
 LIMIT = 0.025 + 4 * math.sqrt(0.025 * 0.975 / SIMULATIONS)  # four standard errors of the simulation
 NAMES = [edge[0] for edge in edges()]
 
 
-@pytest.mark.parametrize("noise", NOISES)
+@pytest.mark.parametrize("noise", mostly_long(NOISES, "normal"))
 @pytest.mark.parametrize("place", range(len(NAMES)), ids=NAMES)
 def test_four_looks_err_no_more_than_one(place, noise):
     draw, far = NOISES[noise]
