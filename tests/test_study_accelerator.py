@@ -64,6 +64,7 @@ def test_one_arm_that_gains_takes_all_to_the_accelerator(monkeypatch, configs, k
 
 def test_a_study_trains_on_one_kind_of_device_and_goes_on_with_it(tmp_path, monkeypatch, capsys):
     write_study(tmp_path, study=ONE_TRIAL)
+    monkeypatch.setattr(study_sweep, "report", lambda directory, name: None)  # its pictures take seconds
     directory = tmp_path / "studies" / "tiny"
     with monkeypatch.context() as on_a_machine_with_an_accelerator:
         on_a_machine_with_an_accelerator.setattr(study_sweep, "accelerator_of", lambda *asked: "cpu")
@@ -80,6 +81,7 @@ def test_a_study_trains_on_one_kind_of_device_and_goes_on_with_it(tmp_path, monk
 
 def test_a_study_of_a_machine_without_an_accelerator_stays_as_it_was_typed(tmp_path, monkeypatch, capsys):
     write_study(tmp_path, study=ONE_TRIAL)
+    monkeypatch.setattr(study_sweep, "report", lambda directory, name: None)  # its pictures take seconds
     directory = tmp_path / "studies" / "tiny"
     sweep(tmp_path, "study=tiny")
     assert "every trial on" not in capsys.readouterr().out
