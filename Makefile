@@ -1,11 +1,11 @@
-# make train · make test · make test-answers · make test-all · make lint · make bench · make simulate ·
-# make new NAME=my_project; each makes .venv first.
+# make train · make test · make test-answers · make test-all · make lint · make docs · make bench ·
+# make simulate · make new NAME=my_project; each makes .venv first.
 PYTHON ?= python3
 BIN := .venv/bin
 # The tested versions; `make test CONSTRAINTS=` takes the newest that pyproject.toml admits.
 CONSTRAINTS ?= -c constraints.txt
 
-.PHONY: train test test-answers test-all lint bench simulate new clean
+.PHONY: train test test-answers test-all lint docs bench simulate new clean
 .DELETE_ON_ERROR:
 
 train: .venv/installed
@@ -35,6 +35,10 @@ lint: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# The pages as a site, build/docs/README.html; a link within the project that leads nowhere ends it.
+docs: .venv/documents
+	$(BIN)/python -m sphinx -W --keep-going -q -b html -c docs -d build/doctrees . build/docs
+
 bench: .venv/installed
 	$(BIN)/python scripts/benchmark.py $(ARGS)
 
@@ -49,6 +53,10 @@ new: .venv/installed
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0])'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -e '.[dev]'
+	touch $@
+
+.venv/documents: .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -e '.[docs]'
 	touch $@
 
 clean:

@@ -1,0 +1,74 @@
+"""The documentation as a site: make docs, which fails on a link within the project that leads nowhere.
+
+https://www.sphinx-doc.org/en/master/usage/configuration.html · https://myst-parser.readthedocs.io
+"""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+NAVIGATION = """
+```{toctree}
+:hidden:
+:caption: Use it
+docs/extending
+docs/studies
+docs/verdicts
+docs/compare
+docs/progressive_batch
+```
+
+```{toctree}
+:hidden:
+:caption: Look inside
+docs/architecture
+docs/speed
+docs/accelerators
+docs/api
+CHANGES
+```
+"""
+# A folder to delete: a site without it is whole.
+ANSWERS = """
+```{toctree}
+:hidden:
+:caption: This project's own answers
+answers/README
+answers/studies/README
+answers/docs/gradient_descent
+answers/docs/memory
+```
+"""
+answered = (ROOT / "answers").is_dir()
+
+project = "Litmus"
+author = copyright = "The Litmus authors"
+release = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
+# The whole project is the source, so that pages link to what stands beside them, as they do in an editor.
+root_doc = "README"
+include_patterns = ["README.md", "CHANGES.md", "CONTRIBUTING.md", "docs/*.md", "answers/*.md", "answers/*/**.md"]
+suppress_warnings = ["toc.not_included"] if answered else ["myst.xref_missing"]
+myst_heading_anchors = 4
+autodoc_member_order = "bysource"
+autodoc_inherit_docstrings = False
+autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented"
+autodoc_default_options = {"members": True, "show-inheritance": True}
+default_role = "code"  # `name` in a docstring is code, as it is in Markdown
+html_theme = "furo"
+html_title = "Litmus"
+
+
+def plain(lines: list[str]) -> list[str]:
+    """Docstrings say (batch, *input_shape): there an asterisk emphasizes nothing."""
+    return [re.sub(r"\*+(?=\w)", lambda found: found[0].replace("*", r"\*"), line) for line in lines]
+
+
+def setup(app: Any) -> None:
+    """The first page is the README, which has no list of pages of its own."""
+    listed = NAVIGATION + ANSWERS * answered
+    app.connect("autodoc-process-docstring", lambda *known: known[-1].__setitem__(slice(None), plain(known[-1])))
+    app.connect("source-read", lambda _, page, text: text.append(text.pop() + listed * (page == root_doc)))
