@@ -13,6 +13,7 @@ NAVIGATION = """
 ```{toctree}
 :hidden:
 :caption: Use it
+docs/running
 docs/extending
 docs/studies
 docs/verdicts
@@ -27,6 +28,8 @@ docs/architecture
 docs/speed
 docs/accelerators
 docs/api
+CONTRIBUTING
+AGENTS
 CHANGES
 ```
 """
@@ -49,7 +52,15 @@ release = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
 # The whole project is the source, so that pages link to what stands beside them, as they do in an editor.
 root_doc = "README"
-include_patterns = ["README.md", "CHANGES.md", "CONTRIBUTING.md", "docs/*.md", "answers/*.md", "answers/*/**.md"]
+include_patterns = [
+    "README.md",
+    "CHANGES.md",
+    "CONTRIBUTING.md",
+    "AGENTS.md",
+    "docs/*.md",
+    "answers/*.md",
+    "answers/*/**.md",
+]
 suppress_warnings = ["toc.not_included"] if answered else ["myst.xref_missing"]
 myst_heading_anchors = 4
 autodoc_member_order = "bysource"

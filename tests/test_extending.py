@@ -1,4 +1,4 @@
-"""Every example of docs/extending.md works as it stands there: its files in a project, and then its commands."""
+"""Every example of docs/extending.md and the README works as it stands there: its files, then its commands."""
 
 import json
 import os
@@ -14,22 +14,29 @@ from tests.conftest import ROOT
 
 pytestmark = [pytest.mark.xdist_group("processes"), pytest.mark.long]
 
-PAGE = (ROOT / "docs" / "extending.md").read_text()
-SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
+
+def sections(page):
+    return dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", page.read_text(), re.MULTILINE | re.DOTALL))
+
+
+ADDED = "Add your own"
+SECTIONS = sections(ROOT / "docs" / "extending.md") | {ADDED: sections(ROOT / "README.md")[ADDED]}
 # What a project consists of, for whoever runs it.
 PROJECT = ("litmus", "src", "configs", "hydra_plugins", "train.py", "evaluate.py", "scripts", "pyproject.toml")
 
 
 def files_and_commands(section):
-    """In their order: ("file", path, content) of blocks whose first line names one, ("command", words) of a shell's."""
-    for language, body in re.findall(r"^```(\w+)\n(.*?)^```", section, re.MULTILINE | re.DOTALL):
-        named = re.match(r"# (\S+\.\w+)\n", body)
+    """In their order: ("file", path, content) of blocks named in it or just before, ("command", words) of a shell's."""
+    for before, language, body in re.findall(
+        r"(?:^`(\S+\.\w+)`:\n\n)?^```(\w+)\n(.*?)^```", section, re.MULTILINE | re.DOTALL
+    ):
+        named = before or "".join(re.findall(r"\A# (\S+\.\w+)\n", body))
         if language == "bash":
             for line in body.replace("\\\n", " ").splitlines():
                 if words := shlex.split(line, comments=True):
                     yield "command", words
         elif named:
-            yield "file", named[1], body
+            yield "file", named, body
 
 
 @pytest.fixture

@@ -20,10 +20,11 @@ PAGES = [ROOT / "README.md", *(page for folder in FOLDERS for page in sorted((RO
 
 
 def _commands():
-    for page in (
-        page for page in PAGES if page.name != "extending.md"
-    ):  # its commands need its files: test_extending.py
-        for block in re.findall(r"```bash\n(.*?)```", page.read_text(), re.DOTALL):
+    for page in PAGES:
+        if page.name == "extending.md":
+            continue  # its commands need its files, as those of the README's section do: test_extending.py
+        text = re.sub(r"^## Add your own\n.*?^## ", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+        for block in re.findall(r"```bash\n(.*?)```", text, re.DOTALL):
             for line in block.replace("\\\n", " ").splitlines():
                 words = shlex.split(line, comments=True)
                 if words:

@@ -1,7 +1,7 @@
 """Publish finished studies: their pages, the index of every claim, the hyperparameter report of document 001.
 
 python answers/make/publish.py studies/NAME …            a finished study's page, figures and tables
-python answers/make/publish.py --index --readme README.md      every claim in one table, its head in the README
+python answers/make/publish.py --index                   every claim in one table, its primaries first
 python answers/make/publish.py --tuning-report           document 001's hyperparameter report, from what is published
 """
 
@@ -23,7 +23,6 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     into = parser.add_mutually_exclusive_group()
     into.add_argument("--index", action="store_true", help="write the index of what is published")
     into.add_argument("--tuning-report", action="store_true", help="write tuning_report.md from the published studies")
-    parser.add_argument("--readme", type=Path, help="with --index: fill the block of verdicts in this file")
     parser.add_argument("-o", "--output", type=Path, default=PUBLISHED, help="where pages go; answers/studies")
     return parser.parse_args(given)
 
@@ -31,12 +30,10 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
 def main(given: list[str] | None = None) -> None:
     """Does the one thing that the arguments ask for."""
     asked = arguments(given)
-    if asked.readme and not asked.index:
-        raise ValueError(f"--readme {asked.readme} takes the index's head: add --index")
     if asked.index or asked.tuning_report:
         if asked.studies:
             raise ValueError(f"{asked.studies[0]} is not asked for: this page is made from what is published")
-        write_index(asked.output, asked.readme) if asked.index else write_tuning_report(asked.output)
+        write_index(asked.output) if asked.index else write_tuning_report(asked.output)
         return
     if not asked.studies:
         raise ValueError("say what to publish: directories of finished studies, --index or --tuning-report")
@@ -60,11 +57,10 @@ def publish_studies(directories: list[Path], root: Path) -> None:
         raise ValueError("not published: " + " | ".join(refused))
 
 
-def write_index(root: Path, readme: Path | None) -> None:
-    """README.md and verdicts.csv of the published studies, and the README's block."""
+def write_index(root: Path) -> None:
+    """README.md and verdicts.csv of the published studies."""
     from answers.make.publication.index import index_csv, index_markdown
     from answers.make.publication.read import read_index
-    from answers.make.publication.readme import readme_block, with_block
     from answers.make.publication.replication import PAGE, replication_markdown
     from answers.make.publication.study_nodes import study_nodes
     from litmus.report.write import write
@@ -76,8 +72,6 @@ def write_index(root: Path, readme: Path | None) -> None:
     replication = replication_markdown(root)
     if replication:
         texts[root / PAGE] = replication
-    if readme:
-        texts[readme] = with_block(readme.read_text(encoding="utf-8"), readme_block(root, index), readme.name)
     for path, text in texts.items():
         write(path, text)
         print(path)

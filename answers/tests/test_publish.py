@@ -21,7 +21,6 @@ from answers.make.publication.paths import portable, without_paths
 from answers.make.publication.plans import read_plan
 from answers.make.publication.publish import publish
 from answers.make.publication.read import read_index
-from answers.make.publication.readme import BEGIN, BLOCK, END, readme_block, with_block
 from answers.make.publication.replication import replication_markdown
 from answers.make.publication.rows import place_of
 from answers.make.publication.small_png import smaller
@@ -40,7 +39,7 @@ from tests.conftest import ROOT
 from tests.report_data import NODE, write_study
 
 DOCS = ROOT / "answers" / "studies"
-AGAIN = "run python answers/make/publish.py --index --readme README.md"
+AGAIN = "run python answers/make/publish.py --index"
 COMMAND = "python train.py -m study=dropout_norm hydra.sweep.dir=/mnt/disk/runs/x data_dir=/usr/share/datasets"
 
 
@@ -346,29 +345,7 @@ def test_a_smaller_picture_is_the_same_picture(published, study):
     assert np.abs(before - after).max() < 32
 
 
-def test_the_readme_block_is_put_between_its_markers_or_refused():
-    text = f"before\n{BEGIN}\nold\n{END}\nafter\n"
-    assert with_block(text, "new\n", "README.md") == f"before\n{BEGIN}\nnew\n{END}\nafter\n"
-    assert with_block(with_block(text, "\\1 new\n", "x"), "b\n", "x") == with_block(text, "b\n", "x")
-    with pytest.raises(ValueError, match=r"README.md has no lines"):
-        with_block("nothing", "new", "README.md")
-
-
-def test_a_picture_that_no_study_has_is_refused(published, tmp_path):
-    found = read_index(published.parent, {"later": NODE})
-    (published.parent / "readme.yaml").write_text("pictures: [{study: dropout_norm, figure: results-los}]\n")
-    with pytest.raises(ValueError, match=r"no figure 'results-los'; did you mean 'results-loss'\?"):
-        readme_block(published.parent, found)
-    (published.parent / "readme.yaml").write_text(
-        "pictures: [{study: dropout_norm, figure: results-loss}, {study: later, figure: any}]\n"
-    )
-    block = readme_block(published.parent, found)
-    assert re.findall(r"\]\((\S+\.png)\)", block) == ["answers/studies/dropout_norm/figures/results-loss.png"]
-    (published.parent / "readme.yaml").unlink()
-
-
 def test_mistyped_commands_are_refused(refused, tmp_path):
-    assert "add --index" in refused("--readme", "README.md")
     assert "say what to publish" in refused()
     assert "no such directory; publish a study there first" in refused("--index", "-o", tmp_path / "none")
 
@@ -376,11 +353,10 @@ def test_mistyped_commands_are_refused(refused, tmp_path):
 # What the repository holds.
 
 
-def test_the_index_and_the_readme_are_those_of_the_published_studies(index):
+def test_the_index_is_that_of_the_published_studies(index):
     assert (DOCS / "README.md").read_text() == index_markdown(index), AGAIN
     assert (DOCS / "verdicts.csv").read_text() == index_csv(index), AGAIN
     assert (DOCS / "replication.md").read_text() == replication_markdown(DOCS), AGAIN
-    assert BLOCK.search((ROOT / "README.md").read_text())[0] == readme_block(DOCS, index), AGAIN
 
 
 CLAIMS = yaml.safe_load((ROOT / "answers" / "tests" / "claims.yaml").read_text())

@@ -1,1 +1,1 @@
-"""Publication: a study's directory → its page → one index over all claims → the head of the README."""
+"""Publication: a study's directory → its page → one index over all claims."""

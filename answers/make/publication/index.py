@@ -19,6 +19,7 @@ from litmus.words import count
 VERDICTS = ("confirmed", "rejected", "inconclusive", NOT_RUN)
 SIGNS = {**SYMBOLS, NOT_RUN: "·"}
 REGIMES = ("repaired", "as reported")
+MOST_LETTERS = 110
 
 
 @dataclass(frozen=True)
@@ -113,11 +114,20 @@ def index_markdown(index: Index) -> str:
         signs=SIGNS,
         regimes=REGIMES,
         verdicts=VERDICTS,
+        primaries=[row for row in index.rows if row.primary and row.regime == "repaired" and row.verdict != NOT_RUN],
+        claim=first_words,
         published={summary.name for summary in index.summaries},
         measured=lambda entry: measured(entry, index.summaries),
         verdict=shown,
         seeds=seeds,
     )
+
+
+def first_words(row: Row) -> str:
+    """The claim, cut after some words."""
+    if len(row.claim) <= MOST_LETTERS:
+        return row.claim
+    return row.claim[:MOST_LETTERS].rpartition(" ")[0].rstrip(",.;:") + " …"
 
 
 def shown(row: Row) -> str:
