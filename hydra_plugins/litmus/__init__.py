@@ -3,6 +3,7 @@
 Hydra looks for plugins in `hydra_plugins` only, at every start.
 """
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,14 @@ take_short_forms()
 ANSWERS = ROOT / "answers" / "configs"
 
 
-class AnswersSearchPath(SearchPathPlugin):
-    """The studies and experiments of this project's own answers, as long as that folder is there."""
+class Places(SearchPathPlugin):
+    """Where else choices come from: this project's own answers, as long as that folder is there, and our launchers."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        with suppress(ModuleNotFoundError):  # the extra `cluster`; by now Hydra knows the launchers that ours replace
+            from hydra_plugins.litmus.cluster import register
+
+            register()
         if ANSWERS.is_dir():
             search_path.append("answers", f"file://{ANSWERS}")
 

@@ -27,9 +27,10 @@ def at_once(launcher: Mapping[str, Any]) -> int:
     if kind == "joblib":
         jobs = int(launcher["n_jobs"])
         return jobs if jobs > 0 else max(1, cores() + 1 + jobs)
+    each = int(launcher.get("trials_per_job") or 1)
     if kind == "local":
-        return max(1, cores() // int(launcher.get("cpus_per_task") or 1))
-    return int(launcher["array_parallelism"]) if kind == "slurm" else 1
+        return max(1, cores() // int(launcher.get("cpus_per_task") or 1)) * each
+    return int(launcher["array_parallelism"]) * each if kind == "slurm" else 1
 
 
 def refuse_many_processes(trainer: Mapping[str, Any], launcher: Mapping[str, Any]) -> None:
