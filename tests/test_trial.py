@@ -30,6 +30,7 @@ def test_the_result_says_what_was_run_on_what_and_what_came_out(trial, tmp_path)
         "updates": 108,
         "samples": 10800,
         "seconds": 0,
+        "path": "by hand",
     }
     assert result["data"]["sizes"] == {"train": 3600, "val": 400, "test": 1000}
     for split, counts in result["data"]["class_counts"].items():

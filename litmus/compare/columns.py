@@ -53,4 +53,5 @@ def metrics(comparison: Comparison) -> list[str]:
 def counters(comparison: Comparison) -> list[str]:
     """What runs counted, in the usual order."""
     known = dict.fromkeys(name for run in comparison.runs for name in run.record.content.get("counters") or {})
+    known.pop("path", None)  # how, not how much
     return [*(name for name in COUNTERS if name in known), *(name for name in known if name not in COUNTERS)]

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from litmus.training.batches import samples_in
+from litmus.training.by_hand import Proofs
 from litmus.training.epoch_metrics import EpochMetrics, refuse_waiting
 from litmus.training.overridden import step_of_ones_own
 from litmus.training.plan import refuse_batch_of_one, refuse_limits_of_parts
@@ -59,6 +60,7 @@ class Bookkeeping(pl.Callback):
         if not self._own_step:  # a step of one's own may be meant for manual optimization
             pl_module.automatic_optimization = True
         pl_module.single_step_reason = reason_for_single_steps(trainer, pl_module, self.base)
+        pl_module.path, pl_module.proofs = "steps", Proofs()
         if pl_module.single_step_reason is None:
             pl_module.automatic_optimization = False
         if hasattr(data, "train_stretches"):

@@ -8,7 +8,6 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import BaseFinetuning
 from torch import Tensor
-from torch.nn.modules import module as torch_module
 from torch.optim import Adam, Optimizer
 
 from litmus.contract import Target
@@ -17,6 +16,8 @@ from litmus.tasks.task import Task
 from litmus.training.averaging import averaging_of
 from litmus.training.batches import pair
 from litmus.training.bookkeeping import Bookkeeping, counters
+from litmus.training.by_hand import Gradients, Proofs, Proven, by_hand, called_plainly
+from litmus.training.direct_step import direct_step
 from litmus.training.plan import planned_updates
 from litmus.training.schedule import Schedule
 from litmus.training.stretches import reason_in_optimizer
@@ -26,6 +27,8 @@ from litmus.training.update import plain_backward, plain_step
 
 # How many updates may pass before a loss that is not finite is noticed: reading it back waits for the device.
 CHECK_EVERY = 64
+# How the updates of a fit were computed, from the plainest on; all give the same bits.
+STEPS, STRETCHES, BY_HAND = "steps", "stretches", "by hand"
 
 
 class Learner(pl.LightningModule):
@@ -49,11 +52,14 @@ class Learner(pl.LightningModule):
         means: what is recorded of each split, out of loss and what the task has beside it.
         fewest_classes: with which it can be made.
         outputs: numbers that the net gives for each sample.
+        fast: False makes every update a step of the trainer's own, with the same bits.
+        path: by which the last fit computed its updates: steps, stretches, or stretches by hand.
     """
 
     fewest_classes = 2
     # Of the length of a run it makes its schedule alone.
     plans_are_compared = True
+    fast = True
 
     def __init__(
         self,
@@ -77,6 +83,8 @@ class Learner(pl.LightningModule):
         self.trained: list[tuple[Tensor, Tensor]] = []
         self.tested: list[tuple[Tensor, Tensor]] = []
         self.single_step_reason: str | None = None
+        self.path = STEPS
+        self.proofs = Proofs()
         self._share = 1.0
 
     def _task_of(self, classes: int | None, task: Task | None) -> Any:
@@ -205,21 +213,18 @@ class Learner(pl.LightningModule):
         batch_size = batch_size or len(y)
         optimizer: Optimizer = self.optimizers(use_pl_optimizer=False)  # type: ignore[assignment]
         by_update = self.schedule is not None and self.schedule.interval == "update"
-        forward, criterion = self.forward if _called_plainly(self) else self, self.criterion
-        backward, step = plain_backward(x.device), plain_step(optimizer)
-        forward_context = self.trainer.precision_plugin.forward_context
         parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        gradients: Gradients = self._by_autograd(parameters, x.device)
+        hand = by_hand(self, Learner, parameters, x)
+        if hand is not None:
+            gradients = Proven(hand, gradients, parameters, self.proofs)
+        step = plain_step(optimizer) if hand is None else direct_step(optimizer, self.proofs.steps)
         averaging = averaging_of(self.trainer)
         start = len(self.totals.losses)
         losses, logits, sizes = [], [], []
-        with torch.autocast(x.device.type, enabled=False):
+        with torch.autocast(x.device.type, enabled=False), torch.set_grad_enabled(hand is None):
             for inputs, targets in zip(x.split(batch_size), self.targets(y).split(batch_size), strict=True):
-                with forward_context():
-                    outputs = forward(inputs)
-                    loss = criterion(outputs, targets)
-                for parameter in parameters:  # what zero_grad does, without its label for profilers
-                    parameter.grad = None
-                backward(loss)
+                loss, outputs = gradients(inputs, targets)
                 step()
                 if averaging is not None:
                     averaging.after_update(self)
@@ -228,9 +233,27 @@ class Learner(pl.LightningModule):
                 sizes.append(len(inputs))
                 if by_update:
                     self.schedule.step({})  # type: ignore[union-attr]
+        all_by_hand = hand is not None and not self.proofs.failed and self.path != STRETCHES
+        self.path = BY_HAND if all_by_hand else STRETCHES
         self._count(losses, sizes, torch.cat(logits), y)
         self._count_updates(len(sizes))
         self._refuse_not_finite(start)
+
+    def _by_autograd(self, parameters: list[Tensor], device: torch.device) -> Gradients:
+        """The gradients of an update as autograd finds them."""
+        forward, criterion = self.forward if called_plainly(self) else self, self.criterion
+        backward, forward_context = plain_backward(device), self.trainer.precision_plugin.forward_context
+
+        def gradients(inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+            with forward_context():
+                outputs = forward(inputs)
+                loss = criterion(outputs, targets)
+            for parameter in parameters:  # what zero_grad does, without its label for profilers
+                parameter.grad = None
+            backward(loss)
+            return loss, outputs
+
+        return gradients
 
     def _count(self, losses: list[Tensor], sizes: list[int], outputs: Tensor, y: Tensor) -> None:
         self.totals.add(losses, sizes, self.tally(outputs, y))
@@ -302,16 +325,3 @@ def _with_bookkeeping(own: Callable[[Any], Any]) -> Callable[[Any], list[pl.Call
 
     configure_callbacks.with_bookkeeping = True  # type: ignore[attr-defined]
     return configure_callbacks
-
-
-def _called_plainly(module: torch.nn.Module) -> bool:
-    """Whether calling the module is calling its `forward`: no hook, no other `__call__`, no compiled one."""
-    hooks = (
-        module._forward_hooks,
-        module._forward_pre_hooks,
-        module._backward_hooks,
-        module._backward_pre_hooks,
-        module._compiled_call_impl,
-    )
-    usual = type(module).__call__ is torch.nn.Module.__call__
-    return usual and not any(hooks) and not torch_module._has_any_global_hook()

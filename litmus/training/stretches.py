@@ -22,6 +22,8 @@ def reason_for_single_steps(trainer: Any, module: pl.LightningModule, base: type
     (clipping, accumulation, scaled losses, synchronization of processes, hooks of callbacks, module and data) takes
     the ordinary path. `base` is the class whose own methods a stretch stands for.
     """
+    if not getattr(module, "fast", True):
+        return "fast=false asks for it"
     reason = reason_in_settings(trainer)
     if reason is not None:
         return reason

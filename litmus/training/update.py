@@ -15,6 +15,14 @@ def plain_step(optimizer: Optimizer) -> Callable[[], Any]:
 
     The wrapper takes as long as a small net's arithmetic: a seventh of a whole update of an MLP 40-100-100-10.
     """
+    if not is_plain(optimizer):
+        return optimizer.step
+    optimizer._opt_called = True  # type: ignore[attr-defined]  # what the step of a scheduler's would note
+    return partial(type(optimizer).step.__wrapped__, optimizer)  # type: ignore[attr-defined]
+
+
+def is_plain(optimizer: Optimizer) -> bool:
+    """Whether `optimizer.step` is its class's, with nothing of anybody's around it."""
     step = type(optimizer).step
     hooks = (
         optimizer._optimizer_step_pre_hooks,
@@ -22,10 +30,10 @@ def plain_step(optimizer: Optimizer) -> Callable[[], Any]:
         torch_optimizer._global_optimizer_pre_hooks,
         torch_optimizer._global_optimizer_post_hooks,
     )
-    # torch's schedulers put their own `step` on the optimizer, and torch marks its wrapper with `hooked`.
-    if any(hooks) or "step" in vars(optimizer) or not getattr(step, "hooked", False):
-        return optimizer.step
-    return partial(step.__wrapped__, optimizer)  # type: ignore[attr-defined]
+    own = vars(optimizer).get("step")
+    # torch's schedulers put a `step` on the optimizer that notes its call, and torch marks its wrapper with `hooked`.
+    noting = getattr(own, "_wrapped_by_lr_sched", False) and getattr(own, "__wrapped__", None) is step
+    return not any(hooks) and (own is None or noting) and getattr(step, "hooked", False)
 
 
 def plain_backward(device: torch.device) -> Callable[[Tensor], None]:

@@ -26,7 +26,7 @@ Answer = TypeVar("Answer")
 # Knobs that a resumed run may change without being another run.
 RESUMABLE = ("resume", "epochs", "model.recompute")
 # It may be said again where the machine would choose otherwise: the run must go on with what it began with.
-SAID_AGAIN = ("threads", "trust")
+SAID_AGAIN = ("threads", "trust", "fast")
 
 
 def register_resolvers() -> None:

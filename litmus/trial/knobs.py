@@ -44,6 +44,7 @@ ROOT = {
     "batch_size": Rule("a whole number from 1 on, or all", lambda value: value == "all" or _whole(value, 1)),
     "updates_per_epoch": Rule("a whole number from 1 on, or null", lambda value: value is None or _whole(value, 1)),
     "threads": Rule("a whole number from 1 on, or null", lambda value: value is None or _whole(value, 1)),
+    "fast": Rule("true or false", lambda value: isinstance(value, bool)),
     "data_dir": Rule("a directory", lambda value: isinstance(value, str) and value != ""),
 }
 

@@ -74,6 +74,8 @@ def build(config: DictConfig) -> Parts:
     keep_big_buffers()
     seed_everything(config.seed)
     model = model_of(config, data, task)
+    if isinstance(model, Learner):
+        model.fast = config.get("fast", True)
     callbacks = [make(callback) for callback in (config.callbacks or {}).values()]
     if config.get("average") is not None:
         callbacks.append(make(config.average))

@@ -175,7 +175,7 @@ def outcome(parts: Parts | None, tested: dict[str, float]) -> dict[str, Any]:
     counters: dict[str, Any] = {"params": sum(parameter.numel() for parameter in model.parameters())}
     if history is not None:
         counters |= {"epochs": history.epochs, "updates": trainer.global_step}
-        counters |= {"samples": history.samples, "seconds": history.seconds}
+        counters |= {"samples": history.samples, "seconds": history.seconds, "path": getattr(model, "path", "steps")}
     scheduler = batch_sizes_of(trainer)
     if scheduler is not None and scheduler.out_of_memory:
         counters["oom"] = scheduler.out_of_memory
