@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,13 @@ def read_study_file(path: str | Path) -> Study:
     except yaml.YAMLError as error:
         place = str(error).replace("\n", " ")
         raise ValueError(f"{Path(path).name} is not valid YAML: {place}") from error
-    if isinstance(node, dict) and "study" in node:
+    return read_study_node(node)
+
+
+def read_study_node(node: Any) -> Study:
+    """The same of what a file would hold."""
+    if isinstance(node, Mapping) and "study" in node:
         node = node["study"]
-    if isinstance(node, dict):
+    if isinstance(node, Mapping):
         node = {key: value for key, value in node.items() if key not in HOW_TO_RUN}
     return read_study(node)
