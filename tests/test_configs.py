@@ -28,7 +28,7 @@ def _data(name, tmp_path):
 
 
 # What a choice cannot do without.
-OTHER_DATA = "+data={{_target_: tests.strangers.{}}}"
+OTHER_DATA = "+data={{_target_: tests.strangers.{}, seed: ${{seed}}}}"
 PARTNERS = {
     ("model", "net"): ("model.net._target_=tests.strangers.PlainNet",),
     ("task", "regression"): ("~data", OTHER_DATA.format("Prices")),

@@ -235,6 +235,7 @@ scheduler:
   total_steps: total
 """,
 }
+RATE = "+model.rate=${lr}"  # it has an optimizer of its own
 SHORT = ("batch_size=40", "epochs=4", "callbacks.checkpoint.share=1", "lr=0.01")
 AUROC = "task.metrics={auroc: {_target_: torchmetrics.classification.MulticlassAUROC, num_classes: fact:classes}}"
 
@@ -301,15 +302,22 @@ COURSES = {
         *("data=prices", *net("Transformer"), "batching=doubling", "batch_size=30", "batching.max_per_device=25"),
     ),
     "a module's own step": (
-        *("data=signals", "model=net", "model._target_=foreign_parts.OwnModule", "~model.net", "+model.width=12"),
+        *("data=signals", "model=net", "model._target_=foreign_parts.OwnModule", "~model.net", RATE, "+model.width=12"),
         "callbacks.checkpoint.monitor=val/nll",
     ),
     "growing batches on a module's own step": (
-        *("data=signals", "model=net", "model._target_=foreign_parts.OwnModule", "~model.net"),
+        *("data=signals", "model=net", "model._target_=foreign_parts.OwnModule", "~model.net", RATE),
         *("callbacks.checkpoint.monitor=val/acc", "batching=doubling", "batch_size=10"),
     ),
     "growing batches in unequal parts on a module's own step": (
-        *("data=signals", "model=net", "model._target_=foreign_parts.OwnModule", "~model.net", "batching=doubling"),
+        *(
+            "data=signals",
+            "model=net",
+            "model._target_=foreign_parts.OwnModule",
+            "~model.net",
+            RATE,
+            "batching=doubling",
+        ),
         *("callbacks.checkpoint.monitor=val/acc", "batch_size=30", "batching.max_per_device=25"),
     ),
     "a module that is given the optimizer's maker": (
@@ -380,7 +388,7 @@ def test_the_weights_load_alone_and_say_the_same(run, tmp_path):
 
 
 def test_unequal_parts_of_an_update_are_the_whole_of_it_on_a_step_of_ones_own(run, tmp_path):
-    model = ("data=signals", "model=net", "model._target_=foreign_parts.OwnModule", "~model.net", "+model.drop=0")
+    model = ("data=signals", "model=net", "model._target_=foreign_parts.OwnModule", "~model.net", RATE, "+model.drop=0")
     for name, most in (("whole", "null"), ("parts", "17")):
         run(*model, "callbacks.checkpoint.monitor=val/acc", f"batching.max_per_device={most}", name=name)
     stored = [torch.load(tmp_path / name / "checkpoints" / "last.ckpt")["state_dict"] for name in ("whole", "parts")]
@@ -468,11 +476,11 @@ def test_metrics_of_the_training_are_asked_for(run, tmp_path):
             "callbacks.checkpoint.monitor=val/auroc is not among the metrics",
         ),
         (
-            ("data=signals", "model=net", "model._target_=foreign_parts.OwnModule", "~model.net", "task.top_k=2"),
+            ("data=signals", "model=net", "model._target_=foreign_parts.OwnModule", "~model.net", RATE, "task.top_k=2"),
             "task.top_k would have no effect: foreign_parts.OwnModule has steps and a loss of its own",
         ),
         (
-            *[("data=signals", "model=net", "model._target_=foreign_parts.Unvalidated", "~model.net")],
+            *[("data=signals", "model=net", "model._target_=foreign_parts.Unvalidated", "~model.net", RATE)],
             "is a metric of the validation, and Unvalidated has no validation_step",
         ),
     ],
@@ -496,7 +504,7 @@ def test_a_metric_of_ones_own_name_is_watched_the_way_it_says(run, refuses, tmp_
 
 
 def test_a_module_without_a_test_is_completed_and_says_so_when_tested_again(run, tmp_path):
-    overrides = ("model=net", "model._target_=foreign_parts.Untested", "~model.net")
+    overrides = ("model=net", "model._target_=foreign_parts.Untested", "~model.net", RATE)
     result = run("data=signals", *overrides, "callbacks.checkpoint.monitor=val/acc")
     assert result["status"] == "completed"
     with pytest.raises(ValueError, match=r"no test metrics.*its model has no test_step"):

@@ -6,7 +6,8 @@ from typing import Any
 
 SEEDS = 2
 TUNING_TRIALS = 2
-SIZES = {"epochs": 3, "updates_per_epoch": 3}
+UPDATES = "updates_per_epoch"
+SIZES = {"epochs": 3, UPDATES: 3}
 EVALUATION = ("++trainer.limit_val_batches=1", "++trainer.limit_test_batches=1")
 
 
@@ -28,7 +29,11 @@ def smoke_overrides(configs: Mapping[str, Mapping[str, Any]]) -> dict[str, list[
         group, _, name = knob.rpartition(".")
         nodes = {arm: (config.get(group) or {}) if group else config for arm, config in configs.items()}
         # No number of updates is a whole pass through the data.
+        read = {arm for arm, config in configs.items() if knob != UPDATES or UPDATES in (config.get("data") or SIZES)}
         own = {arm: math.inf if node[name] is None else node[name] for arm, node in nodes.items() if name in node}
+        own = {arm: level for arm, level in own.items() if arm in read}
+        for arm in configs.keys() - read:  # anybody's data, which know no such knob
+            overrides[arm].append(f"++trainer.limit_train_batches={size}")
         levels = sorted(set(own.values()))
         for arm, level in own.items():
             overrides[arm].append(f"{knob}={1 + levels.index(level) if len(levels) > 1 else size}")

@@ -23,6 +23,7 @@ from litmus.trial.directed import directed, parameters_of
 from litmus.trial.facts import facts_of, given, plain_with_facts, target_of, with_facts
 from litmus.trial.making import make
 from litmus.trial.monitors import refuse_unknown_monitors
+from litmus.trial.readers import refuse_unread
 from litmus.trial.source import best_weights
 from litmus.trial.tasks import task_in
 
@@ -69,6 +70,7 @@ def build(config: DictConfig) -> Parts:
     free_earlier_runs()
     seed_everything(config.seed)  # anybody's data module may draw when it is made
     data = adopted(make(config.data), config.seed)
+    asked = config
     config, task = told_of(config, data)
     set_threads(config.threads, getattr(data, "input_shape", ()))
     keep_big_buffers()
@@ -76,10 +78,12 @@ def build(config: DictConfig) -> Parts:
     model = model_of(config, data, task)
     if isinstance(model, Learner):
         model.fast = config.get("fast", True)
+    refuse_unread(asked, data, model)
     callbacks = [make(callback) for callback in (config.callbacks or {}).values()]
     if config.get("average") is not None:
         callbacks.append(make(config.average))
-    callbacks.append(make(config.batching))
+    if hasattr(data, "batch_size") or not leaves_batches(config.batching):
+        callbacks.append(make(config.batching))
     callbacks.append(Course(resolved(config, logger={}), Path(config.output_dir) / ".hydra" / "config.yaml"))
     if not isinstance(model, Learner):
         callbacks.insert(0, Shares())
@@ -91,6 +95,11 @@ def build(config: DictConfig) -> Parts:
     loggers = [make(logger) for logger in (config.logger or {}).values()]
     trainer = make(placed(config.trainer, model, data), callbacks=callbacks, logger=loggers or False)
     return Parts(data, model, trainer, task)
+
+
+def leaves_batches(batching: DictConfig) -> bool:
+    """Whether it asks for nothing but one size, which data without a `batch_size` have of their own."""
+    return batching.get("schedule") == "fixed" and batching.get("max_per_device") is None
 
 
 def told_of(config: DictConfig, data: Any) -> tuple[DictConfig, Task | None]:

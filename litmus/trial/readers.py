@@ -1,0 +1,111 @@
+"""Knobs that nobody reads in this run, refused: they would be recorded, and change nothing."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import pytorch_lightning as pl
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from litmus.training.array_data_module import ArrayDataModule
+from litmus.training.learner import Learner
+from litmus.trial.description import resolved
+from litmus.trial.directed import parameters_of
+from litmus.trial.typed import choice
+
+# What the run itself reads, whatever its parts are.
+OF_THE_RUN = ("seed", "threads", "resume", "trust", "output_dir", "fast", "judge")
+# What makes a model learn, and is its own matter unless its constructor names it.
+OF_TRAINING = ("optimizer", "scheduler")
+
+
+def refuse_unread(config: DictConfig, data: Any, model: pl.LightningModule) -> None:
+    """Refuses what was typed and has no reader, and a seed or a rate that parts of this project would not be given.
+
+    Args:
+        config: of the run, as it was composed.
+        data, model: as they were made.
+
+    Raises:
+        ValueError: naming the knob, and the file and line that lack it.
+    """
+    if config.get("resume") is not None:  # it keeps the configuration that it began with
+        return
+    named = parameters_of(str(config.model._target_))
+    unused = ["batching"] * (not hasattr(data, "batch_size"))  # which then leaves the data their own
+    unused += [group for group in OF_TRAINING if not isinstance(model, Learner) and group not in named]
+    if isinstance(data, ArrayDataModule) and "seed" not in config.data:
+        raise ValueError(
+            f"seed would change neither the split nor the order of the data: {_file('data')} lacks the line "
+            f"seed: ${{seed}}{_named(data, 'seed')}"
+        )
+    optimizer = config.optimizer
+    if "optimizer" not in unused and "lr" not in optimizer and "lr" in parameters_of(str(optimizer._target_)):
+        raise ValueError(f"lr would have no effect: {_file('optimizer')} lacks the line lr: ${{lr}}")
+    for text, knob in typed_knobs():
+        group = knob.partition(".")[0]
+        if group in unused and group in OF_TRAINING:
+            raise ValueError(
+                f"{text} would have no effect: {config.model._target_} makes its own {group}; leave it out, or let its "
+                f"constructor name {group}, which is then given what makes one"
+            )
+        if "." in knob or knob in OF_THE_RUN or not _is_value(config, knob):
+            continue
+        if all(reader in unused for reader in readers_of(config, knob)):
+            raise ValueError(
+                f"{text} would have no effect: no part of this run reads {knob}; leave it out, or give it to the part "
+                f"that is to read it, as in {_home(knob)}: {knob}: ${{{knob}}}"
+            )
+
+
+def typed_knobs() -> list[tuple[str, str]]:
+    """What was typed for this job, and the knob that each is of; nothing where no command composed it."""
+    typed = HydraConfig.get().overrides.task if HydraConfig.initialized() else ()
+    return [(str(one), str(one).partition("=")[0].lstrip("+~")) for one in typed if not str(one).startswith("~")]
+
+
+def readers_of(config: DictConfig, knob: str) -> Iterable[str]:
+    """The groups in which something follows a knob of the run: whatever is another where the knob is another."""
+    try:
+        here = resolved(config)
+        there = resolved(config, **{knob: _another(here[knob])})
+    except (OmegaConfBaseException, ValueError):  # a resolver that takes no such value reads it
+        return (knob,)
+    return list(_followers(here, there, knob))
+
+
+def _followers(here: dict[str, Any], there: dict[str, Any], knob: str) -> Iterator[str]:
+    """A knob of the run that follows another counts by who follows it in turn, which is another then as well."""
+    for group, value in here.items():
+        if group != knob and isinstance(value, dict | list) and value != there.get(group):
+            yield group
+
+
+def _another(value: Any) -> Any:
+    if isinstance(value, bool):
+        return not value
+    return value + 1 if isinstance(value, int | float) else f"{value}_"
+
+
+def _is_value(config: DictConfig, knob: str) -> bool:
+    return knob in config and isinstance(config[knob], bool | int | float | str)
+
+
+def _file(group: str) -> str:
+    chosen = choice(group) if HydraConfig.initialized() else None
+    return f"configs/{group}/{chosen}.yaml" if chosen else f"the configuration of {group}"
+
+
+def _home(knob: str) -> str:
+    return _file("data" if knob in ("batch_size", "updates_per_epoch", "data_dir") else "model")
+
+
+def _named(part: Any, name: str) -> str:
+    kind = type(part)
+    path = f"{kind.__module__}.{kind.__qualname__}"
+    return (
+        ""
+        if name in parameters_of(path)
+        else f", which {path} must take: **common in __init__, and super().__init__(**common)"
+    )

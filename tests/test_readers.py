@@ -1,0 +1,119 @@
+"""A knob that was typed has a reader, whoever wrote the parts; seed and rate have one in any case."""
+
+import pytest
+
+PARTS = '''
+import pytorch_lightning as pl
+import torch
+from torch.utils.data import DataLoader, TensorDataset
+
+from tests.small_data import Blobs
+from tests.strangers import OwnStep, Plain
+
+
+class Signals(Blobs):
+    """Takes nothing of the run."""
+
+    def __init__(self, rows=200):
+        super().__init__(rows=rows)
+
+
+class Own(Plain):
+    """Has an optimizer of its own, and a rate."""
+
+    def __init__(self, rate=0.1):
+        super().__init__()
+        self.save_hyperparameters()
+
+    def validation_step(self, batch, batch_idx):
+        self.log("val/loss", torch.nn.functional.cross_entropy(self(batch[0]), batch[1]))
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=self.hparams.rate)
+
+
+class Loaders(pl.LightningDataModule):
+    """Batches of a size that is its own."""
+
+    def loader(self, shuffle=False):
+        x = torch.randn(60, 6, generator=torch.Generator().manual_seed(0))
+        return DataLoader(TensorDataset(x, x[:, :3].argmax(1)), 10, shuffle)
+
+    def train_dataloader(self):
+        return self.loader(True)
+
+    val_dataloader = test_dataloader = loader
+'''
+FILES = {
+    "data/mine": "_target_: readers_parts.Signals\n",
+    "data/blind": "_target_: tests.small_data.Blobs\nbatch_size: ${batch_size}\n",
+    "data/whole": "_target_: tests.small_data.Blobs\nbatch_size: ${batch_size}\nseed: ${seed}\n",
+    "data/loaders": "_target_: readers_parts.Loaders\n",
+    "model/own": "_target_: readers_parts.Own\n",
+    "model/rated": "_target_: readers_parts.Own\nrate: ${lr}\n",
+    "optimizer/bare": "_target_: torch.optim.SGD\n_partial_: true\n",
+    "optimizer/fixed": "_target_: torch.optim.SGD\n_partial_: true\nlr: 0.05\n",
+}
+
+
+@pytest.fixture
+def stranger(tmp_path, monkeypatch):
+    """Where a stranger's files lie, as an override."""
+    (tmp_path / "readers_parts.py").write_text(PARTS)
+    for place, text in FILES.items():
+        path = tmp_path / "configs" / f"{place}.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return f"hydra.searchpath=[file://{tmp_path / 'configs'}]"
+
+
+SMALL = ("model.units=[4]", "epochs=1")
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (
+            ("data=mine", *SMALL),
+            "configs/data/mine.yaml lacks the line seed: ${seed}, which readers_parts.Signals must take",
+        ),
+        (("data=blind", *SMALL), "configs/data/blind.yaml lacks the line seed: ${seed}"),
+        (
+            ("data=whole", "updates_per_epoch=3", *SMALL),
+            "updates_per_epoch=3 would have no effect: no part of",
+        ),
+        (("data=whole", "data_dir=x", *SMALL), "as in configs/data/whole.yaml: data_dir: ${data_dir}"),
+        (("data=whole", "optimizer=bare", *SMALL), "configs/optimizer/bare.yaml lacks the line lr: ${lr}"),
+        (("data=whole", "optimizer=fixed", "lr=0.1", *SMALL), "lr=0.1 would have no effect"),
+        (("data=whole", "+mixup=0.1", *SMALL), "+mixup=0.1 would have no effect"),
+        (("data=whole", "model=own", "+dropout=0.1"), "+dropout=0.1 would have no effect"),
+        (("data=whole", "model=own", "lr=0.1"), "lr=0.1 would have no effect"),
+        (
+            ("data=whole", "model=own", "optimizer=sgd"),
+            "would have no effect: readers_parts.Own makes its own optim",
+        ),
+        (("data=whole", "model=own", "scheduler.warmup=1"), "scheduler.warmup=1 would have no effect"),
+        (("data=loaders", "batch_size=20", *SMALL), "batch_size=20 would have no effect"),
+        (("data=loaders", "batching=doubling", *SMALL), "with an attribute batch_size"),
+        (("data=whole", "+model.foo=1", *SMALL), "there is no knob model.foo"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_what_nobody_reads_is_refused_before_training(refused, stranger, typed, said):
+    assert said in refused(stranger, *typed)
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        ("data=whole", "model=rated", "lr=0.05", "batch_size=20", "seed=3"),
+        ("data=whole", "optimizer=fixed", "+mine=3", "model.units=['${mine}']"),
+        ("data=loaders", "model=own", "seed=2"),
+        ("data=whole", "data.seed=1", "seed=4", *SMALL),
+    ],
+    ids=" ".join,
+)
+@pytest.mark.filterwarnings("ignore:.*does not have many workers")
+def test_what_somebody_reads_trains_whatever_nobody_typed(trial, stranger, typed):
+    assert trial(stranger, *typed, "epochs=1")["status"] == "completed"
