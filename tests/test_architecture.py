@@ -22,6 +22,7 @@ FLOORS = (
     ("litmus.trial", "litmus.sweeps"),
     ("litmus.compare.wandb",),
     ("litmus.job", "litmus.python", "litmus.__init__"),
+    ("litmus.check",),
     ("hydra_plugins.litmus", "src"),
     ("scripts", "train", "evaluate"),
     ("answers",),

@@ -10,7 +10,7 @@ from litmus.sweeps.overrides import override
 
 def watched(config: DictConfig, **entries: Any) -> list[str]:
     """Overrides of the W&B logger; none where the configuration has no such logger."""
-    if "wandb" not in (config.logger or {}):
+    if "wandb" not in (config.get("logger") or {}):
         return []
     return [override(f"logger.wandb.{name}", value) for name, value in entries.items() if value is not None]
 

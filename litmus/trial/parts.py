@@ -79,7 +79,7 @@ def build(config: DictConfig) -> Parts:
     if isinstance(model, Learner):
         model.fast = config.get("fast", True)
     refuse_unread(asked, data, model)
-    callbacks = [make(callback) for callback in (config.callbacks or {}).values()]
+    callbacks = [make(callback) for callback in (config.get("callbacks") or {}).values()]
     if config.get("average") is not None:
         callbacks.append(make(config.average))
     if hasattr(data, "batch_size") or not leaves_batches(config.batching):
@@ -92,7 +92,7 @@ def build(config: DictConfig) -> Parts:
         source = partial(best_weights, weights) if weights["from"] else None
         callbacks.insert(0, Pretrained(source, weights["only"], weights["frozen"]))
     refuse_unknown_monitors(config, model, callbacks)
-    loggers = [make(logger) for logger in (config.logger or {}).values()]
+    loggers = [make(logger) for logger in (config.get("logger") or {}).values()]
     trainer = make(placed(config.trainer, model, data), callbacks=callbacks, logger=loggers or False)
     return Parts(data, model, trainer, task)
 

@@ -20,6 +20,10 @@ OF_THE_RUN = ("seed", "threads", "resume", "trust", "output_dir", "fast", "judge
 OF_TRAINING = ("optimizer", "scheduler")
 
 
+class UnreadError(ValueError):
+    """A knob that would have no effect."""
+
+
 def refuse_unread(config: DictConfig, data: Any, model: pl.LightningModule) -> None:
     """Refuses what was typed and has no reader, and a seed or a rate that parts of this project would not be given.
 
@@ -28,7 +32,7 @@ def refuse_unread(config: DictConfig, data: Any, model: pl.LightningModule) -> N
         data, model: as they were made.
 
     Raises:
-        ValueError: naming the knob, and the file and line that lack it.
+        UnreadError: naming the knob, and the file and line that lack it.
     """
     if config.get("resume") is not None:  # it keeps the configuration that it began with
         return
@@ -36,24 +40,24 @@ def refuse_unread(config: DictConfig, data: Any, model: pl.LightningModule) -> N
     unused = ["batching"] * (not hasattr(data, "batch_size"))  # which then leaves the data their own
     unused += [group for group in OF_TRAINING if not isinstance(model, Learner) and group not in named]
     if isinstance(data, ArrayDataModule) and "seed" not in config.data:
-        raise ValueError(
+        raise UnreadError(
             f"seed would change neither the split nor the order of the data: {_file('data')} lacks the line "
             f"seed: ${{seed}}{_named(data, 'seed')}"
         )
     optimizer = config.optimizer
     if "optimizer" not in unused and "lr" not in optimizer and "lr" in parameters_of(str(optimizer._target_)):
-        raise ValueError(f"lr would have no effect: {_file('optimizer')} lacks the line lr: ${{lr}}")
+        raise UnreadError(f"lr would have no effect: {_file('optimizer')} lacks the line lr: ${{lr}}")
     for text, knob in typed_knobs():
         group = knob.partition(".")[0]
         if group in unused and group in OF_TRAINING:
-            raise ValueError(
+            raise UnreadError(
                 f"{text} would have no effect: {config.model._target_} makes its own {group}; leave it out, or let its "
                 f"constructor name {group}, which is then given what makes one"
             )
         if "." in knob or knob in OF_THE_RUN or not _is_value(config, knob):
             continue
         if all(reader in unused for reader in readers_of(config, knob)):
-            raise ValueError(
+            raise UnreadError(
                 f"{text} would have no effect: no part of this run reads {knob}; leave it out, or give it to the part "
                 f"that is to read it, as in {_home(knob)}: {knob}: ${{{knob}}}"
             )
