@@ -1,5 +1,6 @@
 """Data of one's own, from files that everybody has: every promise kept, or one sentence before training."""
 
+import csv
 import json
 import os
 
@@ -482,11 +483,22 @@ def test_a_real_target_and_several_labels_train_beside_their_baselines(trial, tm
     real = trial("data=table", f"data.path={path}", "data.target=price", "data.drop=[level]", *SMALL)
     assert real["data"]["target"] == {"kind": "real", "number": 1, "names": ["price"]}
     assert real["metrics"]["test/mae"] < 0.8 * real["baseline"]["test"]["mae"]
+    evaluate.evaluate(tmp_path / "run", trust=True)
+    with (tmp_path / "run" / "predictions.csv").open() as file:
+        rows = [(float(row["target"]), float(row["prediction"])) for row in csv.DictReader(file)]
+    prices = {float(price) for price in np.float32(columns()["price"])}
+    assert all(min(abs(price - target) for price in prices) < 1 for target, _ in rows)
+    error = sum(abs(target - prediction) for target, prediction in rows) / len(rows)
+    assert real["own_unit"]["test/mae"] == pytest.approx(error, rel=1e-4)
+    assert real["own_unit"]["val/rmse"] > 1000
     labels = trial("data=table", f"data.path={path}", "data.target=[wet,rich]", "data.drop=[level,price]", *SMALL)
     assert labels["metrics"]["test/acc"] > labels["baseline"]["test"]["acc"]
     capable = trial(
-        "data=table", f"data.path={path}", "data.target=level", "data.drop=[price]", "task=classification", *SMALL
+        *("data=table", f"data.path={path}", "data.target=level", "data.drop=[price]", "task=classification", *SMALL),
+        *("task.class_weights=balanced", "data.folds=5"),
     )
+    weights, counts = capable["task"]["class_weights"], capable["data"]["class_counts"]["train"]
+    assert np.multiply(weights, counts) == pytest.approx([sum(counts) / 3] * 3)
     assert capable["baseline"]["test"]["acc"] == capable["data"]["constant_accuracy"]["test"]
 
 

@@ -1,7 +1,7 @@
 """One of several classes: cross-entropy, accuracy."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -18,7 +18,8 @@ class Classification(Task):
     Args:
         target: its classes.
         label_smoothing: share of a label that is spread over all classes, in the loss of every split.
-        class_weights: a factor for each class, by which its samples' losses count. The loss is the mean over samples,
+        class_weights: a factor for each class, by which its samples' losses count; a run puts the numbers in the place
+            of "balanced". The loss is the mean over samples,
             not over weights as torch's `weight` has it, which would depend on how a batch is composed.
         top_k: `top{k}_acc` is measured: whether the class is among the k likeliest.
         metrics, train_metrics: see Task.
@@ -32,7 +33,7 @@ class Classification(Task):
         self,
         target: Target | Mapping[str, Any],
         label_smoothing: float = 0.0,
-        class_weights: Sequence[float] | None = None,
+        class_weights: Sequence[float] | Literal["balanced"] | None = None,
         top_k: int | None = None,
         metrics: Mapping[str, Any] | None = None,
         train_metrics: bool = False,
@@ -45,6 +46,11 @@ class Classification(Task):
             raise ValueError(f"task.label_smoothing must be in [0, 1), got {label_smoothing}")
         if top_k is not None and not 1 <= top_k < classes:
             raise ValueError(f"task.top_k must be a number of classes below all {classes}, got {top_k}")
+        if isinstance(class_weights, str):
+            raise ValueError(
+                f"task.class_weights must be {classes} numbers, one per class, or balanced, which a run turns into "
+                f"them by the train rows, got {class_weights}"
+            )
         weights = list(class_weights or [])
         if class_weights is not None and (len(weights) != classes or min(weights) < 0 or not 0 < sum(weights) < 1e30):
             raise ValueError(f"task.class_weights must be {classes} numbers from 0 on, one per class, got {weights}")

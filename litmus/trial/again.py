@@ -94,6 +94,9 @@ def _columns(trainer: pl.Trainer, parts: Parts) -> dict[str, list[Any]] | None:
     if any(batch is None for batch in batches):
         return None
     answers, y = (torch.cat(column) for column in zip(*batches, strict=True))
+    if (scale := getattr(parts.data, "target_scale", None)) is not None:  # in the target's own unit
+        mean, deviation = (part.flatten() for part in scale)
+        answers, y = (column.reshape(len(y), -1) * deviation + mean for column in (answers, y))
     return task.columns(answers, y)
 
 

@@ -105,7 +105,7 @@ def leaves_batches(batching: DictConfig) -> bool:
 def told_of(config: DictConfig, data: Any) -> tuple[DictConfig, Task | None]:
     """The configuration with what the data tell in the place of its facts, every `mode` filled in; and the task."""
     config = with_facts(config, facts_of(data))
-    task = task_in(config, target_of(data))
+    task = task_in(config, target_of(data), data)
     return directed(config, task.higher_is_better if task else None), task
 
 

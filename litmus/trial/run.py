@@ -164,6 +164,13 @@ def baseline(data: Any, task: Task | None) -> dict[str, dict[str, float]]:
     return task.baseline(targets) if task is not None and "train" in targets else {}
 
 
+def own_unit(metrics: dict[str, float], data: dict[str, Any]) -> dict[str, float]:
+    """Errors of a real target in its own unit, where the run measured them in standard deviations of the train rows."""
+    deviation = (data.get("target_scale") or {}).get("deviation", ())
+    errors = {name: value for name, value in metrics.items() if name.rpartition("/")[2] in ("mae", "rmse")}
+    return {name: value * deviation[0] for name, value in errors.items()} if len(deviation) == 1 else {}
+
+
 def outcome(parts: Parts | None, tested: dict[str, float]) -> dict[str, Any]:
     """Metrics at the best epoch, counters, data and hardware, as far as the run got."""
     if parts is None:
@@ -180,11 +187,14 @@ def outcome(parts: Parts | None, tested: dict[str, float]) -> dict[str, Any]:
     if scheduler is not None and scheduler.out_of_memory:
         counters["oom"] = scheduler.out_of_memory
     averaging = averaging_of(trainer)
+    described = data.describe() if hasattr(data, "describe") and getattr(data, "splits", True) else {}
+    errors = own_unit(metrics | tested, described)
     return {
         "metrics": metrics | tested,
+        **({"own_unit": errors} if errors else {}),
         "best_epoch": None if checkpoint is None else checkpoint.best_epoch,
         "counters": counters,
-        "data": data.describe() if hasattr(data, "describe") and getattr(data, "splits", True) else {},
+        "data": described,
         "task": None if task is None else {**task.plain(), "higher_is_better": task.higher_is_better},
         "baseline": baseline(data, task),
         **({} if averaging is None else {"average": averaging.described()}),
@@ -231,6 +241,8 @@ def test_table(metrics: dict[str, float], data: dict[str, Any], constant: dict[s
     shown = _shown(metrics)
     for name, value in shown.items():
         table.add_row(name, f"{value:.4f}")
+    for name, value in own_unit(shown, data).items():
+        table.add_row(f"{name} in the target's unit", f"{value:.6g}")
     known = constant.get("test" if any(map(is_tested, shown)) else "val", {})
     for name, words in SAYS.items():
         if name in known:
