@@ -188,6 +188,7 @@ def counted_hooks() -> Iterator[Counter[str]]:
 
 
 def composes(case: Case) -> str:
+    """The overrides make data, a model and a trainer."""
     with composed(case.overrides, case.place / "composed") as config:
         check_knobs(config)
         try:
@@ -198,20 +199,23 @@ def composes(case: Case) -> str:
 
 
 def knobs_are_read(case: Case) -> str:
+    """What was typed, the seed and the rate have readers."""
     with composed(case.overrides, case.place / "composed") as config:
         build(config)
     return ""
 
 
 def trains(case: Case) -> str:
+    """A tiny run comes to its end, and its updates change the weights."""
     return f"{case.whole.parts.trainer.global_step} updates"
 
 
 def loss_falls(case: Case) -> str:
+    """The loss of a few samples falls when nothing else is learned; each update draws the same."""
     losses = Losses()
     with case.built() as (data, model, *_):
         data.setup("fit")
-        batch = _first(next(iter(data.train_dataloader())), SAMPLES)
+        batches: Any = [_first(next(iter(data.train_dataloader())), SAMPLES)] * FALLS
         if isinstance(model, Learner):
             model.make_scheduler = None
         trainer = pl.Trainer(
@@ -224,7 +228,7 @@ def loss_falls(case: Case) -> str:
             enable_model_summary=False,
         )
         try:
-            trainer.fit(model, DataLoader([batch] * FALLS, batch_size=None))
+            trainer.fit(model, DataLoader(batches, batch_size=None))
         except Exception:
             if len(losses.seen) < FALLS:  # else it only missed a metric at the end
                 raise
@@ -238,11 +242,13 @@ def loss_falls(case: Case) -> str:
 
 
 def same_bits(case: Case) -> str:
+    """Two runs of one seed have the same weights, optimizer and metrics."""
     _same(case.whole, case.run("again"), "a second run of the same seed")
     return ""
 
 
 def seeds_differ(case: Case) -> str:
+    """Runs of two seeds do not."""
     _refuse_after(case, "the same bits twice")
     other = case.run("other", f"seed={case.seed + 1}")
     if _difference(case.whole, other) is None:
@@ -254,6 +260,7 @@ def seeds_differ(case: Case) -> str:
 
 
 def order_is_free_of_batch_size(case: Case) -> str:
+    """The samples of an epoch come in an order that another batch size leaves as it is."""
     seen = []
     for size in (6, 4):
         with case.built(f"batch_size={size}", *_no_augment(case)) as (data, *_):
@@ -272,6 +279,7 @@ def order_is_free_of_batch_size(case: Case) -> str:
 
 
 def resumed_is_whole(case: Case) -> str:
+    """A run that was cut and gone on with ends as the whole one does."""
     _refuse_after(case, "the same bits twice")
     if not case.whole.weights():
         raise NotApplicableError("no checkpoint is kept")
@@ -287,6 +295,7 @@ def resumed_is_whole(case: Case) -> str:
 
 
 def both_paths(case: Case) -> str:
+    """Stretches of updates and Lightning's own steps give the same weights."""
     _refuse_after(case, "the same bits twice")
     if not case.whole.stretches:
         raise NotApplicableError("each update is a step of the trainer's own")
@@ -295,6 +304,7 @@ def both_paths(case: Case) -> str:
 
 
 def rebuilds_alone(case: Case) -> str:
+    """A checkpoint holds nothing but tensors and plain data, and makes its net without a configuration."""
     checkpoint, model = case.whole.weights("best"), case.whole.parts.model
     if not checkpoint:
         raise NotApplicableError("no checkpoint is kept")
@@ -312,6 +322,7 @@ def rebuilds_alone(case: Case) -> str:
 
 
 def evaluates_the_same(case: Case) -> str:
+    """The test is repeated to the last bit from the run's directory."""
     _refuse_after(case, "the same bits twice")
     directory = case.whole.record.directory
     if not any(name.startswith("test") for name in case.whole.record.summary):
@@ -325,6 +336,7 @@ def evaluates_the_same(case: Case) -> str:
 
 
 def samples_are_alone(case: Case) -> str:
+    """In eval mode the outputs of a sample are its own."""
     data, model, *_ = case.whole.parts
     loaders = data.val_dataloader()
     try:
@@ -346,6 +358,7 @@ def samples_are_alone(case: Case) -> str:
 
 
 def hooks_are_called(case: Case) -> str:
+    """Whoever acts between updates sees each of them, on both paths."""
     whole, trainer = case.whole, case.whole.parts.trainer
     if not whole.stretches:
         return "each update is a step of the trainer's own"
@@ -367,6 +380,7 @@ def hooks_are_called(case: Case) -> str:
 
 
 def baseline_is_said(case: Case) -> str:
+    """result.json has what a constant answer scores, beside what the net does."""
     content = case.whole.record.content
     if content.get("task") is None or "train" not in ((content.get("data") or {}).get("sizes") or {}):
         raise NotApplicableError("nobody can tell what a constant answer would score")

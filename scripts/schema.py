@@ -167,8 +167,13 @@ def _of_study() -> Schema:
 
 
 def _of_nuisance() -> Schema:
-    ends = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}
-    known = {"log": ends, "linear": ends, "choices": {"type": "array"}, "trials": {"type": "integer", "minimum": 1}}
+    ends: Schema = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}
+    known: dict[str, Schema] = {
+        "log": ends,
+        "linear": ends,
+        "choices": {"type": "array"},
+        "trials": {"type": "integer", "minimum": 1},
+    }
     return _closed({**known, "sampler": {"enum": list(SAMPLERS)}, "per": {"enum": list(PER)}})
 
 
@@ -196,7 +201,9 @@ def _of_prediction() -> Schema:
         {"if": {"required": ["kind"], "properties": {"kind": {"const": name}}}, "then": _of_kind_named(name)}
         for name in sorted(kinds)
     ]
-    every = {name: {} for kind in kinds.values() for name in (one.name for one in fields(kind)) if name != "id"}
+    every: dict[str, Schema] = {
+        name: {} for kind in kinds.values() for name in (one.name for one in fields(kind)) if name != "id"
+    }
     return {
         "type": "object",
         "properties": {"kind": {"enum": sorted(kinds)}, **every},

@@ -46,9 +46,7 @@ def test_smoothing_and_weights_are_torchs_but_for_the_mean():
     weighted = Classification(CLASSES, class_weights=weights.tolist())
     expected = F.cross_entropy(outputs, y, weight=weights, reduction="sum") / len(y)
     torch.testing.assert_close(weighted.loss(outputs, y), expected)
-    with pytest.raises(
-        ValueError, match="task.class_weights must be 4 numbers, one per class, or balanced, which a run"
-    ):
+    with pytest.raises(ValueError, match="must be 4 numbers, one per class, or balanced, which a run"):
         Classification(CLASSES, class_weights="balanced")
 
 

@@ -53,9 +53,7 @@ def balanced(data: Any, target: Target) -> list[float]:
         data.setup("fit")
     y = data.splits["train"][1] if target.kind == "classes" else None
     if y is None:
-        raise ValueError(
-            f"task.class_weights={BALANCED} needs train rows with classes, to count them: give the numbers"
-        )
+        raise ValueError(f"task.class_weights={BALANCED} needs train rows with classes to count; give the numbers")
     counts = count_by_class(y, target.number)
     if not counts.all():
         raise ValueError(
