@@ -1,5 +1,6 @@
 """The laws that every run keeps, put to the parts that somebody's overrides choose, by tiny runs of them on the CPU."""
 
+import inspect
 import math
 import warnings
 from collections import Counter
@@ -261,11 +262,11 @@ def seeds_differ(case: Case) -> str:
 
 def order_is_free_of_batch_size(case: Case) -> str:
     """The samples of an epoch come in an order that another batch size leaves as it is."""
+    if not isinstance(case.whole.parts.data, ArrayDataModule):
+        raise NotApplicableError("data with loaders of their own promise none; result.json says so")
     seen = []
     for size in (6, 4):
         with case.built(f"batch_size={size}", *_no_augment(case)) as (data, *_):
-            if not isinstance(data, ArrayDataModule):
-                raise NotApplicableError("data with loaders of their own promise none; result.json says so")
             data.setup("fit")
             batches = [pair(batch) for batch in data.train_dataloader()]
             seen.append([torch.cat([batch[part] for batch in batches]) for part in (0, 1)])
@@ -308,6 +309,9 @@ def rebuilds_alone(case: Case) -> str:
     checkpoint, model = case.whole.weights("best"), case.whole.parts.model
     if not checkpoint:
         raise NotApplicableError("no checkpoint is kept")
+    needed = [name for name, one in inspect.signature(type(model)).parameters.items() if one.default is one.empty]
+    if given := [name for name in needed if name in ("optimizer", "scheduler", "task")]:
+        raise NotApplicableError(f"its constructor needs {' and '.join(given)}, which no checkpoint holds")
     path = case.whole.record.directory / "checkpoints" / "best.ckpt"
     try:
         rebuilt = type(model).load_from_checkpoint(path, map_location="cpu", weights_only=True)

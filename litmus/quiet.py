@@ -24,6 +24,7 @@ MESSAGES = (
     "💡",
     "`Trainer.fit` stopped",
     "Restor",
+    "Loading `train_dataloader` to estimate",
     "Loaded model",
     "`weights_only`",
     "Using bfloat16",
