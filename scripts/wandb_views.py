@@ -20,7 +20,7 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="scripts/wandb_views.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("directory", type=Path, help="of a study, a search or a multirun, run with logger=wandb")
+    parser.add_argument("directory", type=Path, help="of a study, a search, a multirun or runs, with logger=wandb")
     parser.add_argument("--project", help="at W&B; by default the one of the runs")
     parser.add_argument("--entity", help="the user or team that owns the project; by default the one of the runs")
     parser.add_argument("--sync", action="store_true", help="upload the offline runs first")
@@ -34,13 +34,17 @@ def main(given: list[str] | None = None) -> None:
     asked = arguments(given)
     if asked.markdown and not asked.dry_run:
         raise ValueError("--markdown prints a table instead of making anything; type --dry-run --markdown")
-    from litmus.compare.wandb.specification import as_table, as_yaml, specify
+    from litmus.compare.wandb.specification import Specification, as_table, as_yaml, specify
     from litmus.compare.wandb.subject import read_subject
 
-    specification = specify(read_subject(asked.directory))
+    def read() -> Specification:
+        found = specify(read_subject(asked.directory))
+        place = found.place
+        place = replace(place, project=asked.project or place.project, entity=asked.entity or place.entity)
+        return replace(found, place=place)
+
+    specification = read()
     place = specification.place
-    place = replace(place, project=asked.project or place.project, entity=asked.entity or place.entity)
-    specification = replace(specification, place=place)
     if asked.dry_run:
         print(as_table(specification) if asked.markdown else as_yaml(specification), end="\n" if asked.markdown else "")
         return
@@ -48,6 +52,11 @@ def main(given: list[str] | None = None) -> None:
         raise ValueError(
             f"no run in {asked.directory} was logged for W&B; type its command again with logger=wandb and another "
             "hydra.sweep.dir=…, since what is finished does not run again"
+        )
+    if len(place.projects) > 1 and not asked.project:
+        raise ValueError(
+            f"{asked.directory} holds runs of {len(place.projects)} projects at W&B ({', '.join(place.projects)}), and "
+            "a view has those of one; give a directory with runs of one, or with --sync the --project that all go to"
         )
     # Asked for before anything is uploaded.
     try:
@@ -59,7 +68,8 @@ def main(given: list[str] | None = None) -> None:
     again = f"python scripts/wandb_views.py {asked.directory} --sync"
     user = connect(f"{again}, which uploads its offline runs and makes the view")
     lost = synchronize(asked, user) if asked.sync else remind(asked.directory)
-    views = save(specification, place.entity or user, place.project)
+    # Read again: what was uploaded anew has another id.
+    views = save(read(), place.entity or user, place.project)
     for name, url, before in zip(("workspace", "report"), (views.workspace, views.report), views.replaced, strict=True):
         print(f"{name} {'updated' if before else 'made'}: {url}")
     if lost:

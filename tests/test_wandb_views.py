@@ -18,6 +18,8 @@ from litmus.trial.command_line import answer
 from scripts import wandb_views
 from tests.conftest import ROOT
 from tests.report_data import MEANS, NODE, write_study, write_trial
+from tests.sweep_helpers import QUESTION, sweep
+from tests.sweep_helpers import write_study as write_small_study
 from tests.wandb_server import KEY, offline, serving
 
 # wandb-workspaces is written for an older pydantic, which warns of it.
@@ -33,6 +35,15 @@ def identify(directory, **named):
     """wandb.json as a run leaves it."""
     own = {"id": secrets.token_hex(4), **SELF, "tags": [], "factors": {}, "job_type": "trial", **named}
     (directory / "wandb.json").write_text(json.dumps({**own, "name": f"{own['arm']} seed {own['seed']}"}))
+
+
+def arrive(server, directory, project="litmus", **tuning):
+    """The runs below a directory, as if they had been uploaded; and one that tuned an arm, of this group."""
+    server.projects.add(("me", project))
+    known = [json.loads(path.read_text()) for path in directory.rglob("wandb.json")]
+    for one in [*known, *([{"id": "tuned", "job_type": "tune", **tuning}] if tuning else [])]:
+        own = {"name": one["id"], "groupName": one["group"], "jobType": one["job_type"], "project": project}
+        server.runs[one["id"]] = {**own, "history": [], "summary": {}, "starts": 1, "exitcode": 0}
 
 
 def log(directory, arm, seed):
@@ -161,11 +172,12 @@ def test_more_arms_than_colours_are_grey(study):
     assert sorted(colours) == sorted([*SERIES, *[MUTED] * 4])
 
 
-def make_multirun(directory, generator):
+def make_multirun(directory, generator, job_type="trial"):
     for job, (lr, seed) in enumerate([(0.1, 0), (0.1, 1), (0.001, 0), (0.001, 1)]):
         overrides = ["epochs=12", f"lr={lr}", f"seed={seed}", f"logger.wandb.name='{job}'"]
         write_trial(directory / str(job), "", seed, 0.5, generator, lr=lr, overrides=overrides)
-        identify(directory / str(job), arm=f"lr={lr}", seed=seed, group="2026-01-01/rates")
+        identify(directory / str(job), arm=f"lr={lr}", seed=seed, group="2026-01-01/rates", job_type=job_type)
+    (directory / "multirun.yaml").touch()
 
 
 def test_a_multirun_is_grouped_by_what_it_varies_and_described(tmp_path):
@@ -182,7 +194,7 @@ def test_a_multirun_is_grouped_by_what_it_varies_and_described(tmp_path):
 def test_a_search_is_not_grouped_and_looks_at_its_own_metric(tmp_path):
     import numpy as np
 
-    make_multirun(tmp_path / "rates", np.random.default_rng(0))
+    make_multirun(tmp_path / "rates", np.random.default_rng(0), job_type="tune")
     search = {"space": {"lr": "FloatDistribution"}, "metric": "val/loss"}
     (tmp_path / "rates" / "search.json").write_text(json.dumps(search))
     specification = specify(read_subject(tmp_path / "rates"))
@@ -213,7 +225,7 @@ def test_workspace_and_report_are_made_once_and_made_anew(study, server, capsys)
     import wandb_workspaces.workspaces as ws
     from wandb_workspaces import expr
 
-    server.projects.add(("me", "litmus"))
+    arrive(server, study, group="studies/dropout")
     wandb_views.main([str(study)])
     captured = capsys.readouterr()
     urls = dict(line.split(" made: ") for line in captured.out.strip().splitlines())
@@ -258,11 +270,11 @@ def test_workspace_and_report_are_made_once_and_made_anew(study, server, capsys)
 
 
 def test_another_study_has_views_of_its_own(study, tmp_path, server):
-    server.projects.add(("me", "litmus"))
     other = shutil.copytree(study, tmp_path / "other")
     for path in other.rglob("wandb.json"):
         path.write_text(path.read_text().replace("studies/dropout", "studies/a=b + c"))  # W&B refuses some signs
     for directory in (study, other):
+        arrive(server, directory)
         wandb_views.main([str(directory)])
     assert [view["displayName"] for view in server.of_type("project-view")] == ["studies dropout", "studies a b   c"]
     assert len(server.of_type("runs")) == 2
@@ -349,7 +361,7 @@ def test_a_part_that_w_and_b_does_not_delete_is_told_and_tried_again(study, serv
     old = run.id
     run.begin()
     server.projects.add(("me", "litmus"))
-    server.runs[old] = {"history": [], "summary": {}, "starts": 1, "exitcode": None}
+    arrive(server, study)
     with monkeypatch.context() as broken:
         broken.setattr(server, "_DeleteRun", lambda given: None, raising=False)
         said = refused(study, "--sync")
@@ -444,9 +456,113 @@ def test_a_damaged_identity_is_one_sentence(study, refused):
     assert refused(study).startswith(f"{path}: expected what a run with logger=wandb writes")
 
 
-def test_runs_of_two_groups_are_no_subject(study, refused):
-    identify(study / "trials" / "dropout=0,norm=none" / "seed=4", arm="a", seed=4, group="other")
-    assert "holds runs of 2 groups (other, studies/dropout)" in refused(study, "--dry-run")
+def test_a_view_of_runs_in_two_projects_is_one_sentence(study, server, refused):
+    arrive(server, study)
+    identify(study / "trials" / "dropout=0,norm=none" / "seed=4", arm="a", seed=4, project="other")
+    assert "holds runs of 2 projects at W&B (litmus, other)" in refused(study)
+    wandb_views.main([str(study), "--project", "litmus"])
+
+
+def test_a_view_that_would_be_empty_is_one_sentence(study, server, refused):
+    server.projects.add(("me", "litmus"))
+    said = refused(study)
+    assert said.startswith("the project me/litmus at W&B has none of these runs, so their view would be empty; --sync")
+    assert not server.views
+    arrive(server, study)
+    server.projects.add(("me", "another"))
+    assert "me/another at W&B has none" in refused(study, "--project", "another")
+
+
+# ------------------------------------------------------------------------------------------------ every directory
+
+
+TINY = ("epochs=2", "updates_per_epoch=3", "model.units=[4]", "threads=1", "logger=wandb")
+RATE = "lr=tag(log,interval(1e-4,1e-1))"
+
+
+def _run(trial, folder):
+    trial(*TINY, directory=folder / "runs" / "here")
+    return folder / "runs" / "here"
+
+
+def _runs(trial, folder):
+    for seed in range(3):
+        trial(*TINY, f"seed={seed}", "lr=0.01" if seed else "lr=0.1", directory=folder / "runs" / str(seed))
+    return folder / "runs"
+
+
+def _multirun(trial, folder):
+    sweep(folder, *TINY, "lr=0.1,0.01", "seed=0,1", "hydra.sweep.dir=multirun/rates")
+    return folder / "multirun" / "rates"
+
+
+def _job(trial, folder):
+    return _multirun(trial, folder) / "1"
+
+
+def _both(trial, folder):
+    _runs(trial, folder)
+    _multirun(trial, folder)
+    return folder
+
+
+def _search(trial, folder):
+    sweep(folder, *TINY, "search=random", RATE, "search.trials=3", "hydra.sweep.dir=found/here")
+    return folder / "found" / "here"
+
+
+def _study(trial, folder):
+    nuisance = {"lr": {"log": [1e-3, 1e-2], "trials": 2}}
+    write_small_study(folder, study={**QUESTION, "seeds": 1, "nuisance": nuisance})
+    sweep(folder, *TINY, "study=tiny")
+    return folder / "studies" / "tiny"
+
+
+def _arm(trial, folder):
+    return next((_study(trial, folder) / "trials").iterdir())
+
+
+def _own_group(trial, folder):
+    sweep(folder, *TINY, "lr=0.1,0.01", "logger.wandb.group=mine", "hydra.sweep.dir=multirun/rates")
+    return folder / "multirun" / "rates"
+
+
+def _groups(trial, folder):
+    sweep(folder, *TINY, "logger.wandb.group=a,b", "hydra.sweep.dir=multirun/rates")
+    return folder / "multirun" / "rates"
+
+
+def _no_group(trial, folder):
+    sweep(folder, *TINY, "lr=0.1,0.01", "logger.wandb.group=null", "hydra.sweep.dir=multirun/rates")
+    return folder / "multirun" / "rates"
+
+
+@pytest.mark.parametrize(
+    "made", [_run, _runs, _multirun, _job, _both, _search, _study, _arm, _own_group, _groups, _no_group]
+)
+def test_the_filter_that_was_saved_finds_the_runs_of_the_directory(made, trial, server, tmp_path, monkeypatch):
+    """And no others: the directory of another run is uploaded beside it."""
+    monkeypatch.setattr("litmus.sweeps.study_sweep.report", lambda directory, name: None)
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    directory = made(trial, tmp_path)
+    trial(*TINY, "seed=9", directory=tmp_path / "other")
+    monkeypatch.delenv("WANDB_MODE")
+    import wandb
+
+    wandb.teardown()
+    wandb_views.main([str(directory), "--sync"])
+    if not (tmp_path / "other").is_relative_to(directory):
+        (other := json.loads((tmp_path / "other" / "wandb.json").read_text()))
+        arrive(server, tmp_path / "other")
+        assert other["id"] in server.runs
+    own = {json.loads(path.read_text())["id"]: path for path in directory.rglob("wandb.json")}
+    tuned = {name for name, path in own.items() if "tuning" in path.parts}
+    (run_set,) = json.loads(server.workspace()["spec"])["section"]["runSets"]
+    assert server.shown(run_set) == own.keys() - tuned
+    blocks = json.loads(server.report()["spec"])["blocks"]
+    sets = [run_set for block in blocks for run_set in block.get("metadata", {}).get("runSets", [])]
+    assert [server.shown(one) for one in sets[:-1]] == [own.keys() - tuned] * (len(sets) - 1)
+    assert server.shown(sets[-1]) == (tuned or own.keys())
 
 
 def test_the_documents_table_of_panels_is_what_a_dry_run_prints(tmp_path):

@@ -15,13 +15,15 @@ from litmus.compare.wandb.specification import Specification
 MOST_RUNS = 100
 ROW, COLUMNS = 6, 3
 WIDE = (ParallelCoordinates, Importance, Comparer)
+# What tells runs, as W&B's filters name it.
+PROPERTIES = {"id": "ID", "group": "Group", "job_type": "JobType"}
 # Their letters W&B refuses in a workspace's name.
 REFUSED = ("So", "Sk", "Sm", "Sc", "Cs")
 
 
 def workspace(specification: Specification, entity: str, project: str) -> ws.Workspace:
     """The saved view; it has no name in W&B's tables yet."""
-    keys, grouped = specification.keys, bool(specification.arms)
+    keys = specification.keys
     columns = ["run:displayName", *(f"config:{key}.value" for key in keys), "config:seed.value"]
     colours: dict[object, object] = {
         ws.GroupPath(*specification.groups[arm]): colour for arm, colour in specification.arms.items()
@@ -41,7 +43,7 @@ def workspace(specification: Specification, entity: str, project: str) -> ws.Wor
         ],
         settings=ws.WorkspaceSettings(max_runs=MOST_RUNS),
         runset_settings=ws.RunsetSettings(
-            filters=runs(specification, "trial" if grouped else "tune"),
+            filters=runs(specification, specification.job_type),
             groupby=[expr.Config(key) for key in keys],
             group_colors=colours,
             pinned_columns=columns,
@@ -52,8 +54,7 @@ def workspace(specification: Specification, entity: str, project: str) -> ws.Wor
 def report(specification: Specification, entity: str, project: str) -> wr.Report:
     """The report: what is told, then each section's panels over the same runs as in the workspace."""
     told = [wr.MarkdownBlock(text=text) for text in specification.told]
-    kind = "trial" if specification.arms else "tune"
-    shown = [(section, kind) for section in specification.sections]
+    shown = [(section, specification.job_type) for section in specification.sections]
     shown += [(specification.tuning, "tune")] if specification.tuning else []
     blocks: list[Any] = []
     for section, job_type in shown:
@@ -101,8 +102,9 @@ def place(panels: list[Any], wide: list[bool]) -> None:
 
 
 def runs(specification: Specification, job_type: str) -> expr.And:
-    """The filter for the runs of the group that are of a kind."""
-    return expr.And(expr.Metric("Group") == specification.place.group, expr.Metric("JobType") == job_type)
+    """The filter for the runs that are of a kind."""
+    told = [(expr.Metric(PROPERTIES[name]), value) for name, value in specification.place.runs(job_type).items()]
+    return expr.And(*(one.isin(value) if isinstance(value, list) else one == value for one, value in told))
 
 
 @singledispatch

@@ -7,7 +7,7 @@ import os
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.client import HTTPException
 from typing import Any
 
@@ -21,6 +21,8 @@ PATIENCE = {
     for part in ("GRAPHQL", "FILE_STREAM", "FILE_TRANSFER")
     for name, value in {"RETRY_MAX": "4", "RETRY_WAIT_MIN_SECONDS": "0.5", "RETRY_WAIT_MAX_SECONDS": "5"}.items()
 }
+# What tells runs, as W&B's queries name it.
+IN_QUERIES = {"id": "name", "group": "group", "job_type": "jobType"}
 QUIET = {"WANDB_SILENT": "true", "WANDB_ERROR_REPORTING": "false"}
 
 
@@ -73,13 +75,19 @@ def connect(how: str) -> str:
 def save(specification: Specification, entity: str, project: str) -> Views:
     """Saves the workspace and the report in place of those that an earlier call made.
 
+    What tuned the arms has its part of the report once a run of it is at W&B.
+
     Raises:
-        ValueError: when the server has no such project, or does not take them.
+        ValueError: when the server has no such project, none of the runs, or does not take them.
     """
     prepare()
     from litmus.compare.wandb.drawing import report, workspace
 
     try:
+        tuned = bool(specification.tuning) and _is_there(specification, "tune", entity, project)
+        specification = replace(specification, tuning=specification.tuning if tuned else None)
+        if not (_is_there(specification, specification.job_type, entity, project) or tuned):
+            raise _Empty
         made = report(specification, entity, project)
         view = workspace(specification, entity, project)
         before = _report_id(entity, project, made.title)
@@ -93,6 +101,11 @@ def save(specification: Specification, entity: str, project: str) -> Views:
         raise ValueError(
             f"W&B has no project {entity}/{project} that the key may see; upload the runs first, with --sync, or name "
             "another --entity or --project"
+        ) from None
+    except _Empty:
+        raise ValueError(
+            f"the project {entity}/{project} at W&B has none of these runs, so their view would be empty; --sync "
+            "uploads what is offline and has ended, --project names another project"
         ) from None
     except Exception as problem:
         raise ValueError(f"W&B at {server()} did not take the view: {_line(problem)}") from problem
@@ -134,6 +147,24 @@ def _line(problem: Exception) -> str:
 
 class _Missing(Exception):  # noqa: N818
     """The project is not there."""
+
+
+class _Empty(Exception):  # noqa: N818
+    """None of the runs is there."""
+
+
+def _is_there(specification: Specification, job_type: str, entity: str, project: str) -> bool:
+    """Whether the filter for the runs of a kind finds one of them."""
+    import wandb
+
+    told = specification.place.runs(job_type).items()
+    filters = {IN_QUERIES[name]: {"$in": value} if isinstance(value, list) else value for name, value in told}
+    try:
+        return len(wandb.Api(timeout=TIMEOUT_SECONDS).runs(f"{entity}/{project}", filters, per_page=1)) > 0
+    except ValueError as problem:
+        if "Could not find project" in str(problem):
+            raise _Missing from None
+        raise
 
 
 def _workspace_id(entity: str, project: str, name: str) -> str:

@@ -46,6 +46,11 @@ class Specification:
     groups: Groups = field(default_factory=dict)
 
     @property
+    def job_type(self) -> str:
+        """Of the runs that the sections show."""
+        return "trial" if self.arms else "tune"
+
+    @property
     def keys(self) -> tuple[str, ...]:
         """The settings by which runs are grouped."""
         deepest = max((len(path) for path in self.groups.values()), default=0)
@@ -72,13 +77,13 @@ def as_yaml(specification: Specification) -> str:
         "title": specification.title,
         "project": place.project,
         "entity": place.entity or "the key's own",
-        "runs": {"group": place.group, "job_type": "trial" if specification.arms else "tune"},
+        "runs": place.runs(specification.job_type),
         "grouped by": _grouping(specification) if specification.arms else "nothing",
         "workspace": [plain(section) for section in specification.sections],
         "report": [*specification.told, "the workspace's panels"],
     }
     if specification.tuning:
-        node["report"].append(plain(specification.tuning) | {"runs": {"group": place.group, "job_type": "tune"}})
+        node["report"].append(plain(specification.tuning) | {"runs": place.runs("tune")})
     return yaml.dump(node, Dumper=_Readable, sort_keys=False, allow_unicode=True, width=120)
 
 

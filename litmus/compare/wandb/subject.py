@@ -1,7 +1,7 @@
 """What views are made of: a study's, a search's or a multirun's directory, read into one form."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +16,28 @@ from litmus.report.evidence import MOST_COLOURS, Evidence
 from litmus.report.figures.style import colour_of, scale_of
 from litmus.report.study_directory import is_study_directory, read_study_directory
 from litmus.trial.offline import IDENTITY
+from litmus.trial.place import SWEEPS
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where runs are at W&B, and how many of them were logged for it."""
+    """Where runs are at W&B.
+
+    `logged` counts those that were logged for it, `projects` names where. `group` names the view. Where the whole
+    directory of a sweep is asked for, that is the group of its runs, which tells with their job type which they are,
+    those to come among them; elsewhere `ids` tells: job type in the view → ids of runs.
+    """
 
     group: str
     project: str
     entity: str | None
     logged: int
+    projects: Sequence[str] = ()
+    ids: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def runs(self, job_type: str) -> dict[str, Any]:
+        """What runs of a kind have in common, and no others have: name of the property → value or values."""
+        return {"id": list(self.ids.get(job_type, ()))} if self.ids else {"group": self.group, "job_type": job_type}
 
 
 Groups = Mapping[str, tuple[str, ...]]
@@ -75,7 +87,7 @@ def _of_study(directory: Path, evidence: Evidence) -> Subject:
     recorded = _metrics(evidence.records.values())
     groups = told_apart([(arm, arm, record) for (arm, _), record in evidence.records.items()], study.arms)
     return Subject(
-        _place(directory),
+        _place(directory, lambda path: "tune" if path.relative_to(directory).parts[0] == "tuning" else "trial"),
         arms=_coloured(groups, evidence.shown),
         groups=groups,
         factors=[axis(knob, values) for knob, values in levels.items()],
@@ -91,7 +103,7 @@ def _of_multirun(directory: Path, found: multirun.Tabulation) -> Subject:
     entries = [(_label(run.place.path) or arm, arm, run.record) for arm, runs in found.runs.items() for run in runs]
     groups = told_apart(entries, ())
     return Subject(
-        _place(directory),
+        _place(directory, lambda path: "trial"),
         arms=_coloured(groups, list(groups)[:MOST_COLOURS]),
         groups=groups,
         factors=[_varied(found, knob) for knob in found.varied],
@@ -106,7 +118,7 @@ def _of_multirun(directory: Path, found: multirun.Tabulation) -> Subject:
 def _of_search(directory: Path, found: multirun.Tabulation, search: Mapping[str, Any]) -> Subject:
     space, metric = list(search["space"]), str(search["metric"])
     return Subject(
-        _place(directory),
+        _place(directory, lambda path: "tune"),
         arms={},
         groups={},
         factors=[_varied(found, knob) for knob in space],
@@ -159,11 +171,6 @@ def axis(knob: str, levels: Iterable[Any]) -> Axis:
     return Axis("config", knob.lstrip("+~").replace(".", "/"), scale_of(values) == "log")
 
 
-def identities(directory: Path) -> list[dict[str, Any]]:
-    """Who the runs below a directory are at W&B; nothing for those that were not logged there."""
-    return [read_identity(path) for path in sorted(directory.rglob(IDENTITY))]
-
-
 def read_identity(path: Path) -> dict[str, Any]:
     """Who a run is at W&B.
 
@@ -172,23 +179,33 @@ def read_identity(path: Path) -> dict[str, Any]:
     """
     try:
         found = read_json(path)
-        return {key: found[key] for key in ("id", "name", "project", "entity", "group", "arm")}
+        return {key: found[key] for key in ("id", "name", "project", "entity", "group", "arm", "job_type")}
     except (ValueError, KeyError, TypeError):
         raise ValueError(
             f"{path}: expected what a run with logger=wandb writes, found something else; run its trial again"
         ) from None
 
 
-def _place(directory: Path) -> Place:
-    known = identities(directory)
-    groups = sorted({str(one["group"]) for one in known if one["group"]})
-    if len(groups) > 1:
-        raise ValueError(
-            f"{directory} holds runs of {len(groups)} groups ({', '.join(groups)}); give the directory of one of them"
-        )
-    group = groups[0] if groups else "/".join(directory.resolve().parts[-2:])
-    first: Mapping[str, Any] = known[0] if known else {"project": "litmus", "entity": None}
-    return Place(group, first["project"], first["entity"], len(known))
+def _place(directory: Path, kind: Callable[[Path], str]) -> Place:
+    """Where the runs below a directory are.
+
+    Args:
+        directory: of the subject.
+        kind: the job type by which the view shows a run, from the path of its identity.
+    """
+    known = {path: read_identity(path) for path in sorted(directory.rglob(IDENTITY))}
+    entities = sorted({one["entity"] for one in known.values() if one["entity"]})
+    places = [([one["entity"]] if one["entity"] and entities[1:] else []) + [one["project"]] for one in known.values()]
+    projects = sorted({"/".join(place) for place in places})
+    groups = {one["group"] for one in known.values()}
+    swept = any((directory / name).is_file() for name in SWEEPS) and len(groups - {None}) == len(groups) == 1
+    alike = all(one["job_type"] == kind(path) for path, one in known.items())
+    name = str(groups.pop()) if swept else "/".join(directory.resolve().parts[-2:])
+    ids: dict[str, list[str]] = {}
+    for path, one in known.items() if not (swept and alike) else ():
+        ids.setdefault(kind(path), []).append(one["id"])
+    project = next((one["project"] for one in known.values()), "litmus")
+    return Place(name, project, entities[0] if entities else None, len(known), projects, ids)
 
 
 def _varied(found: multirun.Tabulation, knob: str) -> Axis:
