@@ -476,93 +476,65 @@ def test_a_view_that_would_be_empty_is_one_sentence(study, server, refused):
 # ------------------------------------------------------------------------------------------------ every directory
 
 
-TINY = ("epochs=2", "updates_per_epoch=3", "model.units=[4]", "threads=1", "logger=wandb")
-RATE = "lr=tag(log,interval(1e-4,1e-1))"
+def test_the_view_of_a_folder_of_single_runs_finds_them_and_no_others(study, server, tmp_path):
+    """They have no group, which an earlier filter asked for."""
+    for number, trial in enumerate(list(study.glob("trials/*/*"))[:3]):
+        run = tmp_path / "runs" / str(number)
+        shutil.copytree(trial, run, ignore=shutil.ignore_patterns("wandb"))
+        identify(run, arm=None, seed=number, group=None)
+    for folder in (study, tmp_path / "runs"):
+        arrive(server, folder)
+    for form in ("runs", "runs/1"):
+        server.views.clear()
+        wandb_views.main([str(tmp_path / form)])
+        (run_set,) = json.loads(server.workspace()["spec"])["section"]["runSets"]
+        own = {json.loads(path.read_text())["id"] for path in (tmp_path / form).rglob("wandb.json")}
+        assert own
+        assert server.shown(run_set) == own
 
 
-def _run(trial, folder):
-    trial(*TINY, directory=folder / "runs" / "here")
-    return folder / "runs" / "here"
-
-
-def _runs(trial, folder):
-    for seed in range(3):
-        trial(*TINY, f"seed={seed}", "lr=0.01" if seed else "lr=0.1", directory=folder / "runs" / str(seed))
-    return folder / "runs"
-
-
-def _multirun(trial, folder):
-    sweep(folder, *TINY, "lr=0.1,0.01", "seed=0,1", "hydra.sweep.dir=multirun/rates")
-    return folder / "multirun" / "rates"
-
-
-def _job(trial, folder):
-    return _multirun(trial, folder) / "1"
-
-
-def _both(trial, folder):
-    _runs(trial, folder)
-    _multirun(trial, folder)
-    return folder
-
-
-def _search(trial, folder):
-    sweep(folder, *TINY, "search=random", RATE, "search.trials=3", "hydra.sweep.dir=found/here")
-    return folder / "found" / "here"
-
-
-def _study(trial, folder):
-    nuisance = {"lr": {"log": [1e-3, 1e-2], "trials": 2}}
-    write_small_study(folder, study={**QUESTION, "seeds": 1, "nuisance": nuisance})
-    sweep(folder, *TINY, "study=tiny")
-    return folder / "studies" / "tiny"
-
-
-def _arm(trial, folder):
-    return next((_study(trial, folder) / "trials").iterdir())
-
-
-def _own_group(trial, folder):
-    sweep(folder, *TINY, "lr=0.1,0.01", "logger.wandb.group=mine", "hydra.sweep.dir=multirun/rates")
-    return folder / "multirun" / "rates"
-
-
-def _groups(trial, folder):
-    sweep(folder, *TINY, "logger.wandb.group=a,b", "hydra.sweep.dir=multirun/rates")
-    return folder / "multirun" / "rates"
-
-
-def _no_group(trial, folder):
-    sweep(folder, *TINY, "lr=0.1,0.01", "logger.wandb.group=null", "hydra.sweep.dir=multirun/rates")
-    return folder / "multirun" / "rates"
-
-
-@pytest.mark.parametrize(
-    "made", [_run, _runs, _multirun, _job, _both, _search, _study, _arm, _own_group, _groups, _no_group]
-)
-def test_the_filter_that_was_saved_finds_the_runs_of_the_directory(made, trial, server, tmp_path, monkeypatch):
-    """And no others: the directory of another run is uploaded beside it."""
+@pytest.mark.long
+def test_the_filter_that_was_saved_finds_the_runs_of_the_directory_and_no_others(trial, server, tmp_path, monkeypatch):
+    """Whatever was asked for: everything is uploaded first, so that any filter could find too much."""
     monkeypatch.setattr("litmus.sweeps.study_sweep.report", lambda directory, name: None)
     monkeypatch.setenv("WANDB_MODE", "offline")
-    directory = made(trial, tmp_path)
-    trial(*TINY, "seed=9", directory=tmp_path / "other")
+    tiny = ("epochs=1", "updates_per_epoch=3", "model.units=[4]", "threads=1", "logger=wandb")
+    for seed in range(2):
+        trial(*tiny, f"seed={seed}", directory=tmp_path / "runs" / str(seed))
+    for name, *varied in (
+        ("multirun/rates", "lr=0.1,0.01"),
+        ("multirun/own", "lr=0.1,0.01", "logger.wandb.group=mine"),
+        ("multirun/groups", "logger.wandb.group=a,b"),
+        ("multirun/none", "lr=0.1,0.01", "logger.wandb.group=null"),
+        ("found/rates", "search=random", "lr=tag(log,interval(1e-4,1e-1))", "search.trials=2"),
+    ):
+        sweep(tmp_path, *tiny, *varied, f"hydra.sweep.dir={name}")
+    nuisance = {"lr": {"log": [1e-3, 1e-2], "trials": 1}}
+    write_small_study(tmp_path, study={**QUESTION, "seeds": 1, "nuisance": nuisance})
+    sweep(tmp_path, *tiny, "study=tiny")
+    again = offline_runs(tmp_path / "runs" / "1")[0][0]
+    again.begin()  # the power failed while it was uploaded: it gets another id
+    old = again.id
     monkeypatch.delenv("WANDB_MODE")
     import wandb
 
     wandb.teardown()
-    wandb_views.main([str(directory), "--sync"])
-    if not (tmp_path / "other").is_relative_to(directory):
-        (other := json.loads((tmp_path / "other" / "wandb.json").read_text()))
-        arrive(server, tmp_path / "other")
-        assert other["id"] in server.runs
-    own = {json.loads(path.read_text())["id"]: path for path in directory.rglob("wandb.json")}
-    tuned = {name for name, path in own.items() if "tuning" in path.parts}
-    (run_set,) = json.loads(server.workspace()["spec"])["section"]["runSets"]
-    assert server.shown(run_set) == own.keys() - tuned
-    blocks = json.loads(server.report()["spec"])["blocks"]
-    sets = [run_set for block in blocks for run_set in block.get("metadata", {}).get("runSets", [])]
-    assert [server.shown(one) for one in sets[:-1]] == [own.keys() - tuned] * (len(sets) - 1)
-    assert server.shown(sets[-1]) == (tuned or own.keys())
+    groups = ["", "runs/0", "runs", *(path.relative_to(tmp_path) for path in sorted((tmp_path / "multirun").iterdir()))]
+    found = next(path.parent.relative_to(tmp_path) for path in (tmp_path / "found").rglob("wandb.json"))
+    for form in [*groups, "multirun/rates/1", "multirun", "found/rates", found, "studies/tiny", "studies/tiny/trials"]:
+        directory = tmp_path / form
+        server.views.clear()
+        wandb_views.main([str(directory), "--sync"])
+        own = {json.loads(path.read_text())["id"]: path for path in directory.rglob("wandb.json")}
+        apart = {name for name, path in own.items() if directory.name == "tiny" and "tuning" in path.parts}
+        (run_set,) = json.loads(server.workspace()["spec"])["section"]["runSets"]
+        assert server.shown(run_set) == own.keys() - apart, form
+        blocks = json.loads(server.report()["spec"])["blocks"]
+        sets = [run_set for block in blocks for run_set in block.get("metadata", {}).get("runSets", [])]
+        assert [server.shown(one) for one in sets[:-1]] == [own.keys() - apart] * (len(sets) - 1), form
+        assert server.shown(sets[-1]) == (apart or own.keys()), form
+    assert old not in server.runs
+    assert len(server.runs) == len(list(tmp_path.rglob("wandb.json")))
 
 
 def test_the_documents_table_of_panels_is_what_a_dry_run_prints(tmp_path):
