@@ -14,6 +14,7 @@ from litmus.trial.command_line import (
     sweep_arguments,
 )
 from litmus.trial.home import readable_arguments
+from litmus.trial.hyphens import without_hyphens
 from litmus.trial.processes import keep_together
 
 register_resolvers()
@@ -31,5 +32,6 @@ def main(config: DictConfig) -> float | None:
 if __name__ == "__main__":
     keep_together()
     stop_when_told()
-    sys.argv[1:] = answer(lambda: resumed_arguments(sweep_arguments(readable_arguments(sys.argv[1:]))))
+    typed = answer(lambda: readable_arguments(without_hyphens(sys.argv[1:])))
+    sys.argv[1:] = answer(lambda: resumed_arguments(sweep_arguments(typed)))
     answer(main)

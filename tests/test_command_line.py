@@ -1,12 +1,17 @@
 """What is typed wrongly is answered in one sentence, at once, and nothing is trained."""
 
+import io
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
+from litmus.trial.command_line import answer
+from litmus.trial.hyphens import without_hyphens
 from tests.conftest import ROOT
 
 WITHOUT_TORCH = """
@@ -31,6 +36,7 @@ ANSWERS = [
     (["model=resnet"], "model has no choice resnet; expected one of cnn, "),
     (["resume=nowhere"], "resume=nowhere: expected a run's directory with .hydra/config.yaml in it, found none"),
     (["epochs"], "epochs"),
+    (["--lr=0.003", "--batch_size=64"], "--lr=0.003: a knob has no hyphens, expected lr=0.003; in the command of a "),
     (
         ["tuner=tpe"],
         "a search tries settings: python train.py -m search=tpe ",
@@ -136,3 +142,22 @@ def test_the_first_word_comes_before_torch(tmp_path):
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 7, done.stderr
     assert done.stdout == f"MLP on MNIST1D, 1 epoch, in {os.path.relpath(tmp_path, ROOT)} False\n"
+
+
+def test_what_an_agent_of_w_and_b_types_are_knobs(monkeypatch):
+    typed = ["logger=wandb", "--lr=0.003", "--norm=None", "--model.units=[4, 4]", "--cfg", "job", "--info=all"]
+    monkeypatch.setenv("WANDB_SWEEP_ID", "sweep")
+    expected = ["logger=wandb", "lr=0.003", "norm=null", "model.units=[4, 4]", "--cfg", "job", "--info=all"]
+    assert without_hyphens(typed) == expected
+    for refused in (["--verbose"], ["--lr", "0.003"]):  # ${args_no_boolean_flags}, ${args_no_equals}
+        with pytest.raises(ValueError, match=r"\$\{args_no_hyphens\}"):
+            without_hyphens(refused)
+    with pytest.raises(ValueError, match="one run of each command"):
+        without_hyphens(["-m", "lr=1,2"])
+    monkeypatch.setattr("sys.stderr", io.StringIO())
+    for environment, code in (("sweep", 0), (None, 130)):  # an agent that stops runs early counts failures
+        if environment is None:
+            monkeypatch.delenv("WANDB_SWEEP_ID")
+        with pytest.raises(SystemExit) as ended:
+            answer(lambda: os.kill(os.getpid(), signal.SIGINT) or time.sleep(5))
+        assert ended.value.code == code

@@ -1,12 +1,19 @@
 """What a run leaves for W&B: one run per job, with what its views need, and nothing left open."""
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
+import yaml
 
+from litmus.compare.wandb.subject import read_subject
 from litmus.report.multirun import read_multirun
 from litmus.sweeps import study_sweep
 from litmus.trial.history import read_history
+from tests.conftest import ROOT
 from tests.sweep_helpers import QUESTION, results, sweep, write_study
 from tests.wandb_server import KEY, offline, serving
 
@@ -212,3 +219,61 @@ def test_a_run_carries_the_digest_of_its_arm_and_of_its_code(tmp_path):
     other.log_metrics(row(0), step=3)
     end(other, arm=None)
     assert not {"arm_id", "code"} & set(offline(tmp_path / "without")["config"])
+
+
+# ------------------------------------------------------------------------------------------------ under wandb agent
+
+
+# As an agent sets it for its commands: which run each is, the server says.
+OF_AN_AGENT = {
+    "WANDB_SWEEP_ID": "sweep",
+    "WANDB_RUN_ID": "theirs",
+    "WANDB_PROJECT": "watched",
+    "WANDB_ENTITY": "me",
+}
+
+
+def test_under_an_agent_the_record_is_of_the_run_that_the_sweep_knows(trial, tmp_path, server, monkeypatch):
+    for name, value in OF_AN_AGENT.items():
+        monkeypatch.setenv(name, value)
+    trial(*TINY, "logger.wandb.project=mine")  # what the sweep says counts
+    kept = json.loads((tmp_path / "run" / "wandb.json").read_text())
+    assert (kept["id"], kept["project"], kept["entity"]) == ("theirs", "watched", "me")
+    place = read_subject(tmp_path / "run").place  # where a view goes, and which runs it finds
+    assert (place.project, place.entity, place.runs("trial")) == ("watched", "me", {"id": ["theirs"]})
+    assert set(server.runs) == {"theirs"}
+    run = server.runs["theirs"]
+    assert run["project"] == "watched"
+    assert [point["val/loss"] > 0 for point in run["history"]] == [True, True]  # which the sweep watches
+    assert run["summary"]["val/loss"] > 0
+
+
+@pytest.mark.long
+def test_the_agent_runs_the_shipped_sweep(tmp_path, server):
+    environment = dict(os.environ) | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    environment |= {"WANDB_DIR": str(tmp_path), "HOME": str(tmp_path), "WANDB_SILENT": "false"}
+    node = yaml.safe_load((ROOT / "configs" / "wandb_sweep.yaml").read_text())
+    place = "hydra.run.dir=" + str(tmp_path / "${oc.env:WANDB_RUN_ID}")
+    node["command"][-1:] = ["epochs=2", *TINY[1:], place, node["command"][-1]]
+    (tmp_path / "sweep.yaml").write_text(yaml.safe_dump(node))
+
+    def wandb(*arguments):
+        command = [sys.executable, "-m", "wandb", *arguments]
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+        return done.stderr
+
+    assert "wandb agent me/litmus/sweep0" in wandb("sweep", str(tmp_path / "sweep.yaml"))
+    server.to_come = [("first", {"lr": 0.003, "batch_size": 64}), ("second", {"lr": 0.03, "batch_size": 16})]
+    wandb("agent", "--count", "1", "me/litmus/sweep0")
+    node["command"][-1] = "${args}"  # as an agent types where nothing is said
+    server.sweeps = {"sweep0": yaml.safe_dump(node)}
+    wandb("agent", "--count", "1", "me/litmus/sweep0")
+    for name, rate in (("first", 0.003), ("second", 0.03)):
+        kept = json.loads((tmp_path / name / "wandb.json").read_text())
+        assert (kept["id"], kept["project"], kept["entity"]) == (name, "litmus", "me")
+        assert json.loads((tmp_path / name / "result.json").read_text())["arm"]
+        assert json.loads(server.runs[name]["config"])["lr"]["value"] == rate
+        assert len(server.runs[name]["history"]) == 2
+        assert node["metric"]["name"] in server.runs[name]["summary"]
+    assert set(server.runs) == {"first", "second"}

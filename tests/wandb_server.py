@@ -24,6 +24,8 @@ class Server:
     def __init__(self):
         self.projects, self.runs, self.views, self.asked = set(), {}, {}, []
         self.broken, self.down = set(), False
+        # Of each sweep its configuration, and of each of its runs to come the id and the parameters.
+        self.sweeps, self.to_come = {}, []
         self.lock = threading.Lock()
 
     def of_type(self, kind):
@@ -157,6 +159,32 @@ class Server:
         return {"upsertView": {"view": view, "inserted": known is None}}
 
     _UpsertView2 = _upsertView
+
+    def _UpsertSweep(self, given):  # noqa: N802
+        name, project = f"sweep{len(self.sweeps)}", given["projectName"]
+        self.sweeps[name] = given["config"]
+        self.projects.add((ENTITY, project))
+        own = {"name": name, "project": {"id": "p", "name": project, "entity": {"id": "e", "name": ENTITY}}}
+        return {"upsertSweep": {"sweep": own, "configValidationWarnings": []}}
+
+    def _SweepWithRuns(self, given):  # noqa: N802
+        found = self.sweeps.get(given["sweep"])
+        own = found and {"id": given["sweep"], "name": given["sweep"], "config": found, "runs": {"edges": []}}
+        return self._project(given, sweep=own)
+
+    def _CreateAgent(self, given):  # noqa: N802
+        return {"createAgent": {"agent": {"id": "agent"}}}
+
+    def _Heartbeat(self, given):  # noqa: N802
+        busy = json.loads(given["runState"])
+        (config,) = self.sweeps.values()
+        program = re.search(r"^program: (.*)$", config, re.MULTILINE)[1]
+        commands = []
+        if not busy and self.to_come:
+            run_id, parameters = self.to_come.pop(0)
+            told = {name: {"value": value} for name, value in parameters.items()}
+            commands = [{"type": "run", "run_id": run_id, "program": program, "args": told}]
+        return {"agentHeartbeat": {"agent": {"id": "agent"}, "commands": json.dumps(commands)}}
 
     # ---------------------------------------------------------------- what runs send
 

@@ -16,12 +16,14 @@ from litmus.claims.factors import is_place
 from litmus.legible import legible, legible_values, read_object
 from litmus.paths import typed_path
 from litmus.trial.history import read_history
+from litmus.trial.hyphens import AGENT
 from litmus.trial.offline import IDENTITY
 from litmus.trial.wandb_key import has_key
 
 # What a curve can be drawn over; every row of a run's history has all four.
 UNITS = ("epoch", "updates", "samples", "seconds")
-AT_WANDB = ("id", "project", "entity", "group", "name", "job_type", "tags")
+PLACE = ("id", "project", "entity")
+AT_WANDB = (*PLACE, "group", "name", "job_type", "tags")
 
 
 class WandbLogger(loggers.WandbLogger):
@@ -102,12 +104,18 @@ class WandbLogger(loggers.WandbLogger):
             self.directory.mkdir(parents=True, exist_ok=True)
             if self.mode != "disabled":
                 write_json(self.directory / IDENTITY, self.identity)
+            # Under an agent of a sweep W&B says which run this is, and where.
+            own = AT_WANDB if AGENT not in os.environ else tuple(key for key in AT_WANDB if key not in PLACE)
             run = wandb.init(
-                **{key: self.identity[key] for key in AT_WANDB},
+                **{key: self.identity[key] for key in own},
                 dir=str(self.directory),
                 mode=self.mode,
                 resume=self._resume,
             )
+            found = {key: getattr(run, key, None) or self.identity[key] for key in PLACE}
+            if self.mode != "disabled" and any(self.identity[key] != found[key] for key in PLACE):
+                self.identity |= found
+                write_json(self.directory / IDENTITY, self.identity)
             for unit in UNITS:
                 run.define_metric(unit)
             run.define_metric("*", step_metric="updates")
