@@ -75,7 +75,10 @@ def net(seed=0, **settings):
 
 
 def fit(batching, data=None, model=None, epochs=5, start=None, keep=None, callbacks=(), **settings):
-    """Fits on the CPU, from the checkpoint `start` if given; (trainer, recorder). `keep` gets every epoch's."""
+    """Fits on the CPU, from the checkpoint `start` if given; (trainer, recorder). `keep` gets every epoch's.
+
+    `data=False` is a module with loaders of its own.
+    """
     recorder = Recorder()
     callbacks = [EpochSeed(0), batching, recorder, *callbacks]
     if keep is not None:
@@ -94,7 +97,7 @@ def fit(batching, data=None, model=None, epochs=5, start=None, keep=None, callba
     )
     trainer.fit(
         net() if model is None else model,
-        datamodule=Tiny(batch_size=8) if data is None else data,
+        datamodule=Tiny(batch_size=8) if data is None else data or None,
         ckpt_path=start,
         weights_only=True if start else None,
     )

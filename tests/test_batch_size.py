@@ -9,13 +9,16 @@ import torch
 from hydra.utils import instantiate
 from torch.optim import SGD
 from torch.optim.lr_scheduler import CosineAnnealingLR, OneCycleLR, SequentialLR, StepLR
+from torch.utils.data import DataLoader, TensorDataset
 
+from litmus.training.foreign_data import adopted
 from litmus.training.schedule import Schedule
 from litmus.trial.history import History, read_history
 from src.callbacks.batch_size import BatchSizeScheduler
 from src.callbacks.grow_on_plateau import GrowOnPlateau
-from tests.batch_helpers import Ordinary, Tiny, assert_same, fit, net, ramp, state
+from tests.batch_helpers import Ordinary, Tiny, assert_same, fit, net, points, ramp, state
 from tests.conftest import ROOT
+from tests.test_plain_trainer import bare
 
 
 def with_schedule(scheduler=None, **settings):
@@ -221,7 +224,8 @@ def test_data_that_cannot_change_are_refused_loudly():
             self.batch_size = wanted
             return loader
 
-    with pytest.raises(ValueError, match="epoch 1 must have batches of 16, but its loader has 8: Stubborn"):
+    said = r"batches of 16 were asked for, and Stubborn\.train_dataloader gave batches of 8; it must make"
+    with pytest.raises(ValueError, match=said):
         fit(ramp(), Stubborn())
 
     class Without(Ordinary):
@@ -229,8 +233,104 @@ def test_data_that_cannot_change_are_refused_loudly():
             super().__init__()
             del self.batch_size
 
-    with pytest.raises(ValueError, match="attribute batch_size that its train_dataloader uses, got Without"):
+    with pytest.raises(ValueError, match="hyperparameter batch_size that its train_dataloader uses, got Without"):
         fit(ramp(), Without())
+
+    class Alone(Ordinary):
+        val_dataloader = pl.LightningDataModule.val_dataloader  # there is nothing to validate with
+
+    class Late(Alone):
+        """As was asked for once: nobody reads it again."""
+
+        loader = None
+
+        def train_dataloader(self):
+            self.loader = self.loader or super().train_dataloader()
+            return self.loader
+
+    class Untold(Alone):
+        """Batches that are made beforehand, of whatever size."""
+
+        def train_dataloader(self):
+            return DataLoader(TensorDataset(*points(self.rows)), batch_size=None)
+
+    for stubborn, given in ((Late, "gave batches of 16"), (Untold, "gave batches of a size that it does not tell")):
+        data, model = stubborn(), Sees()
+        with pytest.raises(ValueError, match=given):
+            fit(ramp(), data, model)
+        assert not model.seen  # before training
+        assert data.batch_size == 16  # and put back
+
+
+# ---------------------------------------------------------------------- anybody's data
+
+
+class Sees(pl.LightningModule):
+    """Notes the sizes of its batches."""
+
+    def __init__(self):
+        super().__init__()
+        self.net, self.seen = torch.nn.Linear(4, 3), []
+
+    def training_step(self, batch, batch_idx):
+        self.seen.append((self.current_epoch, len(batch[0])))
+        return torch.nn.functional.cross_entropy(self.net(batch[0]), batch[1])
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+    def sizes(self):
+        return [max(size for epoch, size in self.seen if epoch == number) for number in range(5)]
+
+
+class ByHyperparameter(pl.LightningDataModule):
+    """As `save_hyperparameters` is meant."""
+
+    def __init__(self, batch_size=16):
+        super().__init__()
+        self.save_hyperparameters()
+
+    def train_dataloader(self):
+        return DataLoader(TensorDataset(*points(100)), self.hparams.batch_size, shuffle=True)
+
+
+class OwnLoader(Sees):
+    """A module that brings its data, as in Lightning's first examples."""
+
+    def __init__(self, batch_size=16, by_hyperparameter=False):
+        super().__init__()
+        if by_hyperparameter:
+            self.save_hyperparameters()
+        else:
+            self.batch_size = batch_size
+
+    def train_dataloader(self):
+        size = self.hparams.batch_size if "batch_size" in self.hparams else self.batch_size
+        return DataLoader(TensorDataset(*points(100)), size, shuffle=True)
+
+
+@pytest.mark.parametrize("max_per_device", [None, 16])
+def test_the_size_is_found_where_lightnings_own_tools_find_it(max_per_device):
+    def trained(model, data):
+        fit(ramp(max_per_device=max_per_device), data, model)
+        return model.sizes()
+
+    whole = [8, 16, 32, 64, 64]
+    parts = whole if max_per_device is None else [min(size, max_per_device) for size in whole]
+    data = ByHyperparameter()
+    assert trained(Sees(), data) == parts
+    assert dict(data.hparams) == {"batch_size": 16}
+    adopted_data = ByHyperparameter()
+    assert trained(Sees(), adopted(adopted_data, 0)) == parts
+    assert dict(adopted_data.hparams) == {"batch_size": 16}
+    for by_hyperparameter in (False, True):
+        own = OwnLoader(by_hyperparameter=by_hyperparameter)
+        assert trained(own, False) == parts
+        assert (own.hparams.batch_size if by_hyperparameter else own.batch_size) == 16
+    # What has a size of its own that nobody reads: a loader that was handed over.
+    given = DataLoader(TensorDataset(*points(100)), 16)
+    with pytest.raises(ValueError, match="batches of 8 were asked for, and whoever made the loader gave batches of 16"):
+        bare(callbacks=[ramp()]).fit(OwnLoader(), given)
 
 
 # ---------------------------------------------------------------------- through the command line

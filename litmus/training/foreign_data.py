@@ -96,12 +96,24 @@ class ForeignData(pl.LightningDataModule):
 
     @property
     def batch_size(self) -> Any:
-        """The module's own, if it has one."""
-        return self.module.batch_size  # type: ignore[attr-defined]
+        """The module's own, if it has one: an attribute or a hyperparameter."""
+        return self._sized()[-1].batch_size
 
     @batch_size.setter
     def batch_size(self, size: Any) -> None:
-        self.module.batch_size = size  # type: ignore[attr-defined]
+        for holder in self._sized():
+            holder.batch_size = size
+
+    def _sized(self) -> list[Any]:
+        """Who has a batch size, of the module and its hyperparameters.
+
+        Raises:
+            AttributeError: when none of them has.
+        """
+        found = [one for one in (self.module, self.module.hparams) if hasattr(one, "batch_size")]
+        if not found:
+            raise AttributeError(f"{self.name} has no batch_size")
+        return found
 
     def prepare_data(self) -> None:
         if not self._prepared:

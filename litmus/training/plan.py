@@ -25,7 +25,8 @@ def planned_updates(trainer: Any) -> list[int] | None:
 
 def _planned_batches(trainer: Any) -> list[int] | None:
     """Batches of each epoch before any limit; one is an update unless the trainer accumulates."""
-    data, epochs = trainer.datamodule, trainer.max_epochs or 1
+    epochs = trainer.max_epochs or 1
+    data = trainer.lightning_module if trainer.datamodule is None else trainer.datamodule
     if hasattr(data, "planned_update_counts"):  # whoever sets the batch size has planned them
         return data.planned_update_counts
     if hasattr(data, "planned_updates"):

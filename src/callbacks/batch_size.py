@@ -7,7 +7,12 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.utilities.combined_loader import CombinedLoader
+from pytorch_lightning.utilities.parsing import (
+    _lightning_get_all_attr_holders,
+    lightning_getattr,
+    lightning_hasattr,
+    lightning_setattr,
+)
 from torch.optim import Optimizer
 
 from litmus.training.plan import has_batch_norm
@@ -27,15 +32,17 @@ from src.callbacks.batch_schedules import (
     schedule_with,
 )
 from src.callbacks.learning_rate import refuse_cycles, refuse_lengths, scale_learning_rates
+from src.callbacks.loader_sizes import made_for, maker_of, refuse_another_size, sizes_in
 from src.callbacks.loader_updates import LastUpdate, exact_parts, planned_counts, rows_of
 
 
 class BatchSizeScheduler(pl.Callback):
-    """Sets the datamodule's `batch_size`, the samples of an update over all devices, before each epoch.
+    """Sets `batch_size`, the samples of an update over all devices, before each epoch.
 
-    Works with any LightningDataModule that makes its train loader from `self.batch_size`. One that has an attribute
-    `max_per_device` splits updates over processes and parts itself; any other is given each part's size, as a
-    DataLoader takes it. What was set is put back when the fit ends.
+    Works with any LightningDataModule, and any module with a `train_dataloader` of its own, that makes its train loader
+    from `self.batch_size` or `self.hparams.batch_size`: it is set wherever Lightning's own tuner sets it. A data module
+    that has an attribute `max_per_device` splits updates over processes and parts itself; any other is given each
+    part's size, as a DataLoader takes it. What was set is put back when the fit ends.
 
     Args:
         schedule: fixed, linear, geometric, doubling, milestones, or a function (epoch, epochs, **knobs).
@@ -134,20 +141,23 @@ class BatchSizeScheduler(pl.Callback):
         if stage != "fit":
             return
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
-        if not hasattr(data, "batch_size"):
+        if not lightning_hasattr(pl_module, "batch_size"):
             raise ValueError(
-                "the batch size can be set only in a LightningDataModule with an attribute batch_size that its "
-                f"train_dataloader uses, got {'plain loaders' if data is None else type(data).__name__}"
+                "the batch size can be set only in a LightningDataModule or module with an attribute or hyperparameter "
+                f"batch_size that its train_dataloader uses, got {type(pl_module if data is None else data).__name__}"
             )
-        self._data, self._splits_itself = data, hasattr(data, "max_per_device")
-        self._own_size = data.batch_size
+        # A module may have loaders of its own, and is then asked as a data module is.
+        self._data: Any = pl_module if data is None else data
+        self._splits_itself = hasattr(data, "max_per_device")
+        self._module, self._own_size = pl_module, lightning_getattr(pl_module, "batch_size")
         names = [(trainer, "accumulate_grad_batches"), (trainer, "reload_dataloaders_every_n_epochs")]
-        names += [(data, name) for name in ("batch_size", "max_per_device") if hasattr(data, name)]
+        names += [(holder, "batch_size") for holder in _lightning_get_all_attr_holders(pl_module, "batch_size")]
+        names += [(data, "max_per_device")] if self._splits_itself else []
         self._found = [(owner, name, getattr(owner, name)) for owner, name in names]
         self._scale, self._began = 1.0, -1
         self._last_update: LastUpdate | None = None
         self._world = trainer.world_size
-        self._rows = None if self._splits_itself else rows_of(data.train_dataloader(), self._world)
+        self._rows = None if self._splits_itself else rows_of(made_for(trainer), self._world)
         self.restore_measured({})
         self._plan = self._planned(trainer)
         self._varies = self._plan is None or (self.lr != "decay" and len(set(self._plan)) > 1)
@@ -157,6 +167,8 @@ class BatchSizeScheduler(pl.Callback):
             refuse_counts_of_batches(trainer)
         trainer.reload_dataloaders_every_n_epochs = 1  # type: ignore[attr-defined]
         self._announce(trainer, pl_module)
+        if not self._splits_itself:
+            refuse_another_size(trainer, pl_module, self._two_sizes())
         self._enter(trainer.current_epoch, self._planned_size(trainer.current_epoch))
 
     def _planned(self, trainer: pl.Trainer) -> list[int] | None:
@@ -227,15 +239,12 @@ class BatchSizeScheduler(pl.Callback):
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._began = trainer.current_epoch
-        wanted = self._data.batch_size
-        for loader in CombinedLoader(trainer.train_dataloader).flattened:
-            found = getattr(loader, "batch_size", None) or getattr(
-                getattr(loader, "batch_sampler", None), "batch_size", None
-            )
+        wanted: Any = lightning_getattr(pl_module, "batch_size")
+        for found in sizes_in(trainer.train_dataloader):
             if found != wanted:
                 raise ValueError(
                     f"epoch {trainer.current_epoch} must have batches of {wanted}, but its loader has {found}: "
-                    f"{type(self._data).__name__}.train_dataloader must make its loader from self.batch_size"
+                    f"{maker_of(trainer)} must make its loader from self.batch_size"
                 )
         if not self._splits:
             return
@@ -306,6 +315,18 @@ class BatchSizeScheduler(pl.Callback):
     def _real(self, size: int) -> int:
         return self.first if self.lr == "decay" else size
 
+    def _per_loader(self, real: int) -> int:
+        """The size that an ordinary loader is given."""
+        return real // self._world // self._parts(real)
+
+    def _two_sizes(self) -> list[int]:
+        """Sizes that the loader will be given: the first, and where it varies another."""
+        if not self._varies:
+            return [self._per_loader(self._real(self.first))]
+        later = self._plan or [admitted(2 * self.first, self.multiple_of, self._count)]
+        sizes = dict.fromkeys(self._per_loader(self._real(size)) for size in (self.first, *later))
+        return list(sizes)[:2]
+
     def _planned_size(self, epoch: int) -> int:
         return self.begin() if self._plan is None else self._plan[min(epoch, len(self._plan) - 1)]
 
@@ -322,9 +343,9 @@ class BatchSizeScheduler(pl.Callback):
         self._epoch, self.size = epoch, size
         real = self._real(size)
         if not self._splits_itself:
-            self._data.batch_size = real // self._world // self._parts(real)
+            lightning_setattr(self._module, "batch_size", self._per_loader(real))
             return
-        self._data.batch_size = real
+        lightning_setattr(self._module, "batch_size", real)
         if self._splits:
             even = -(-real // (self._world * self._parts(real)))
             self._data.max_per_device = self.max_per_device if self.fewest_parts == 1 else even
