@@ -1,4 +1,4 @@
-"""What a job is told of itself so that W&B can show it beside the others."""
+"""What a job is told of itself so that W&B or MLflow can show it beside the others."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -9,10 +9,10 @@ from litmus.sweeps.overrides import override
 
 
 def watched(config: DictConfig, **entries: Any) -> list[str]:
-    """Overrides of the W&B logger; none where the configuration has no such logger."""
-    if "wandb" not in (config.get("logger") or {}):
-        return []
-    return [override(f"logger.wandb.{name}", value) for name, value in entries.items() if value is not None]
+    """Overrides of the loggers that ask who a run is; none where the configuration has no such logger."""
+    told = {name: value for name, value in entries.items() if value is not None}
+    asking = [logger for logger in ("wandb", "mlflow") if logger in (config.get("logger") or {})]
+    return [override(f"logger.{logger}.{name}", value) for logger in asking for name, value in told.items()]
 
 
 def factors_of(config: DictConfig, knobs: Iterable[str]) -> dict[str, Any]:

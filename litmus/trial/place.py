@@ -24,6 +24,7 @@ ARTEFACTS = (
     *("checkpoints/best.ckpt", "checkpoints/last.ckpt", ".fit"),
     *("tensorboard/events.out.tfevents.*", "tensorboard/hparams.yaml"),
     *("wandb.json", "wandb/run-*", "wandb/offline-run-*", "wandb/latest-run", "wandb/debug*.log"),
+    "mlflow.json",
 )
 FOLDERS = ("checkpoints", "tensorboard", "wandb")
 # By one of these a directory is a run's, whoever wrote the rest of it.
