@@ -20,7 +20,8 @@ from litmus.trial.ranks import follows
 # Everything that a run leaves but its configuration, its log and its lock, which the next one writes or keeps.
 # tried.csv and .fit are of runs of earlier versions, which could tune themselves.
 ARTEFACTS = (
-    *("result.json", "trial.json", "metrics.csv", "curves.png", "predictions.csv", "trajectory.npz", "tried.csv"),
+    *("result.json", "trial.json", "metrics.csv", "model.txt", "curves.png", "predictions.csv", "trajectory.npz"),
+    "tried.csv",
     *("checkpoints/best.ckpt", "checkpoints/last.ckpt", ".fit"),
     *("tensorboard/events.out.tfevents.*", "tensorboard/hparams.yaml"),
     *("wandb.json", "wandb/run-*", "wandb/offline-run-*", "wandb/latest-run", "wandb/debug*.log"),
