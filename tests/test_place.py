@@ -45,7 +45,7 @@ def test_all_that_a_run_leaves_is_known_and_a_second_run_finds_nothing_of_the_fi
         (directory / name).write_bytes(content)
     refused(*TINY, "optimizer=sgd", "lr=1e30", "batch_size=all")
     left = files(directory)
-    assert left.keys() == KEPT | others.keys() | {"result.json", "trial.json"}
+    assert left.keys() == KEPT | others.keys() | {"result.json", "trial.json", "model.txt"}
     assert {name: left[name] for name in others} == others
     assert json.loads(left["result.json"])["status"] == "failed"
     assert json.loads(left["result.json"])["weights"] == {}

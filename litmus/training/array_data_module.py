@@ -15,8 +15,8 @@ from litmus.contract import Target
 from litmus.paths import typed_path
 from litmus.training.loader import ArrayLoader
 from litmus.training.order import Position, generator, pass_order, pieces
-from litmus.training.source import Source, checked, strata
-from litmus.training.splits import stratified_folds, stratified_split
+from litmus.training.source import Source, checked, standardised, standardised_each, strata
+from litmus.training.splits import nested_rows, stratified_folds, stratified_split
 
 __all__ = ["ArrayDataModule", "Source"]  # what a data set of one's own needs, from one place
 
@@ -36,6 +36,10 @@ class ArrayDataModule(pl.LightningDataModule):
         seed: draws the split and the order; the order is a function of (seed, pass), whatever the batch size.
         val_fraction, test_fraction: shares of the rows held out, of those that no official test set takes.
         folds, fold: cross-validation over all rows: fold `fold` of `folds` is the test set.
+        scale: of the inputs: "none" as the files have them; "standard" less the train rows' mean over their
+            deviation; "per_image" each sample less its own mean over its own deviation, channel by channel, which takes
+            brightness and contrast from images; None is the data set's own.
+        rows: so many of the train rows alone, drawn by seed in the shares of their classes; fewer rows are among more.
         augment: functions on the inputs of each training batch, see `litmus.training.augment`; what they draw is a
             function of (seed, pass).
 
@@ -56,6 +60,8 @@ class ArrayDataModule(pl.LightningDataModule):
         test_fraction: float = 0.2,
         folds: int | None = None,
         fold: int = 0,
+        scale: Literal["none", "standard", "per_image"] | None = None,
+        rows: int | None = None,
         augment: Sequence[Callable[..., Any]] | None = None,
     ) -> None:
         super().__init__()
@@ -72,6 +78,10 @@ class ArrayDataModule(pl.LightningDataModule):
             raise ValueError(f"data.fold={fold} needs data.folds, the number of folds")
         if folds is not None and (folds < 2 or not 0 <= fold < folds):
             raise ValueError(f"data.fold must be in 0…folds-1 with folds from 2 on, got fold {fold} of {folds}")
+        if scale not in (None, "none", "standard", "per_image"):
+            raise ValueError(f"data.scale must be none, standard, per_image or null, got {scale}")
+        if rows is not None and (not isinstance(rows, int) or rows < 1):
+            raise ValueError(f"data.rows must be a whole number from 1 on, or null, got {rows}")
         for place, function in enumerate(augment or []):
             if not callable(function):
                 raise ValueError(
@@ -84,6 +94,7 @@ class ArrayDataModule(pl.LightningDataModule):
         self.seed = seed
         self.val_fraction, self.test_fraction = val_fraction, test_fraction
         self.folds, self.fold = folds, fold
+        self._scaling, self._rows = scale, rows
         self.augment = list(augment or [])
         self.train_stretches = self.eval_stretches = False
         self.max_per_device: int | None = None
@@ -117,6 +128,10 @@ class ArrayDataModule(pl.LightningDataModule):
         """The inputs as the net sees them; statistics come from the train rows only."""
         return x
 
+    def raw(self, x: Tensor) -> Tensor:
+        """The inputs as the files have them, for `data.scale=none`, where `load` gives them otherwise."""
+        return x
+
     def scale_target(self, y: Tensor, rows: dict[str, Tensor]) -> Tensor:
         """The targets as the loss sees them; of real values only, and statistics come from the train rows only."""
         return y
@@ -138,8 +153,10 @@ class ArrayDataModule(pl.LightningDataModule):
             return
         source, _ = self._loaded, (self.input_shape, self.target)  # what is derived of it outlives it
         rows = self.split(source)
+        if self._rows is not None:
+            rows = {**rows, "train": self._fewer(rows["train"], source)}
         _refuse_unlearnable(rows, source, self._whose)
-        x, y = self.scale(source.x, rows).float(), source.y
+        x, y = self._scaled(source.x, rows).float(), source.y
         if source.target is not None and source.target.kind == "real":
             y = self.scale_target(y, rows)
         self.splits = {name: (x[chosen], y[chosen]) for name, chosen in rows.items()}
@@ -296,6 +313,18 @@ class ArrayDataModule(pl.LightningDataModule):
     @cached_property
     def _understood(self) -> Target | None:
         return self._declared() if self._says("classes") else self._loaded.target
+
+    def _scaled(self, x: Tensor, rows: dict[str, Tensor]) -> Tensor:
+        if self._scaling is None:
+            return self.scale(x, rows)
+        if self._scaling == "none":
+            return self.raw(x)
+        return standardised(x, rows["train"])[0] if self._scaling == "standard" else standardised_each(x)
+
+    def _fewer(self, train: Tensor, source: Source) -> Tensor:
+        if self._rows is None or self._rows > len(train):
+            raise ValueError(f"data.rows must be at most the {len(train)} train rows there are, got {self._rows}")
+        return train[nested_rows(strata(source.y, self.target)[train], self._rows, generator("rows", self.seed))]
 
     def _restart(self) -> None:
         self._epoch, self._start, self._end = 0, Position(0, 0), Position(0, 0)

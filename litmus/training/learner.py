@@ -18,6 +18,7 @@ from litmus.training.batches import pair
 from litmus.training.bookkeeping import Bookkeeping, counters
 from litmus.training.by_hand import Gradients, Proofs, Proven, by_hand, called_plainly
 from litmus.training.direct_step import direct_step
+from litmus.training.gradients import watchers_of
 from litmus.training.plan import planned_updates
 from litmus.training.schedule import Schedule
 from litmus.training.stretches import reason_in_optimizer
@@ -205,7 +206,8 @@ class Learner(pl.LightningModule):
         return loss if share == 1.0 else loss * share
 
     def _stretch(self, x: Tensor, y: Tensor, batch_size: int | None = None) -> None:
-        """Every update of a stretch, with nothing between them but the steps of an average and of the schedule.
+        """Every update of a stretch, with nothing between them but the steps of an average and of the schedule, and a
+        look at the gradients where somebody asked for it.
 
         A batch of another loader, which says no size, is a stretch of one update. Lightning has put the precision's
         context around the whole stretch; it belongs around each forward pass and no backward one.
@@ -219,12 +221,14 @@ class Learner(pl.LightningModule):
         if hand is not None:
             gradients = Proven(hand, gradients, parameters, self.proofs)
         step = plain_step(optimizer) if hand is None else direct_step(optimizer, self.proofs.steps)
-        averaging = averaging_of(self.trainer)
+        averaging, watchers = averaging_of(self.trainer), watchers_of(self.trainer)
         start = len(self.totals.losses)
         losses, logits, sizes = [], [], []
         with torch.autocast(x.device.type, enabled=False), torch.set_grad_enabled(hand is None):
             for inputs, targets in zip(x.split(batch_size), self.targets(y).split(batch_size), strict=True):
                 loss, outputs = gradients(inputs, targets)
+                for watcher in watchers:
+                    watcher.see(optimizer)
                 step()
                 if averaging is not None:
                     averaging.after_update(self)

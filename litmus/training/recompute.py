@@ -31,7 +31,7 @@ def sequential(layers: Sequence[nn.Module], recompute: bool | int, input_shape: 
     """
     if recompute is False:
         return nn.Sequential(*layers)
-    starts = [place for place, layer in enumerate(layers) if isinstance(layer, WEIGHTED)]
+    starts = [place for place, layer in enumerate(layers) if _any_within([layer], WEIGHTED)]
     blocks = len(starts)
     if blocks < 2:
         raise ValueError(f"model.recompute needs a net of 2 blocks or more, got {blocks}; false stores its activations")
@@ -99,16 +99,26 @@ class Recomputing(nn.Sequential):
 
 
 def _recomputed(segment: Sequence[nn.Module], x: Tensor) -> Tensor:
-    norms = [layer for layer in segment if isinstance(layer, _BatchNorm) and layer.training]
+    norms = [layer for layer in _within(segment) if isinstance(layer, _BatchNorm) and layer.training]
     return checkpoint(
         _in_turn,
         segment,
         x,
         use_reentrant=False,
         # The second time must drop the same units.
-        preserve_rng_state=any(isinstance(layer, _DropoutNd) for layer in segment),
+        preserve_rng_state=_any_within(segment, (_DropoutNd,)),
         context_fn=lambda: (nullcontext(), _statistics_kept(norms)),
     )
+
+
+def _within(segment: Sequence[nn.Module]) -> Iterator[nn.Module]:
+    """The layers, and those within them."""
+    for layer in segment:
+        yield from layer.modules()
+
+
+def _any_within(segment: Sequence[nn.Module], kinds: tuple[type, ...]) -> bool:
+    return any(isinstance(layer, kinds) for layer in _within(segment))
 
 
 def _in_turn(layers: Sequence[nn.Module], x: Tensor) -> Tensor:

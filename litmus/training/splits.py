@@ -21,6 +21,15 @@ def stratified_split(labels: Tensor, sizes: list[int], generator: Generator) -> 
     return parts
 
 
+def nested_rows(labels: Tensor, size: int, generator: Generator) -> Tensor:
+    """So many places among `labels`, in order, in the shares of their classes; fewer are among more."""
+    order = torch.empty(len(labels), dtype=torch.float64)
+    for label in labels.unique():
+        rows = _shuffled_rows(labels, label, generator)
+        order[rows] = (torch.arange(len(rows), dtype=torch.float64) + 0.5) / len(rows)
+    return order.argsort(stable=True)[:size].sort().values
+
+
 def stratified_folds(labels: Tensor, folds: int, generator: Generator) -> list[Tensor]:
     """The rows dealt into so many disjoint folds whose sizes, and whose counts of each class, differ by one at most.
 

@@ -4,11 +4,13 @@ from pathlib import Path
 from typing import Any
 
 from litmus.atomic import replacing
+from litmus.training.gradients import in_order
 from litmus.trial.history import read_history
 
 # Blue for training, orange for validation: distinguishable in every common colour blindness.
 COLOURS = {"train": "#0072b2", "val": "#d55e00"}
 LABELS = {"loss": "loss", "acc": "accuracy"}
+LAYERS = "grad_norm/"
 
 
 def draw_curves(history: Path, picture: Path, best_epoch: int | None) -> None:
@@ -22,19 +24,24 @@ def draw_curves(history: Path, picture: Path, best_epoch: int | None) -> None:
     from matplotlib.ticker import MaxNLocator
 
     rows = read_history(history)
-    measured = {name.rpartition("/")[2] for row in rows for name in row}
+    measured = {name.rpartition("/")[2] for row in rows for name in row if name.startswith(tuple(COLOURS))}
+    layers = in_order({name for row in rows for name in row if name.startswith(LAYERS) and "." in name})
     labels = {metric: label for metric, label in LABELS.items() if metric in measured or metric == "loss"}
+    columns: list[Any] = [*labels, *(["layers"] if layers else [])]
     sizes = [row.get("batch_size", 0) for row in rows]
     varies = len(set(sizes)) > 1
     # Where the panels are two, margins by hand: a layout that finds them draws twice, and a sweep draws for every job.
-    figure = Figure(figsize=(9, 4.6 if varies else 3.6), layout="constrained" if varies else None)
+    by_hand = not varies and not layers
+    size = (4.5 * max(2, len(columns)), 4.6 if varies else 3.6)
+    figure = Figure(figsize=size, layout=None if by_hand else "constrained")
     FigureCanvasAgg(figure)
     if varies:
-        panels = figure.subplot_mosaic([list(labels), ["sizes", *list(labels)[1:]]], height_ratios=[3, 1])
+        panels = figure.subplot_mosaic([columns, ["sizes", *columns[1:]]], height_ratios=[3, 1])
         _draw_sizes(panels["sizes"], [row["epoch"] + 1 for row in rows], sizes)
         panels["sizes"].sharex(panels["loss"])
     else:
-        panels = figure.subplot_mosaic([list(labels)])
+        panels = figure.subplot_mosaic([columns])
+    if by_hand:
         figure.subplots_adjust(left=0.08, right=0.985, bottom=0.14, top=0.96, wspace=0.22)
     for metric, label in labels.items():
         axes = panels[metric]
@@ -50,8 +57,28 @@ def draw_curves(history: Path, picture: Path, best_epoch: int | None) -> None:
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False)
+    if layers:
+        _draw_layers(panels["layers"], rows, layers)
     with replacing(picture) as path:
         figure.savefig(path, dpi=110, format="png")
+
+
+def _draw_layers(axes: Any, rows: list[dict[str, float]], layers: list[str]) -> None:
+    """The norm of each layer's gradient, from the first layer in violet to the last in yellow."""
+    from matplotlib import colormaps
+    from matplotlib.ticker import MaxNLocator
+
+    for place, name in enumerate(layers):
+        points = [(row["epoch"] + 1, row[name]) for row in rows if row.get(name, 0) > 0]
+        label = name.removeprefix(LAYERS) if place in (0, len(layers) - 1) else None
+        colour = colormaps["viridis"](place / max(1, len(layers) - 1) * 0.9)
+        if points:
+            axes.plot(*zip(*points, strict=True), color=colour, label=label, marker="o" * (len(points) == 1) or None)
+    axes.set(xlabel="epoch", ylabel="norm of the gradient, by layer", yscale="log")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
 
 
 def _draw_sizes(axes: Any, epochs: list[float], sizes: list[float]) -> None:

@@ -75,6 +75,10 @@ class FashionMNIST(ArrayDataModule):
             found[name] = [target]
         return _source(tuple((name, self._target(name), tuple(map(_as_it_is, found[name]))) for name in FILES))
 
+    def raw(self, x: torch.Tensor) -> torch.Tensor:
+        """Bytes 0 to 255."""
+        return ((x.double() * STD + MEAN) * 255).round().float()
+
     def _target(self, name: str) -> Path:
         return self.data_dir / FOLDERS[0] / f"{name}.gz"
 

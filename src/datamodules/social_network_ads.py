@@ -116,7 +116,7 @@ class SocialNetworkAds(ArrayDataModule):
     def notes(self) -> dict[str, Any]:
         return {
             "split": "tail: the last fifth, in file order" if self.tail else "stratified",
-            "scaler": "fitted on all rows (leaks)" if self.tail else "fitted on the train rows",
+            "scaler": self._scaling or ("fitted on all rows (leaks)" if self.tail else "fitted on the train rows"),
             "verified": self.verify,
             "read": dict(self.told),
         }

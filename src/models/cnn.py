@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from litmus.training.learner import Learner
 from litmus.training.recompute import sequential
-from src.models.layers import Activation, FeatureMaps, Initialization, Norm, activation_layer, initialize
+from src.models.layers import Activation, FeatureMaps, Initialization, Norm, Residual, activation_layer, initialize
 
 ORDER = ("norm", "activation", "dropout", "pool")
 
@@ -33,6 +33,7 @@ class CNN(Learner):
         activation, initialization: as in MLP.
         channels_last: NHWC memory layout for images: faster with bf16-mixed, slower with instance norm.
         recompute: false, true or a number of segments whose activations training computes twice and does not store.
+        skip: whether each convolution that keeps the shape adds its input to what is given up to a pool.
         training: `task`, `optimizer` and `scheduler`, see Learner.
 
     Source: 004_0f2da5427b3cc5b5.txt; the defaults on 28×28 are its 832,298-parameter net.
@@ -56,6 +57,7 @@ class CNN(Learner):
         initialization: Initialization = "torch",
         channels_last: bool = False,
         recompute: bool | int = False,
+        skip: bool | None = None,
         **training: Any,
     ) -> None:
         super().__init__(classes, **training)
@@ -67,16 +69,27 @@ class CNN(Learner):
         maps = FeatureMaps(input_shape)
         for block in range(1, layers + 1):
             for convolution in range(1, convs_per_layer + 1):
+                start, shape = len(maps.layers), maps.shape
                 maps.convolve(filters, kernel_size)
-                for part in order:
+                pools_here = block in pools and convolution == convs_per_layer
+                for part in (part for part in order if part != "pool" or pools_here):
                     if part == "norm":
                         maps.normalize(norm)
                     elif part == "activation":
                         maps.activate(activation)
                     elif part == "dropout":
                         maps.drop(dropout)
-                    elif block in pools and convolution == convs_per_layer:
+                    else:
+                        if skip:
+                            maps.skip(start, shape)
                         maps.pool(pool_size)
+                if skip and not pools_here:
+                    maps.skip(start, shape)
+        if skip and not any(isinstance(layer, Residual) for layer in maps.layers):
+            raise ValueError(
+                f"model.skip=true needs a convolution that keeps the shape of its maps, and none of these "
+                f"{layers} blocks of {filters} filters has one"
+            )
         head = [
             nn.Flatten(),
             nn.Linear(maps.values, units),

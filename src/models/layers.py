@@ -92,6 +92,13 @@ def activation_layer(activation: str) -> nn.Module:
     return ACTIVATIONS[activation]()
 
 
+class Residual(nn.Sequential):
+    """Layers whose input is added to what they give (He et al. 2015, arXiv:1512.03385), both of one shape."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + super().forward(x)
+
+
 def initialize(module: nn.Module, initialization: str) -> None:
     """Draws the weights anew: `torch` keeps PyTorch's own, `glorot_uniform` with zero biases is Keras' default."""
     if initialization not in INITIALIZATIONS:
@@ -170,5 +177,16 @@ class FeatureMaps:
         self.size = [length // size for length in self.size]
 
     @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the maps that the layers so far give, (channels, *size)."""
+        return (self.channels, *self.size)
+
+    def skip(self, start: int, shape: tuple[int, ...]) -> None:
+        """Adds maps of this shape, which come before layer `start`, to what the layers from there on give, if alike."""
+        if shape == self.shape and not any(isinstance(layer, Residual) for layer in self.layers[start:]):
+            self.layers[start:] = [Residual(*self.layers[start:])]
+
+    @property
     def _convolutions(self) -> int:
-        return sum(isinstance(layer, _CONVOLUTION[self.dimensions]) for layer in self.layers)
+        inside = (layer for one in self.layers for layer in one.modules())
+        return sum(isinstance(layer, _CONVOLUTION[self.dimensions]) for layer in inside)

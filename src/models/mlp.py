@@ -12,6 +12,7 @@ from src.models.layers import (
     Activation,
     Initialization,
     Norm,
+    Residual,
     activation_layer,
     dropout_layer,
     initialize,
@@ -32,6 +33,7 @@ class MLP(Learner):
         activation: relu, tanh, sigmoid, gelu or silu.
         initialization: torch, or glorot_uniform with zero biases as Keras has it.
         recompute: false, true or a number of segments whose activations training computes twice and does not store.
+        skip: whether each hidden layer as wide as what comes before adds that to what it gives.
         training: `task`, `optimizer` and `scheduler`, see Learner.
     """
 
@@ -46,6 +48,7 @@ class MLP(Learner):
         activation: Activation = "relu",
         initialization: Initialization = "torch",
         recompute: bool | int = False,
+        skip: bool | None = None,
         **training: Any,
     ) -> None:
         super().__init__(classes, **training)
@@ -60,9 +63,12 @@ class MLP(Learner):
         net: list[nn.Module] = [nn.Flatten()]
         width = math.prod(input_shape)
         for hidden in units:
-            net += [nn.Linear(width, hidden), *norm_layer(norm, hidden, 0), activation_layer(activation)]
-            net += dropout_layer(dropout, 0)
+            block = [nn.Linear(width, hidden), *norm_layer(norm, hidden, 0), activation_layer(activation)]
+            block += dropout_layer(dropout, 0)
+            net += [Residual(*block)] if skip and width == hidden and len(net) > 1 else block
             width = hidden
+        if skip and not any(isinstance(layer, Residual) for layer in net):
+            raise ValueError(f"model.skip=true needs a hidden layer as wide as the one before, got model.units={units}")
         self.net = sequential([*net, nn.Linear(width, self.outputs)], recompute, input_shape)
         initialize(self.net, initialization)
 

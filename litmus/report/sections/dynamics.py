@@ -8,6 +8,8 @@ from litmus.report.figures.curves import CLOCKS, curves
 from litmus.words import count
 
 MOST_METRICS = 4
+# Of whoever recorded them, see litmus.training.gradients.
+GRADIENTS = ("grad_norm/all", "grad_norm/first_to_last")
 
 
 def section(evidence: Evidence) -> Section:
@@ -31,8 +33,9 @@ def section(evidence: Evidence) -> Section:
 
 
 def metrics(evidence: Evidence) -> list[str]:
-    """The selection metric, the training loss, then what quantities are about, as far as there are curves."""
+    """What selects, the training loss, what quantities are about, then gradients, as far as there are curves."""
     recorded = {name for runs in evidence.curves.values() for run in runs for name in run.history}
     wanted = [quantity.select for quantity in evidence.study.quantities.values()]
     wanted += ["train/loss", *(quantity.metric for quantity in evidence.study.quantities.values()), "val/acc"]
-    return [name for name in dict.fromkeys(wanted) if name in recorded and name not in CLOCKS][:MOST_METRICS]
+    drawn = [name for name in dict.fromkeys(wanted) if name in recorded and name not in CLOCKS][:MOST_METRICS]
+    return drawn + [name for name in GRADIENTS if name in recorded and name not in drawn]
