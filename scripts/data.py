@@ -1,0 +1,38 @@
+"""Data before they are trained on: head, shapes, ranges, classes, and a picture of samples.
+
+python scripts/data.py data=fashion_mnist
+python scripts/data.py data=table data.path=customers.csv data.target=segment -o customers.png
+
+What follows is typed as for train.py: the data are what a run of it would learn from.
+"""
+
+import argparse
+from pathlib import Path
+
+from litmus.project import ROOT
+from litmus.trial.command_line import answer
+
+
+def main(given: list[str] | None = None) -> None:
+    """Composes the configuration and looks at its data."""
+    parser = argparse.ArgumentParser(
+        prog="scripts/data.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("-o", "--output", type=Path, default=Path("data.png"), help="the picture's file")
+    parser.add_argument("knobs", metavar="KNOB=VALUE", nargs="*", help="as for train.py")
+    asked = parser.parse_intermixed_args(given)
+    from hydra import compose, initialize_config_dir
+    from rich.console import Console
+
+    from litmus.trial.command_line import imports, register_resolvers
+
+    register_resolvers()
+    with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
+        config = compose("train", overrides=asked.knobs)
+    with imports():
+        from litmus.trial.look import look
+    look(config, asked.output, Console())
+
+
+if __name__ == "__main__":
+    answer(main)
