@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from inspect import getattr_static
 from pathlib import Path
@@ -14,6 +15,7 @@ from torch import Generator, Tensor
 from litmus.contract import Target
 from litmus.paths import typed_path
 from litmus.training.loader import ArrayLoader
+from litmus.training.mapped import MappedRows, moments
 from litmus.training.order import Position, generator, pass_order, pieces
 from litmus.training.source import Source, checked, standardised, standardised_each, strata
 from litmus.training.splits import nested_rows, stratified_folds, stratified_split
@@ -136,6 +138,10 @@ class ArrayDataModule(pl.LightningDataModule):
         """The targets as the loss sees them; of real values only, and statistics come from the train rows only."""
         return y
 
+    def order(self, number: int) -> Tensor:
+        """The permutation of the train rows in pass `number`: a function of the seed and the pass alone."""
+        return pass_order(self.train_size, self.seed, number)
+
     def notes(self) -> dict[str, Any]:
         """Facts about this data set that a reader of result.json must know."""
         return {}
@@ -159,7 +165,7 @@ class ArrayDataModule(pl.LightningDataModule):
         x, y = self._scaled(source.x, rows).float(), source.y
         if source.target is not None and source.target.kind == "real":
             y = self.scale_target(y, rows)
-        self.splits = {name: (x[chosen], y[chosen]) for name, chosen in rows.items()}
+        self.splits = {name: (rows_of(x, chosen), y[chosen]) for name, chosen in rows.items()}
         self._sha256 = source.sha256
         self.__dict__.pop("_loaded", None)
         if self.batch_size != "all" and self.batch_size > self.train_size:
@@ -314,11 +320,13 @@ class ArrayDataModule(pl.LightningDataModule):
     def _understood(self) -> Target | None:
         return self._declared() if self._says("classes") else self._loaded.target
 
-    def _scaled(self, x: Tensor, rows: dict[str, Tensor]) -> Tensor:
+    def _scaled(self, x: Any, rows: dict[str, Tensor]) -> Any:
         if self._scaling is None:
             return self.scale(x, rows)
         if self._scaling == "none":
             return self.raw(x)
+        if isinstance(x, MappedRows):
+            return standardised_as_read(x, rows["train"] if self._scaling == "standard" else None)
         return standardised(x, rows["train"])[0] if self._scaling == "standard" else standardised_each(x)
 
     def _fewer(self, train: Tensor, source: Source) -> Tensor:
@@ -342,7 +350,7 @@ class ArrayDataModule(pl.LightningDataModule):
         """The rows of the epoch by pass, and a generator of each piece for its augmentation."""
         taken, device = self._taken(batch_size), self.splits["train"][0].device
         numbers = [self._start.number + later for later in range(len(taken))]
-        orders = [pass_order(self.train_size, self.seed, number) for number in numbers]
+        orders = [self.order(number) for number in numbers]
         draws = [generator("augment", self.seed, n, piece.start) for n, piece in zip(numbers, taken, strict=True)]
         return [order[piece].to(device) for order, piece in zip(orders, taken, strict=True)], draws
 
@@ -374,8 +382,21 @@ class ArrayDataModule(pl.LightningDataModule):
         x, y = self._on_device(split)
         if self.trainer is not None and self.trainer.world_size > 1:
             own = slice(self.trainer.global_rank, None, self.trainer.world_size)
-            x, y = x[own], y[own]
+            x, y = rows_of(x, torch.arange(len(x))[own]), y[own]
         return ArrayLoader(x, y, None, self.eval_batch_size, stretches=self.eval_stretches)
+
+
+def standardised_as_read(x: MappedRows, train: Tensor | None) -> MappedRows:
+    """Inputs on disk, standardised by these train rows, or each sample by itself, whenever they are read."""
+    if train is None:
+        return replace(x, then=standardised_each)
+    mean, deviation = moments(x, train)
+    return replace(x, then=lambda part: (part.double() - mean) / deviation)
+
+
+def rows_of(x: Any, rows: Tensor) -> Any:
+    """These rows of a tensor, or of inputs on disk, of which nothing is read by it."""
+    return x.chosen(rows) if isinstance(x, MappedRows) else x[rows]
 
 
 def _without(rows: Tensor, taken: Tensor) -> Tensor:

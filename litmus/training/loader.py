@@ -1,5 +1,6 @@
 """Whole batches by index from tensors that already are on the training device."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -19,7 +20,7 @@ class ArrayLoader:
     `x.split(batch_size)` gives back: whoever takes stretches saves the loop's work between batches.
 
     Args:
-        x, y: tensors (rows, …) and (rows,) on the training device.
+        x, y: tensors (rows, …) and (rows,) on the training device; x may be `MappedRows`, which are gathered onto it.
         segments: row indices on that device; a batch never spans two. None is all rows in their order, uncopied.
         batch_size: samples of one update, over all ranks.
         rank, world: this process takes every `world`-th sample of each update, from its `rank`-th on.
@@ -53,7 +54,7 @@ class ArrayLoader:
         self.accumulate = accumulate
         self.stretches = stretches
         self.augment, self.generators = augment, generators
-        row_bytes = max(1, x[:1].numel() * x.element_size())
+        row_bytes = max(1, math.prod(x.shape[1:]) * x.element_size())
         self.batches_per_gather = max(1, GATHER_BYTES // (row_bytes * batch_size))
         self._lengths = [len(x)] if segments is None else [len(rows) for rows in segments]
 

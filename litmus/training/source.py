@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from litmus.contract import Target
+from litmus.training.mapped import MappedRows, refuse_not_finite_rows
 
 MOST_NAMED = 5
 # In double precision all rows at once would take thrice the memory of the data.
@@ -14,7 +15,7 @@ ROWS_AT_ONCE = 4096
 
 
 class Source(NamedTuple):
-    """A data set as it came: inputs (rows, *input_shape) and targets, both on the CPU.
+    """A data set as it came: inputs (rows, *input_shape), or on disk, and targets, both on the CPU.
 
     Targets are (rows,) whole numbers 0 to n-1 for n classes, (rows,) or (rows, values) float for real values, (rows,
     labels) whole numbers 0 and 1 for several labels. `test` marks the rows of an official test set, None where there is
@@ -22,7 +23,7 @@ class Source(NamedTuple):
     targets mean, None is as their type tells.
     """
 
-    x: Tensor
+    x: Tensor | MappedRows
     y: Tensor
     test: Tensor | None = None
     sha256: str = ""
@@ -46,6 +47,8 @@ def checked(found: Any, whose: str, declared: Target | None = None) -> Source:
             "`return Source(x=x, y=y)` (from litmus.training.array_data_module import Source)"
         )
     for name, tensor in (("x", found.x), ("y", found.y)):
+        if isinstance(tensor, MappedRows) and name == "x":
+            continue
         if not isinstance(tensor, Tensor) or tensor.is_complex():
             kind = tensor.dtype if isinstance(tensor, Tensor) else type(tensor).__name__
             raise ValueError(f"{whose}: {name} must be a tensor of numbers, got {kind}; torch.from_numpy makes one")
@@ -56,10 +59,14 @@ def checked(found: Any, whose: str, declared: Target | None = None) -> Source:
         )
     if found.test is not None and (found.test.dtype != torch.bool or found.test.shape != (len(x),)):
         raise ValueError(f"{whose}: test must be true or false for each of the {len(x)} rows, or None")
-    x = x if x.dtype == torch.float64 else x.float()
-    refuse_not_finite(x, f"{whose}: x")
+    if isinstance(x, MappedRows):
+        refuse_not_finite_rows(x, f"{whose}: x")
+    else:
+        x = x if x.dtype == torch.float64 else x.float()
+        refuse_not_finite(x, f"{whose}: x")
     y, target = with_target(y, found.target or declared, whose, every_class=declared is None)
-    return Source(x, y, found.test, found.sha256 or fingerprint(found.x, found.y), target)
+    sha256 = found.sha256 or fingerprint(*(one for one in (found.x, found.y) if isinstance(one, Tensor)))
+    return Source(x, y, found.test, sha256, target)
 
 
 def with_target(y: Tensor, target: Target | None, whose: str, every_class: bool = True) -> tuple[Tensor, Target]:

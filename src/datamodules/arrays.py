@@ -1,5 +1,6 @@
-"""Arrays of your own: a .npz, a pair of .npy, or tensors in a .pt."""
+"""Arrays of your own: a .npz, a pair of .npy, tensors in a .pt, or a folder of .npy that need not fit in memory."""
 
+import re
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -8,27 +9,62 @@ from zipfile import BadZipFile
 import numpy as np
 import torch
 
-from litmus.training.array_data_module import Source
-from litmus.training.file_data_module import FileDataModule, floats, sha256_of, targets_of
+from litmus.training.array_data_module import Source, standardised_as_read
+from litmus.training.file_data_module import FileDataModule, floats, numbers, sha256_of, targets_of
+from litmus.training.mapped import MappedRows, windowed_order
+from litmus.training.order import generator
 
+# Rows that are shuffled together, and the consecutive ones that they are made of, of a folder of shards.
+WINDOW, BLOCK = 65_536, 256
 REMEDY = "save them with np.savez(FILE, x=x, y=y) as arrays of numbers"
 
 
 class Arrays(FileDataModule):
-    """Inputs (rows, …) and targets (rows,) or (rows, number) of one file.
+    """Inputs (rows, …) and targets (rows,) or (rows, number) of one file, or of a folder of shards.
+
+    Of a folder, inputs stay on disk and are read as they are trained on; targets are in memory.
 
     Args:
         inputs, targets: the arrays' names; a file with `x_train`, `y_train`, `x_test` and `y_test` instead has an
-            official test set. Of a .npy, the inputs are the file itself and the targets the .npy of that name beside.
+            official test set. Of a .npy, the inputs are the file itself and the targets the .npy of that name beside;
+            of a folder, its files of these beginnings, one of each for a shard, as x_000.npy and y_000.npy.
+        window, block: of a folder: every pass shuffles so many rows at a time, out of blocks of consecutive ones.
         common: the arguments of `FileDataModule`.
     """
 
-    def __init__(self, *, inputs: str = "x", targets: str = "y", **common: Any) -> None:
+    def __init__(
+        self,
+        *,
+        inputs: str = "x",
+        targets: str = "y",
+        window: int | None = None,
+        block: int | None = None,
+        **common: Any,
+    ) -> None:
         super().__init__(**common)
         self.inputs, self.targets_name = inputs, targets
+        self.window, self.block = window or WINDOW, block or BLOCK
+        if min(self.window, self.block) < 1 or self.block > self.window:
+            raise ValueError(f"data.window must be data.block rows or more, got {self.window} and {self.block}")
+        self._given = window is not None or block is not None
+
+    def order(self, number: int) -> torch.Tensor:
+        """By windows where the inputs stay on disk."""
+        if not isinstance(self.splits["train"][0], MappedRows):
+            return super().order(number)
+        return windowed_order(self.train_size, self.window, self.block, generator("order", self.seed, number))
+
+    def scale(self, x: Any, rows: dict[str, torch.Tensor]) -> Any:
+        if not isinstance(x, MappedRows):
+            return super().scale(x, rows)
+        return standardised_as_read(x, rows["train"]) if self.standardise else x
 
     def load(self) -> Source:
         path = self.found()
+        if path.is_dir():
+            return self._mapped(path)
+        if self._given:
+            raise ValueError(f"data.window and data.block are for a folder of shards, and {path} is a file")
         inputs = path.stem if path.suffix == ".npy" else self.inputs
         names, files = [inputs, self.targets_name], [path]
         if path.suffix == ".npy":
@@ -48,6 +84,47 @@ class Arrays(FileDataModule):
         x = floats(arrays[inputs], f"{path}, {inputs}")
         y, target = targets_of(arrays[self.targets_name], self.kind, f"{path}, {self.targets_name}")
         return Source(x[:, None] if x.dim() == 1 else x, y, test, sha256_of(*files), target)
+
+    def _mapped(self, folder: Path) -> Source:
+        """The shards of a folder."""
+        files = [sorted(folder.glob(f"{name}*.npy"), key=_natural) for name in (self.inputs, self.targets_name)]
+        if not files[0] or len(files[0]) != len(files[1]):
+            raise ValueError(
+                f"{folder}: expected as many shards {self.inputs}*.npy as {self.targets_name}*.npy, found "
+                f"{len(files[0])} and {len(files[1])}; data.inputs and data.targets name others"
+            )
+        x = [numbers(mapped(path), str(path)) for path in files[0]]
+        odd = next(
+            (shard for shard in range(len(x)) if x[shard].shape[1:] != x[0].shape[1:] or not len(x[shard])), None
+        )
+        if odd is not None:
+            raise ValueError(f"{files[0][odd]}: expected rows of shape {x[0].shape[1:]}, found {x[odd].shape}")
+        parts = [np.asarray(mapped(path)) for path in files[1]]
+        unlike = next((place for place, part in enumerate(parts) if len(part) != len(x[place])), None)
+        if unlike is not None:
+            raise ValueError(
+                f"{files[1][unlike]}: expected a target for each of the {len(x[unlike])} rows of "
+                f"{files[0][unlike].name}, found {len(parts[unlike])}"
+            )
+        y, target = targets_of(np.concatenate(parts), self.kind, f"{folder}, {self.targets_name}")
+        return Source(MappedRows(x), y, None, sha256_of(*files[0], *files[1]), target)
+
+
+def mapped(path: Path) -> np.ndarray:
+    """The array of a .npy, on disk.
+
+    Raises:
+        ValueError: for a file that holds anything else.
+    """
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as problem:
+        raise ValueError(f"{path}: expected an array, found {' '.join(str(problem).split())[:120]}; {REMEDY}") from None
+
+
+def _natural(path: Path) -> list[tuple[int, str]]:
+    """x_2 before x_10."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", path.name)]
 
 
 def read_arrays(files: list[Path]) -> dict[str, np.ndarray]:
