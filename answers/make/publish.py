@@ -3,6 +3,7 @@
 python answers/make/publish.py studies/NAME …            a finished study's page, figures and tables
 python answers/make/publish.py --index                   every claim in one table, its primaries first
 python answers/make/publish.py --tuning-report           document 001's hyperparameter report, from what is published
+python answers/make/publish.py DIR --tuning-report -o DIR      the same of the published studies in another directory
 """
 
 import argparse
@@ -30,6 +31,9 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
 def main(given: list[str] | None = None) -> None:
     """Does the one thing that the arguments ask for."""
     asked = arguments(given)
+    if asked.tuning_report and len(asked.studies) == 1:
+        write_tuning_report(asked.output, asked.studies[0])
+        return
     if asked.index or asked.tuning_report:
         if asked.studies:
             raise ValueError(f"{asked.studies[0]} is not asked for: this page is made from what is published")
@@ -77,11 +81,11 @@ def write_index(root: Path) -> None:
         print(path)
 
 
-def write_tuning_report(root: Path) -> None:
+def write_tuning_report(root: Path, published: Path = PUBLISHED) -> None:
     """The hyperparameter report from the published studies."""
     from answers.make.tuning_report.write import write_tuning_report as write_report_into
 
-    print(write_report_into(PUBLISHED, root))
+    print(write_report_into(published, root))
 
 
 if __name__ == "__main__":

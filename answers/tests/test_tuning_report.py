@@ -2,15 +2,17 @@
 
 import csv
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from answers.make.tuning_report import queries
 from answers.make.tuning_report.experiment import read_experiment
-from answers.make.tuning_report.write import STUDIES, write_tuning_report
+from answers.make.tuning_report.write import STUDIES, data_of, write_tuning_report
 from answers.tests.tuning_data import STUDIES as WRITTEN
 from answers.tests.tuning_data import WIDTHS, best_rate, write_published
+from tests.conftest import ROOT
 
 BLANKS = 72
 # What cannot be said of data in which nothing surprises and nothing is drawn.
@@ -56,6 +58,21 @@ def test_each_of_the_72_blanks_has_numbers_or_is_the_authors_with_the_evidence_b
             assert re.search(r"\d|adam", known), label
         assert not re.search(r"\bnan\b|\bNone\b|\binf\b", told), label
     assert not re.findall(r"(?<![\\!])\[[^\]]*\](?!\()", page)
+
+
+def test_the_page_sums_itself_up_and_is_of_the_data_of_its_studies(page):
+    summary = page.partition("## Executive summary")[2].partition("## 1.")[0]
+    lines = [line for line in summary.splitlines() if line[:1].isdigit()]
+    assert [line.partition(".")[0] for line in lines] == list("123456")
+    assert all(re.search(r"confirmed|rejected|inconclusive", line) for line in lines)
+    assert "Best of all that was run: " in summary
+    template = (ROOT / "answers" / "make" / "tuning_report" / "tuning_report.md.j2").read_text()
+    assert "MNIST" not in template  # it is the data's to be named
+    assert data_of([SimpleNamespace(name="depth", regime="", arms=[])])["name"] == "Fashion-MNIST"
+    own = [SimpleNamespace(name=name, regime="", arms=[]) for name in ("depth", "norm_helps")]
+    with pytest.raises(ValueError, match="studies of one data set, found fashion_mnist"):
+        data_of(own)
+    assert page.count("*What would: ") == 4  # one slot has the author's words
 
 
 def test_what_is_not_published_is_told_with_its_commands_and_the_rest_is_answered(tmp_path):

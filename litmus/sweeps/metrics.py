@@ -10,6 +10,8 @@ from litmus.claims.study import Study
 from litmus.records.record import read_record
 
 SPLITS = ("train", "val", "test")
+# What callbacks measure of the net itself, see litmus/training/gradients.py and curvature.py.
+MEASURED = ("grad_norm", "sharpness")
 # What every run that classifies records.
 USUAL = {f"{split}/{name}" for split in SPLITS for name in ("loss", "acc")} | {"test/f1", "test/calibration_error"}
 KNOWN = USUAL | {*COUNTERS, *UNITS, *DERIVED, "lr", "batch_size"}
@@ -32,9 +34,9 @@ def asked_metrics(study: Study) -> dict[str, str]:
 
 
 def refuse_unknown_split(metric: str, where: str) -> None:
-    """Refuses a metric of none of the three splits."""
+    """Refuses a metric of none of the three splits, and of nothing else that is measured."""
     split, slash, _ = metric.partition("/")
-    if slash and split not in SPLITS:
+    if slash and split not in (*SPLITS, *MEASURED):
         raise ValueError(f"{where} must be a metric of {listing(SPLITS)}, as test/loss, or a count, got {metric}")
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from answers.make.publication.paths import without_paths
 from answers.make.publication.small_png import smaller
@@ -23,13 +26,15 @@ from answers.make.tuning_report.experiment import (
 )
 from answers.make.tuning_report.figures import figures, row
 from litmus.claims.notation import listing, text
+from litmus.project import ROOT
 from litmus.report.render import escaped, rendered
 from litmus.report.write import author_words, cell, write
 from litmus.words import count, plain, plus_minus
 
 STUDIES = ("epochs", "units", "batch_size", "depth", "lr", "optimizer", "lr_by_batch", "units_by_depth")
 # Studies of other documents that have something to say where the report asks for suggestions.
-BESIDE = ("lr_decay", "search", "cnn_norm", "cnn_ultimate")
+BESIDE = ("lr_decay", "search", "cnn_norm", "cnn_ultimate", "best_configuration", "sharp_minima")
+NAMES_OF_DATA = {"fashion_mnist": "Fashion-MNIST", "mnist1d": "MNIST-1D", "social_network_ads": "Social_Network_Ads"}
 PAGE, FOLDER = "tuning_report.md", "tuning_report"
 MISSING = "not published:"
 KINDS = ("heatmap", "lines")
@@ -93,10 +98,11 @@ class Report:
         """The way from the report to what is published."""
         return Path(os.path.relpath(self.published / path, self.root)).as_posix()
 
-    def slot(self, name: str, question: str, caller: Say) -> str:
-        """A question that no data answer: the evidence, then the author's words if there are any."""
-        head = f"**Author's interpretation: no data answer this.** {question}"
-        left = f'*Left open by the author; a line "{name}: …" in author.yaml beside this report fills it.*'
+    def slot(self, name: str, question: str, would: str, caller: Say) -> str:
+        """A question that these data leave open: the evidence, the author's words if there are any, else what would."""
+        head = f"**Author's interpretation: these data alone do not answer this.** {question}"
+        own = f'a line "{name}: …" in author.yaml beside this report says what the author makes of it'
+        left = f"*What would: {would}; {own}.*"
         facts = [line.strip() for line in caller().splitlines() if line.strip()]
         told = [head, "", *facts, "", escaped(self.words[name]) if name in self.words else left]
         return "\n" + "".join(f"  > {line}".rstrip() + "\n" for line in told)
@@ -134,6 +140,7 @@ def write_tuning_report(published: Path, root: Path) -> Path:
         **{"number": plain, "share": share, "plus_minus": plus_minus, "REGIMES": REGIMES, "THRESHOLD": THRESHOLD},
         surprises=[*queries.surprises(report.all), "", "", ""],
         trials=len(rows),
+        data=data_of(report.all),
         drawn=drawn,
         place=place,
     )
@@ -144,6 +151,42 @@ def write_tuning_report(published: Path, root: Path) -> Path:
     write(root / FOLDER / "experiment_summary.csv", without_paths(table_text(list(rows[0]), cells)))
     write(root / PAGE, without_paths(page))
     return root / PAGE
+
+
+def data_of(experiments: Sequence[Experiment]) -> dict[str, Any]:
+    """Name of the data that the studies share, by their configuration files, and the samples of a full pass.
+
+    Raises:
+        ValueError: for studies of several data sets, which one report would mix.
+    """
+    names = {e.name: data_named(e.name) for e in experiments}
+    if len(set(names.values())) > 1:
+        raise ValueError(f"expected studies of one data set, found {listing(sorted(map(str, set(names.values()))))}")
+    passes = [
+        e.counter("samples", arm) / e.counter("epochs", arm)
+        for e in experiments
+        for arm in e.arms
+        if e.regime == REGIMES[""] and math.isfinite(e.counter("samples", arm))
+    ]
+    name = next(iter(names.values())) or "the data of these studies"
+    return {"name": NAMES_OF_DATA.get(name, name), "rows": round(max(passes)) if passes else "all"}
+
+
+def data_named(study: str) -> str | None:
+    """The choice of data in a study's file, or in the one that it goes on from; None without a file."""
+    for path in places_of(study):
+        for entry in yaml.safe_load(path.read_text(encoding="utf-8")).get("defaults", []):
+            if isinstance(entry, dict) and "override /data" in entry:
+                return str(entry["override /data"])
+            if isinstance(entry, str) and entry != "_self_" and (found := data_named(entry)):
+                return found
+    return None
+
+
+def places_of(study: str) -> list[Path]:
+    """Where the study's file is: among the project's own, or these answers'."""
+    folders = [ROOT / "configs" / "study", ROOT / "answers" / "configs" / "study"]
+    return [path for folder in folders if (path := folder / f"{study}.yaml").is_file()]
 
 
 def refuse_fewer_answers(path: Path, page: str) -> None:
