@@ -17,6 +17,8 @@ def measure(quantity: Quantity, history: History | None, summary: Mapping[str, f
     The summary answers for what has no curve: counters, and test metrics, which are measured once at best validation.
     """
     curves = history or {}
+    if quantity.at == "tail" and summary is not None and in_summary(quantity.metric) in summary:
+        return float(summary[in_summary(quantity.metric)])
     curve = _curve(quantity.metric, curves)
     if curve is None or len(curve) == 0:
         if summary is not None and quantity.metric in summary and quantity.at in ("last", "best_val"):
@@ -32,7 +34,15 @@ def measure(quantity: Quantity, history: History | None, summary: Mapping[str, f
     if quantity.at == "time_to":
         assert quantity.threshold is not None
         return time_to(curve, _need(quantity.unit, curves, quantity), quantity.threshold, sign)
-    return SIMPLE[quantity.at](curve, sign)
+    try:
+        return SIMPLE[quantity.at](curve, sign)
+    except ValueError as problem:
+        raise ValueError(f"quantity {quantity.name} cannot be measured: {problem}") from problem
+
+
+def in_summary(metric: str) -> str:
+    """How a run's summary calls the mean of a metric over the run's tail."""
+    return f"{metric} (tail)"
 
 
 def judged_epoch(quantity: Quantity, history: History) -> int | None:

@@ -12,6 +12,9 @@ Curve = NDArray[np.float64]
 History = Mapping[str, Curve]
 ROUGHNESS_EPOCHS = 3  # a second difference has three points
 UNITS = ("updates", "samples", "seconds", "epoch")
+# `tail` is the mean over this share of a run's evaluations, its last, and needs so many of them.
+TAIL = 0.2
+FEWEST_IN_TAIL = 10
 
 
 def last(curve: Curve, sign: int = -1) -> float:
@@ -25,6 +28,26 @@ def best(curve: Curve, sign: int = -1) -> float:
     The more epochs, the better by noise alone: lint compares no arms of different lengths by it.
     """
     return float(sign * np.max(sign * curve))
+
+
+def in_tail(evaluations: int, share: float = TAIL) -> int:
+    """How many of so many evaluations are the tail."""
+    return max(1, round(share * evaluations))
+
+
+def tail(curve: Curve, sign: int = -1) -> float:
+    """The mean over the last fifth of the evaluations: `last` without most of the noise of where the run stopped.
+
+    Raises:
+        ValueError: where these are fewer than ten.
+    """
+    count = in_tail(len(curve))
+    if count < FEWEST_IN_TAIL:
+        raise ValueError(
+            f"the last fifth of {len(curve)} evaluations are {count}, and a tail needs {FEWEST_IN_TAIL}: evaluate more "
+            "often, with more and shorter epochs"
+        )
+    return float(np.mean(curve[-count:]))
 
 
 def rise(curve: Curve, sign: int = -1) -> float:
@@ -99,6 +122,7 @@ def diverged(history: History) -> Curve:
 
 SIMPLE: dict[str, Callable[[Curve, int], float]] = {
     "last": last,
+    "tail": tail,
     "best": best,
     "rise": rise,
     "roughness": roughness,

@@ -13,6 +13,7 @@ from litmus.claims.notation import listing, number, text
 from litmus.claims.nuisance import Nuisance, read_nuisance
 from litmus.claims.prediction import Prediction, read_predictions
 from litmus.claims.quantity import Quantity, read_quantity
+from litmus.claims.resampling import Resampling, read_resampling
 from litmus.claims.schema import keys, mapping, one_of, way_out, words
 
 # Factors that a level switches off when the study does not say so itself in `off:`.
@@ -46,6 +47,7 @@ class Study:
     off: dict[str, Any] = field(default_factory=dict)
     ratio: float = 0.0
     until: bool = False
+    resampling: Resampling | None = None
 
     @property
     def plan(self) -> Seeds:
@@ -67,6 +69,10 @@ class Study:
         found = (number(self.arms[arm].get(factor)) for arm in chosen)
         return sorted({level for level in found if level is not None})
 
+    def split(self, seed: int) -> dict[str, Any]:
+        """What a run is typed beside its seed: its fold, where the data are resampled."""
+        return {} if self.resampling is None else self.resampling.split(seed)
+
     def ratio_of(self, quantity: Quantity) -> float:
         """n_test/n_train where splits are resampled, 0 elsewhere: what a run costs in time rests on no test rows."""
         return 0.0 if quantity.timed else self.ratio
@@ -85,7 +91,7 @@ class Study:
 
 KEYS = (
     *("question", "source", "note", "factors", "arms", "nuisance", "fixed", "seeds"),
-    *("quantities", "predictions", "baseline", "off", "resampled"),
+    *("quantities", "predictions", "baseline", "off", "resampled", "resampling"),
 )
 
 
@@ -113,10 +119,16 @@ def read_study(node: Any) -> Study:
             raise ValueError(f"study.off names the unknown factor {name!r}; {way_out(name, known)}")
     if node.get("baseline") is not None:
         check_selector(arms, node["baseline"], "study.baseline")
+    resampling = read_resampling(node.get("resampling"))
+    if resampling is not None and ("seeds" in node or node.get("resampled") is not None):
+        other = "seeds" if "seeds" in node else "resampled"
+        raise ValueError(
+            f"study has both resampling and {other}: folds and repeats say how many runs there are; leave out {other}"
+        )
     study = Study(
         question=words(node["question"], "study.question"),
         arms=arms,
-        seeds=_seeds(node.get("seeds", 5)),
+        seeds=_seeds(node.get("seeds", 5) if resampling is None else resampling.runs),
         until=isinstance(node.get("seeds"), Mapping),
         quantities=quantities,
         factors=factors,
@@ -126,7 +138,8 @@ def read_study(node: Any) -> Study:
         note=" ".join(str(node.get("note", "")).split()),
         baseline=node.get("baseline"),
         off=off,
-        ratio=_ratio(node.get("resampled")),
+        ratio=_ratio(node.get("resampled")) if resampling is None else resampling.ratio,
+        resampling=resampling,
     )
     read_predictions(node.get("predictions") or {}, study)
     return study

@@ -56,9 +56,18 @@ def twin(quantity: Quantity) -> Quantity:
     return replace(quantity, metric=quantity.metric.replace("test/", "val/", 1))
 
 
-def is_tuned(quantity: Quantity) -> bool:
-    """Whether a quantity's twin is the very score that tuning selects by."""
+def is_tuned(quantity: Quantity, leading: Quantity) -> bool:
+    """Whether a quantity's twin is the very score that tuning selects by: of the best epoch, or of the tail."""
+    if "tail" in (quantity.at, leading.at):
+        return quantity.at == leading.at and twin(quantity).metric == leading.select
     return twin(quantity).metric == quantity.select and quantity.at in ("best_val", "best")
+
+
+def score_in(result: Mapping[str, Any], metric: str, tail: bool = False) -> float | None:
+    """What a run's result.json has of a metric at the best epoch, or on average over the tail; None of no number."""
+    values = (result.get("tail") or {}).get(metric) or [None] if tail else [(result.get("metrics") or {}).get(metric)]
+    numbers = [value for value in values if isinstance(value, int | float) and math.isfinite(value)]
+    return math.fsum(numbers) / len(numbers) if len(numbers) == len(values) else None
 
 
 def choose(study: Study, runs: Sequence[TuningRun]) -> Chosen:
@@ -107,7 +116,7 @@ def place_of(study: Study, runs: Sequence[TuningRun]) -> Optimum | None:
     if not knob.ordered:
         return None
     sign = -1.0 if direction_of(study.leading.select) == "up" else 1.0
-    scale = next((one for one in study.quantities.values() if is_tuned(one)), None)
+    scale = next((one for one in study.quantities.values() if is_tuned(one, study.leading)), None)
     values = [sign * (run.score if scale is None else float(scale.transform(run.score))) for run in runs]
     try:
         return optimum(places(study, runs), [run.seed for run in runs], values, rounded=knob.space == "choices")
@@ -156,7 +165,7 @@ class TunedArms:
         if chosen is None or chosen.found is None or quantity.deterministic or quantity.binary:
             return None
         runs, found = self.runs[arm, None], chosen.found
-        flat = is_tuned(quantity)
+        flat = is_tuned(quantity, self.study.leading)
         values = [run.score if flat else run.values.get(quantity.name, math.nan) for run in runs]
         near = np.where(found.near, -quantity.sign * quantity.transform(values), np.nan)
         fit = parabola(places(self.study, runs), [run.seed for run in runs], near)

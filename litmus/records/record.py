@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from litmus.claims.measure import in_summary
 from litmus.claims.notation import number
 from litmus.claims.reductions import History
 from litmus.legible import read_json, read_text, read_yaml
@@ -44,6 +45,10 @@ class Record:
     def summary(self) -> dict[str, float]:
         """Metrics and counters at the end; what JSON could not hold (null) is not a number."""
         found = {}
+        for name, values in (self.content.get("tail") or {}).items():
+            if isinstance(values, list) and values:
+                numbers = [math.nan if (amount := number(value)) is None else amount for value in values]
+                found[in_summary(str(name))] = math.fsum(numbers) / len(numbers)
         for part in ("metrics", "counters"):
             for name, value in (self.content.get(part) or {}).items():
                 amount = math.nan if value is None else number(value)

@@ -12,7 +12,7 @@ from litmus.claims.measure import measure
 from litmus.claims.notation import listing, number, text
 from litmus.claims.quantity import Quantity, direction_of
 from litmus.claims.study import Study
-from litmus.claims.tuning import TuningRun, is_tuned, twin
+from litmus.claims.tuning import TuningRun, is_tuned, score_in, twin
 from litmus.legible import legible, read_object
 from litmus.records.places import SEED, arm_of, folders
 from litmus.records.record import Record, read_record
@@ -67,7 +67,7 @@ def run_of(arm: str, record: Record, study: Study, verdict_seed: Any = None) -> 
     folder = SEED.match(record.directory.name)
     seed = record.seed if record.seed is not None else int(folder[1]) if folder else 0
     score = score_of(record, study.leading)
-    measured = {name: on_validation(record, one) for name, one in study.quantities.items()}
+    measured = {name: on_validation(record, one, study.leading) for name, one in study.quantities.items()}
     values = {name: value for name, value in measured.items() if value is not None}
     return TuningRun(
         arm,
@@ -80,9 +80,9 @@ def run_of(arm: str, record: Record, study: Study, verdict_seed: Any = None) -> 
     )
 
 
-def on_validation(record: Record, quantity: Quantity) -> float | None:
+def on_validation(record: Record, quantity: Quantity, leading: Quantity) -> float | None:
     """What a quantity other than the tuned one was in a tuning run, on validation; None where nothing tells."""
-    if not record.done or is_tuned(quantity) or quantity.deterministic:
+    if not record.done or is_tuned(quantity, leading) or quantity.deterministic:
         return None
     try:
         value = measure(twin(quantity), record.history, record.summary)
@@ -95,6 +95,8 @@ def score_of(record: Record, quantity: Quantity) -> float | None:
     """The value of the selection metric that a tuning run is judged by; None when it did not end."""
     if not record.done:
         return None
+    if quantity.at == "tail":
+        return score_in(record.content, quantity.select, tail=True)
     direction = direction_of(quantity.select) or "down"
     chosen = Quantity("selection", quantity.select, "best", direction=direction, metric_direction=direction)
     score = record.summary.get(quantity.select, math.nan)

@@ -7,6 +7,8 @@ from typing import Any
 
 from omegaconf import DictConfig
 
+from litmus.claims.resampling import refuse_no_folds
+from litmus.claims.study import Study
 from litmus.sweeps.asked import Asked
 from litmus.sweeps.composition import Composition, hash_of, one_thread
 from litmus.sweeps.launching import Job
@@ -74,16 +76,37 @@ def arms_of(asked: Asked, composition: Composition) -> dict[str, Arm]:
     }
     # One value of every nuisance knob, to see that each arm knows it.
     tried = [override(name, one.values[0]) for name, one in asked.study.nuisance.items()]
-    arms = {name: _arm(name, overrides, composition, tried) for name, overrides in typed.items()}
+    arms = {name: _arm(name, overrides, composition, tried, asked.study) for name, overrides in typed.items()}
     if asked.smoke:
         shrinking = smoke_overrides({name: arm.config for name, arm in arms.items()})
-        arms = {name: _arm(name, (*typed[name], *shrinking[name]), composition, ()) for name in arms}
+        arms = {name: _arm(name, (*typed[name], *shrinking[name]), composition, (), asked.study) for name in arms}
     return {name: replace(arm, factors=factors_of(arm.config, asked.study.varied)) for name, arm in arms.items()}
 
 
-def _arm(name: str, typed: tuple[str, ...], composition: Composition, tried: Sequence[str]) -> Arm:
+def refuse_unanswerable(config: DictConfig, study: Study) -> None:
+    """Refuses an arm whose runs would not give what the study judges: a tail, or folds.
+
+    Raises:
+        ValueError: with the way out.
+    """
+    tails = [name for name, quantity in study.quantities.items() if quantity.at == "tail"]
+    if tails and "tail" not in (config.get("callbacks") or {}):
+        raise ValueError(
+            f"study.quantities.{tails[0]} is judged at: tail, and its runs keep none: add "
+            "'- override /callbacks: tail' to the study's defaults"
+        )
+    if study.resampling is not None:
+        refuse_no_folds(config.get("data") or {}, study.resampling)
+
+
+def _arm(name: str, typed: tuple[str, ...], composition: Composition, tried: Sequence[str], study: Study) -> Arm:
     try:
-        typed, config = one_thread(typed, composition.compose(typed))
+        config = composition.compose(typed)
+        refuse_unanswerable(config, study)
+        if study.resampling is not None:
+            typed = (*typed, override("data.folds", study.resampling.folds))
+            config = composition.compose(typed)
+        typed, config = one_thread(typed, config)
         check_knobs(config)
         refuse_many_processes(config.trainer, composition.master.hydra.launcher)
         if tried:

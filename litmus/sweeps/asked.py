@@ -154,6 +154,8 @@ def _one_design(nuisance: Mapping[str, Nuisance]) -> None:
 def _refuse_overlap(study: Study, typed: Sequence[str], loader: ConfigLoader) -> None:
     owned = {knob.lstrip("+~"): "the arms vary" for knob in study.varied}
     owned |= dict.fromkeys(study.nuisance, "is tuned per arm")
+    if study.resampling is not None:
+        owned |= dict.fromkeys(("data.folds", "data.fold", "data.seed"), "is set by study.resampling")
     if "seed" in owned or "seed" in study.fixed:
         raise ValueError("a study sets seed itself: list the seeds in study.seeds")
     for one in parsed(typed, loader):

@@ -1,12 +1,12 @@
 """The course of one or several optimizations: ask, run, learn, until each had its trials."""
 
-import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from rich.console import Console
 
+from litmus.claims.tuning import score_in
 from litmus.sweeps.board import Board
 from litmus.sweeps.launching import Job, Launching
 from litmus.sweeps.optimization import LEARNING, Optimization, Point
@@ -25,6 +25,7 @@ def optimize(
     in_rounds: bool = False,
     pruned_first: bool = False,
     console: Console | None = None,
+    tail: bool = False,
 ) -> dict[tuple[str, int], str]:
     """Runs every trial that is still to run; the errors of those that failed, by optimization and number.
 
@@ -38,6 +39,7 @@ def optimize(
             launcher's workers.
         pruned_first: whether the first run of a point, which a pruner may end, decides if its others are worth their
             time: a point is pruned, never one of its runs.
+        tail: the metric is taken on average over the run's tail instead.
         in_rounds: whether later points or their pruning depend on what has finished; samplers that learn always do.
     """
     known: dict[tuple[str, int], Outcome] = {}
@@ -77,7 +79,7 @@ def optimize(
                     errors[name, point.number] = outcome.error
                 # What failed for another reason than its values stays open, and is tried again by the next start.
                 if outcome.final:
-                    one.tell(point, outcome, score_of(outcomes, metric))
+                    one.tell(point, outcome, score_of(outcomes, metric, tail))
 
 
 def together(outcomes: Sequence[Outcome]) -> Outcome:
@@ -86,8 +88,8 @@ def together(outcomes: Sequence[Outcome]) -> Outcome:
     return min(outcomes, key=lambda outcome: order.index(outcome.state))
 
 
-def score_of(outcomes: Sequence[Outcome], metric: str) -> float | None:
-    """The mean of the metric at the best epoch; None unless every run has it."""
-    found = [(outcome.result.get("metrics") or {}).get(metric) for outcome in outcomes]
-    values = [value for value in found if isinstance(value, int | float) and math.isfinite(value)]
+def score_of(outcomes: Sequence[Outcome], metric: str, tail: bool = False) -> float | None:
+    """The mean over the runs of the metric at the best epoch, or over the tail; None unless every run has it."""
+    found = [score_in(outcome.result, metric, tail) for outcome in outcomes]
+    values = [value for value in found if value is not None]
     return statistics.fmean(values) if len(values) == len(outcomes) else None

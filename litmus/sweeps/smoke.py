@@ -8,6 +8,7 @@ SEEDS = 2
 TUNING_TRIALS = 2
 UPDATES = "updates_per_epoch"
 SIZES = {"epochs": 3, UPDATES: 3}
+FEW_IN_TAIL = "callbacks.tail.least=1"
 EVALUATION = ("++trainer.limit_val_batches=1", "++trainer.limit_test_batches=1")
 
 
@@ -16,7 +17,8 @@ def shrunk(node: Mapping[str, Any]) -> dict[str, Any]:
     seeds = node.get("seeds", SEEDS)
     few = seeds[:SEEDS] if isinstance(seeds, list | tuple) else min(SEEDS, seeds) if isinstance(seeds, int) else SEEDS
     tuned = {name: {**entry, "trials": TUNING_TRIALS} for name, entry in (node.get("nuisance") or {}).items()}
-    return {**node, "seeds": few, **({"nuisance": tuned} if tuned else {})}
+    runs = {"resampling": {"folds": SEEDS}} if node.get("resampling") else {"seeds": few}
+    return {**node, **runs, **({"nuisance": tuned} if tuned else {})}
 
 
 def smoke_overrides(configs: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
@@ -37,4 +39,5 @@ def smoke_overrides(configs: Mapping[str, Mapping[str, Any]]) -> dict[str, list[
         levels = sorted(set(own.values()))
         for arm, level in own.items():
             overrides[arm].append(f"{knob}={1 + levels.index(level) if len(levels) > 1 else size}")
-    return {arm: [*sizes, *EVALUATION] for arm, sizes in overrides.items()}
+    few = {arm: [FEW_IN_TAIL] if "tail" in (config.get("callbacks") or {}) else [] for arm, config in configs.items()}
+    return {arm: [*sizes, *few[arm], *EVALUATION] for arm, sizes in overrides.items()}

@@ -20,6 +20,7 @@ from litmus.claims.lint import lint_design
 from litmus.claims.notation import listing
 from litmus.claims.places import trial_place
 from litmus.claims.registration import register
+from litmus.claims.study import Study
 from litmus.legible import read_yaml
 from litmus.records.looks_file import read_looks, record_look
 from litmus.sweeps.accelerator import TOLD, accelerator_of, on_accelerator
@@ -68,6 +69,8 @@ def answer_study(asked: Asked, composition: Composition, task: TaskFunction, dir
     write_question(asked, settings, accelerator, directory)
     seeds = len(asked.study.seeds)
     size = f"{count(len(arms), 'arm')} × {f'up to {seeds} seeds' if asked.study.until else count(seeds, 'seed')}"
+    if asked.study.resampling is not None:
+        size = f"{count(len(arms), 'arm')} × {asked.study.resampling.told}"
     size += tuning_size(asked, len(arms))
     console.print(Text.assemble((asked.study.question, "bold"), f"\n{size} in {directory}"))
     if accelerator is not None:
@@ -84,7 +87,7 @@ def answer_study(asked: Asked, composition: Composition, task: TaskFunction, dir
             new = tune(asked, arms, launching, due if asked.per_seed else asked.study.seeds)
             tell(console, list(dict.fromkeys(finding for one in new.values() for finding in one.findings)))
             tuned |= new
-        run_trials(asked, tuned, launching, jobs_of(due, arms, tuned), console)
+        run_trials(asked, tuned, launching, jobs_of(asked.study, due, arms, tuned), console)
         if number < len(steps) and look(directory, console, len(due)):
             break
     if asked.judge:
@@ -133,11 +136,13 @@ def look(directory: Path, console: Console, seeds: int) -> bool:
 
 
 def jobs_of(
-    seeds: Sequence[int], arms: Mapping[str, Arm], tuned: Mapping[tuple[str, int], Tuned]
+    study: Study, seeds: Sequence[int], arms: Mapping[str, Arm], tuned: Mapping[tuple[str, int], Tuned]
 ) -> dict[tuple[str, int], Job]:
     """(arm, seed) → its trial; a seed of every arm before the next seed, so that what there is can be compared."""
     return {
-        (name, seed): arm.job(trial_place(name, seed), seed, tuned[name, seed].values, name, "trial")
+        (name, seed): arm.job(
+            trial_place(name, seed), seed, {**tuned[name, seed].values, **study.split(seed)}, name, "trial"
+        )
         for seed in seeds
         for name, arm in arms.items()
     }

@@ -11,7 +11,7 @@ from litmus.atomic import write_json
 from litmus.claims.finding import Finding, warning
 from litmus.claims.notation import number, text
 from litmus.claims.places import tuning_place
-from litmus.claims.tuning import ENDS, Chosen, TuningRun, choose
+from litmus.claims.tuning import ENDS, Chosen, TuningRun, choose, score_in
 from litmus.records.tuning import BEST, RULE
 from litmus.sweeps.arms import Arm
 from litmus.sweeps.asked import Asked
@@ -40,6 +40,7 @@ class Tuning:
     arm: Arm
     verdict_seed: int | None
     seeds: tuple[int, ...]
+    split: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
@@ -59,7 +60,7 @@ class Tuning:
             self.arm.job(
                 place / f"seed={seed}" if len(self.seeds) > 1 else place,
                 seed,
-                values,
+                {**values, **self.split},
                 label,
                 "tune",
                 () if rank else extra,
@@ -75,7 +76,9 @@ def tune(
     if not asked.study.nuisance:
         return {(name, seed): Tuned() for name in arms for seed in seeds}
     shared: tuple[int | None, ...] = tuple(seeds) if asked.per_seed else (None,)
-    tunings = [Tuning(arm, seed, asked.tuning_seeds_of(seed)) for seed in shared for arm in arms.values()]
+    # What a fold is tested on plays no part in its own tuning.
+    splits = {seed: {} if seed is None else asked.study.split(seed) for seed in shared}
+    tunings = [Tuning(arm, seed, asked.tuning_seeds_of(seed), splits[seed]) for seed in shared for arm in arms.values()]
     points, errors = search(asked, {one.label: one for one in tunings}, launching)
     extend(asked, tunings, points, launching)
     found = {}
@@ -140,6 +143,7 @@ def search(
         jobs_of,
         launching,
         asked.study.leading.select,
+        tail=asked.study.leading.at == "tail",
         in_rounds=asked.pruner == COMPARING,
         pruned_first=asked.pruner != "none",
     )
@@ -182,11 +186,11 @@ def beyond(asked: Asked, chosen: Chosen, tried: Sequence[Mapping[str, Any]]) -> 
 
 def runs_of(asked: Asked, one: Tuning, points: Points, launching: Launching) -> dict[Job, TuningRun]:
     """What became of the runs of a tuning's trials."""
-    found = {}
+    found, leading = {}, asked.study.leading
     for values, jobs in points:
         for seed, job in zip(one.seeds, jobs, strict=True):
             outcome = launching.outcome(job)
-            score = number((outcome.result.get("metrics") or {}).get(asked.study.leading.select))
+            score = score_in(outcome.result, leading.select, leading.at == "tail")
             good = outcome.state == "completed" and score is not None
             found[job] = TuningRun(
                 one.arm.name,

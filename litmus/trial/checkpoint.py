@@ -99,7 +99,7 @@ class BestAndLast(Checkpoint):
     ) -> None:
         # Here nobody has put other weights back yet, as they may at the evaluation's end.
         if batch_idx == dataloader_idx == 0 and trainer.state.fn == "fit" and not trainer.sanity_checking:
-            self._validated = self._weights(trainer, pl_module)
+            self._validated = self.weights(trainer, pl_module)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._judge(trainer, pl_module, self._metrics.take(trainer))
@@ -129,7 +129,7 @@ class BestAndLast(Checkpoint):
             )
         if self._selects and not better(score, self.best_score, self.mode):
             return
-        weights = self._validated or self._weights(trainer, pl_module)
+        weights = self._validated or self.weights(trainer, pl_module)
         if weights["state_dict"].keys() != self._names:
             other = sorted(weights["state_dict"].keys() ^ self._names)
             raise ValueError(
@@ -182,7 +182,7 @@ class BestAndLast(Checkpoint):
         self.best_metrics, self._stopped = state_dict["best_metrics"], state_dict["stopped"]
 
     @staticmethod
-    def _weights(trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, Any]:
+    def weights(trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, Any]:
         """A checkpoint of the weights alone, as `load_from_checkpoint` reads it, that later updates do not touch."""
         weights = {
             name: value.detach().clone() if isinstance(value, Tensor) else value

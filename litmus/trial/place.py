@@ -22,12 +22,12 @@ from litmus.trial.ranks import follows
 ARTEFACTS = (
     *("result.json", "trial.json", "metrics.csv", "model.txt", "curves.png", "predictions.csv", "trajectory.npz"),
     "tried.csv",
-    *("checkpoints/best.ckpt", "checkpoints/last.ckpt", ".fit"),
+    *("checkpoints/best.ckpt", "checkpoints/last.ckpt", "tail/epoch=*.ckpt", ".fit"),
     *("tensorboard/events.out.tfevents.*", "tensorboard/hparams.yaml"),
     *("wandb.json", "wandb/run-*", "wandb/offline-run-*", "wandb/latest-run", "wandb/debug*.log"),
     "mlflow.json",
 )
-FOLDERS = ("checkpoints", "tensorboard", "wandb")
+FOLDERS = ("checkpoints", "tail", "tensorboard", "wandb")
 # By one of these a directory is a run's, whoever wrote the rest of it.
 MARKS = ("trial.json", ".hydra/config.yaml")
 SWEEPS = {"study.yaml": "a study", "search.json": "a search", "multirun.yaml": "a multirun"}

@@ -34,6 +34,7 @@ from litmus.trial.parts import Parts
 from litmus.trial.processes import listen, one_story, own_rank
 from litmus.trial.record import recorded
 from litmus.trial.refused_callbacks import refuse_callbacks
+from litmus.trial.tail import Tail
 from litmus.words import count
 
 # How the best constant prediction is called beside a net's.
@@ -73,7 +74,7 @@ def run(
         refused = parts is None or parts.trainer.global_step == 0
         if resume and refused and (directory / "result.json").exists():
             return None  # it did not go on: what it had reached stands
-        return outcome(parts, tested) if parts is None or parts.trainer.is_global_zero else None
+        return outcome(parts, tested, directory) if parts is None or parts.trainer.is_global_zero else None
 
     def several() -> bool:
         return parts is not None and parts.trainer.world_size > 1
@@ -104,6 +105,8 @@ def run(
         while (again := fit(build, parts, directory, resume)) is not None:
             parts, resume = again, True
         tested = test(parts)
+    if (tail := callback_of(parts.trainer, Tail)) is not None and parts.trainer.is_global_zero:
+        tail.clear()  # not before the result is whole: a test that was cut is made again
     if parts.trainer.is_global_zero and not quiet:
         checkpoint = callback_of(parts.trainer, BestAndLast)
         best_epoch = None if checkpoint is None else checkpoint.best_epoch
@@ -149,6 +152,8 @@ def test(parts: Parts) -> dict[str, float]:
         return {}
     checkpoint = callback_of(trainer, BestAndLast)
     best = None if checkpoint is None else str(checkpoint.best_path)
+    if (tail := callback_of(trainer, Tail)) is not None:
+        tail.test(trainer, model, data)
     trainer.test(model, datamodule=data, ckpt_path=best, verbose=False, weights_only=True if best else None)
     return {name: float(value) for name, value in trainer.callback_metrics.items() if is_tested(name)}
 
@@ -171,7 +176,7 @@ def own_unit(metrics: dict[str, float], data: dict[str, Any]) -> dict[str, float
     return {name: value * deviation[0] for name, value in errors.items()} if len(deviation) == 1 else {}
 
 
-def outcome(parts: Parts | None, tested: dict[str, float]) -> dict[str, Any]:
+def outcome(parts: Parts | None, tested: dict[str, float], directory: Path | None = None) -> dict[str, Any]:
     """Metrics at the best epoch, counters, data and hardware, as far as the run got."""
     if parts is None:
         empty: dict[str, Any] = {"metrics": {}, "best_epoch": None, "counters": {}, "data": {}, "hardware": {}}
@@ -186,7 +191,7 @@ def outcome(parts: Parts | None, tested: dict[str, float]) -> dict[str, Any]:
     scheduler = batch_sizes_of(trainer)
     if scheduler is not None and scheduler.out_of_memory:
         counters["oom"] = scheduler.out_of_memory
-    averaging = averaging_of(trainer)
+    averaging, tail = averaging_of(trainer), callback_of(trainer, Tail)
     described = data.describe() if hasattr(data, "describe") and getattr(data, "splits", True) else {}
     errors = own_unit(metrics | tested, described)
     return {
@@ -198,6 +203,7 @@ def outcome(parts: Parts | None, tested: dict[str, float]) -> dict[str, Any]:
         "task": None if task is None else {**task.plain(), "higher_is_better": task.higher_is_better},
         "baseline": baseline(data, task),
         **({} if averaging is None else {"average": averaging.described()}),
+        **({} if tail is None or directory is None else {"tail": tail.described(directory / "metrics.csv")}),
         "hardware": hardware(trainer),
         "load": load(),
         "numerics": numerics(trainer),

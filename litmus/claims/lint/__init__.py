@@ -6,7 +6,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from litmus.claims.finding import Finding
-from litmus.claims.lint import active, alike, budgets, cells, fairness, questions, samples, splits, trials, tuned
+from litmus.claims.lint import (
+    active,
+    alike,
+    budgets,
+    cells,
+    fairness,
+    questions,
+    recipes,
+    samples,
+    splits,
+    trials,
+    tuned,
+)
 from litmus.claims.results import Results
 from litmus.claims.study import Study
 
@@ -32,6 +44,9 @@ DESIGN_RULES = (
     questions.declared_exact,
     questions.one_trial,
     samples.planned_resolution,
+    recipes.other_recipes,
+    recipes.no_tail,
+    recipes.tuned_on_tested_rows,
 )
 RESULTS_RULES = (
     trials.missing_trials,

@@ -26,6 +26,7 @@ def _how(evidence: Evidence, name: str) -> str:
     how = {
         "best_val": f"at the epoch with the best {quantity.select}",
         "last": "at the end",
+        "tail": "on average over the last fifth of its evaluations, none of which selects",
         "best": "at its best",
         "time_to": f"{quantity.unit} until {quantity.threshold}",
     }.get(quantity.at, quantity.at)
