@@ -94,7 +94,7 @@ def finish(evidence: object, output: Path) -> None:
     assert isinstance(evidence, Evidence)
     write_report(evidence, output)
     console = Console()
-    print_verdicts(evidence.judgement, console, evidence.name)
+    print_verdicts(evidence.judgement, console, evidence.name, evidence.jitters)
     console.print(Text(legible(output / "report.html")))
 
 

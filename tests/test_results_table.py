@@ -133,7 +133,7 @@ def test_verdicts_json_has_the_agreed_form(study, tmp_path):
     assert list(document["helps"]) == [
         *("kind", "verdict", "reason", "mean", "low", "high", "n", "p_confirm", "p_reject", "adjusted", "seeds_needed"),
         *("direction", "cause", "look", "frozen_at", "withdrawn", "tuned_share"),
-        *("fragile", "regime"),
+        *("fragile", "regime", "improvement", "practical"),
     ]
     assert all(set(finding) == {"code", "level", "message"} for finding in document["lint"])
     assert all(math.isfinite(document["helps"][key]) for key in ("mean", "low", "high"))

@@ -11,6 +11,7 @@ from litmus.claims.claims import Claim
 from litmus.claims.contrast import FEWEST_SEEDS, Contrast
 from litmus.claims.leaf import LEVEL, Gain, Inside
 from litmus.claims.looks import LOOKS
+from litmus.claims.practical import improvement, practical
 from litmus.claims.prediction import Prediction
 from litmus.claims.sentence import advised, cause, reason, undecided
 
@@ -73,7 +74,16 @@ class Verdict:
     def row(self) -> dict[str, Any]:
         """The verdict as verdicts.json holds it; what is not finite is null."""
         found = {name: getattr(self, name) for name in COLUMNS}
-        return {**found, "fragile": bool(self.fragile), "regime": self.regime or None}
+        often, region = (
+            (None, None) if self.leaf is None else (improvement(self.leaf.contrast), practical(self.leaf.contrast))
+        )
+        return {
+            **found,
+            "fragile": bool(self.fragile),
+            "regime": self.regime or None,
+            "improvement": often and [finite(one) for one in (often.share, often.low, often.high)],
+            "practical": region and [region.worse, region.alike, region.better],
+        }
 
     def row_elsewhere(self, file: str) -> dict[str, Any]:
         """The same row without what depends on wall time, which stands in another file."""

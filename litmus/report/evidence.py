@@ -12,6 +12,7 @@ import numpy as np
 
 from litmus.claims.arms import Selector
 from litmus.claims.contrast import Contrast
+from litmus.claims.jitter import jitter_of, told
 from litmus.claims.judgement import Judgement, judge
 from litmus.claims.looks import Look
 from litmus.claims.measured import Measured
@@ -22,6 +23,7 @@ from litmus.claims.results import Results
 from litmus.claims.runs import Run
 from litmus.claims.statistics import Summary, summarize
 from litmus.claims.study import Study
+from litmus.claims.tuning import twin
 from litmus.records.record import Record
 from litmus.records.tuning import TuningTrial
 
@@ -137,6 +139,23 @@ class Evidence:
             if not run.error and any(np.isfinite(curve).any() for name, curve in run.history.items() if "/" in name):
                 found[run.arm].append(run)
         return {arm: runs for arm, runs in found.items() if runs}
+
+    @cached_property
+    def jitters(self) -> list[str]:
+        """A sentence for each prediction of which curves tell how much of its spread is jitter."""
+        found = []
+        for name, verdict in self.judgement.verdicts.items():
+            if verdict.leaf is None or verdict.kind == "all_of":
+                continue
+            contrast = verdict.leaf.contrast
+            metric = twin(contrast.quantity).metric
+            curves = {
+                arm: {run.seed: run.history[metric] for run in self.curves.get(arm, ()) if metric in run.history}
+                for arm in contrast.weights
+            }
+            one = jitter_of(contrast, curves)
+            found += [] if one is None else [told(name, contrast, one)]
+        return found
 
     def counter(self, name: str, arm: str) -> float:
         """The mean of a counter, not a number when it was not recorded."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from litmus.claims.judgement import Judgement
@@ -13,8 +14,10 @@ if TYPE_CHECKING:
 COLOURS = {"confirmed": "green", "rejected": "red", "inconclusive": "yellow"}
 
 
-def print_verdicts(judgement: Judgement, console: Console | None = None, name: str = "") -> None:
-    """Lint findings, errors first, then a row per prediction: its verdict and the one sentence."""
+def print_verdicts(
+    judgement: Judgement, console: Console | None = None, name: str = "", notes: Sequence[str] = ()
+) -> None:
+    """Lint findings, errors first, then a row per prediction: its verdict, direction and the one sentence; notes."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -30,8 +33,11 @@ def print_verdicts(judgement: Judgement, console: Console | None = None, name: s
     for verdict in judgement.verdicts.values():
         title = f"{verdict.id} (primary)" if verdict.primary else verdict.id
         marks = f"\n({', '.join(verdict.marks)})" if verdict.marks else ""
+        marks += f"\n{verdict.direction}" if verdict.direction and verdict.verdict != "confirmed" else ""
         ruling = Text(f"{SYMBOLS[verdict.verdict]} {verdict.verdict}{marks}", style=COLOURS[verdict.verdict])
         table.add_row(Text(title), ruling, Text(verdict.reason))
     if judgement.verdicts:
         console.print(table)
         console.print(Text(judgement.looks.note))
+    for note in notes:
+        console.print(Text(note))

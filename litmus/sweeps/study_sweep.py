@@ -203,5 +203,5 @@ def report(directory: Path, name: str) -> None:
     evidence = read_study_directory(directory)
     record_look(directory, evidence.judgement)
     write_report(evidence, directory)
-    print_verdicts(evidence.judgement, name=name)
+    print_verdicts(evidence.judgement, name=name, notes=evidence.jitters)
     print(directory / "report.html")

@@ -111,15 +111,19 @@ def resolution(
             else spread(one)
         )
         if sd is not None and n >= 2:
-            seen.append((resolvable_effect(n, ratio) * sd, sd, n))
+            # What tuning leaves open is, like shared rows, a part of the variance that no seed takes away.
+            stays = ratio + (sum(float(variance) for variance, _ in one.tuning) / sd**2 if sd > 0 else 0.0)
+            seen.append((resolvable_effect(n, stays) * sd, sd, n, stays))
     if not seen or max(seen)[0] <= sesoi:
         return
-    effect, sd, n = max(seen)
-    enough = seeds_needed(sesoi / sd, ratio)
+    effect, sd, n, stays = max(seen)
+    enough = seeds_needed(sesoi / sd, stays)
     quantity = prediction.measured(study)
     kind = "expected" if seeds is not None else "measured"
     message = (
         f"{name}: {count(n, 'seed')} can resolve {quantity.size(effect)} (80 % power, {kind} SD {sd:.3g}), more than "
         f"the sesoi {quantity.size(sesoi)}; {'no affordable number' if enough is None else enough} of seeds would do."
     )
+    if stays > ratio and (enough is None or enough > n):
+        message = f"{message[:-1]}, and tuning leaves open what no seed takes away: tune more."
     yield warning("low_resolution", message.replace(f"{enough} of seeds", f"{enough} seeds"), [name])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from litmus.report.blocks import Block, Gallery, Picture, Section, Text
+from litmus.report.blocks import Block, Gallery, Picture, Points, Section, Text
 from litmus.report.evidence import Evidence
 from litmus.report.figures.curves import CLOCKS, curves
 from litmus.words import count
@@ -29,6 +29,8 @@ def section(evidence: Evidence) -> Section:
         ),
         Gallery(pictures, columns=3),
     ]
+    if evidence.jitters:
+        blocks.append(Points(evidence.jitters))
     return Section("dynamics", "Dynamics", blocks)
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
+from litmus.claims.contrast import Contrast
 from litmus.claims.leaf import Gain, Inside
+from litmus.claims.practical import improvement, practical
 from litmus.claims.sentence import changed, needed
 from litmus.claims.sentence import value as valued
 from litmus.claims.verdict import Verdict
@@ -24,8 +28,10 @@ def section(evidence: Evidence) -> Section | None:
     blocks: list[Block] = [
         Text(
             "A gain is oriented so that positive is the predicted direction. Each side is tested at 2.5 %; the primary "
-            "stands alone, all others are corrected together by Holm (adjusted p of the side to which the data lean). "
+            "stands alone, all others are corrected together by Holm (adjusted p of the side the data lean to). "
             + evidence.judgement.looks.note
+            + " Better in: the share of pairs, with its exact interval. Worse, alike, better: posterior masses of the "
+            "mean beyond and within one sesoi under a flat prior; it decides nothing."
         ),
         summary(verdicts),
         *([Gallery(pictures)] if pictures else []),
@@ -63,12 +69,30 @@ def contrasts(verdicts: list[Verdict]) -> Table:
             rows.append(
                 [
                     *(verdict.id, f"{contrast.subject} {contrast.reference}".strip(), contrast.quantity.label),
-                    *(shown, needed(leaf), str(contrast.n)),
+                    *(shown, needed(leaf), str(contrast.n), often(contrast), region(contrast)),
                     *(probability(float(leaf.p_confirm)), probability(float(leaf.p_reject))),
                 ]
             )
-    columns = ["prediction", "contrast", "quantity", "found", "needed", "n", "p to confirm", "p to reject"]
+    columns = ["prediction", "contrast", "quantity", "found", "needed", "n", "better in", "worse, alike, better"]
+    columns += ["p to confirm", "p to reject"]
     return Table(f"All {len(rows)} contrasts, uncorrected", columns, rows, folded=len(rows) > MOST_OPEN_ROWS)
+
+
+def often(contrast: Contrast) -> str:
+    """In which share of the pairs the subject did better, with its interval: 80 % [44, 97]."""
+    found = improvement(contrast)
+    if found is None:
+        return "—"
+    ends = f" [{100 * found.low:.0f}, {100 * found.high:.0f}]" if math.isfinite(found.low) else ""
+    return f"{100 * found.share:.0f} %{ends}"
+
+
+def region(contrast: Contrast) -> str:
+    """The posterior masses around the region of practical equivalence: 1, 12, 87 %."""
+    found = practical(contrast)
+    if found is None:
+        return "—"
+    return f"{100 * found.worse:.0f}, {100 * found.alike:.0f}, {100 * found.better:.0f} %"
 
 
 def forests(evidence: Evidence) -> list[Picture]:
