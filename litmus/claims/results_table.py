@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from litmus.claims.exported_table import from_export, is_export
 from litmus.claims.finding import Finding, warning
 from litmus.claims.notation import listing, number, text
 from litmus.claims.results import COUNTERS, Results, Trial, collect
@@ -33,6 +34,12 @@ def results_from_rows(study: Study, rows: Iterable[Mapping[str, Any]]) -> Result
     if not rows:
         raise ValueError("the results table has no rows; expected one row per trial")
     columns = list(dict.fromkeys(key for row in rows for key in row))
+    left: list[Finding] = []
+    lines = [*range(2, len(rows) + 2)]  # line 1 is the header
+    if is_export(columns):
+        rows, left = from_export(study, rows)
+        lines = [row["line"] for row in rows]
+        columns = list(dict.fromkeys(key for row in rows for key in row))
     quantities = _columns(study, columns)
     by_arm = "arm" in columns
     if not by_arm and not set(study.varied) <= set(columns):
@@ -42,7 +49,7 @@ def results_from_rows(study: Study, rows: Iterable[Mapping[str, Any]]) -> Result
         raise ValueError(f"the results table has no seed column; its columns are {listing(columns, 20)}")
     trials: list[Trial] = []
     damage = Damage()
-    for line, row in enumerate(rows, start=2):  # line 1 is the header
+    for line, row in zip(lines, rows, strict=True):
         arm = _arm(study, row, by_arm)
         seed = number(row.get("seed"))
         if arm is None:
@@ -56,7 +63,7 @@ def results_from_rows(study: Study, rows: Iterable[Mapping[str, Any]]) -> Result
             load = number(row.get("load")) if "load" not in study.varied else None
             trial = Trial(arm, int(seed), values, counters, text(row.get("table") or ""), load=load)
             trials.append(ran_by(trial, {name: row[name] for name in RAN if name in row and name not in study.varied}))
-    return collect(study, trials, damage.findings())
+    return collect(study, trials, [*left, *damage.findings()])
 
 
 def told_of(trial: Trial, name: str) -> str:
