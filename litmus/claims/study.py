@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from litmus.claims.arms import Overrides, Selector, check_selector, grid, read_arms, read_factors, select
+from litmus.claims.datasets import arm_on, over_data, read_data
 from litmus.claims.looks import LOOKS, Seeds
 from litmus.claims.notation import listing, number, text
 from litmus.claims.nuisance import Nuisance, read_nuisance
@@ -48,6 +49,8 @@ class Study:
     ratio: float = 0.0
     until: bool = False
     resampling: Resampling | None = None
+    data: dict[str, Overrides] = field(default_factory=dict)
+    base: Study | None = None
 
     @property
     def plan(self) -> Seeds:
@@ -61,7 +64,10 @@ class Study:
 
     def select(self, selector: Selector) -> tuple[str, ...]:
         """The arms that a name or a partial dictionary points at."""
-        return select(self.arms, selector)
+        found = select(self.arms, selector)
+        if found or not isinstance(selector, str):
+            return found
+        return tuple(name for one in self.data if (name := arm_on(selector, one)) in self.arms)
 
     def levels(self, factor: str, where: Mapping[str, Any] | None = None) -> list[float]:
         """The sorted numeric levels that a factor takes among the arms matching `where`."""
@@ -91,7 +97,7 @@ class Study:
 
 KEYS = (
     *("question", "source", "note", "factors", "arms", "nuisance", "fixed", "seeds"),
-    *("quantities", "predictions", "baseline", "off", "resampled", "resampling"),
+    *("quantities", "predictions", "baseline", "off", "resampled", "resampling", "data"),
 )
 
 
@@ -142,7 +148,8 @@ def read_study(node: Any) -> Study:
         resampling=resampling,
     )
     read_predictions(node.get("predictions") or {}, study)
-    return study
+    data = read_data(node.get("data"))
+    return over_data(study, data) if data else study
 
 
 def _seeds(value: Any) -> tuple[int, ...]:

@@ -37,7 +37,9 @@ def other_rows(study: Study, records: Records) -> Iterator[Finding]:
         affected = [
             name
             for name, prediction in study.predictions.items()
-            if any(len({own[arm] for arm in prediction.named_arms(study) if arm in own}) > 1 for own in differing)
+            # Over data sets each is compared with itself alone.
+            if len(getattr(prediction, "data", ())) < 2
+            and any(len({own[arm] for arm in prediction.named_arms(study) if arm in own}) > 1 for own in differing)
         ]
         told = listing([f"{arm} {size:,}" for arm, size in differing[0].items()], 5)
         yield error(

@@ -12,6 +12,7 @@ import numpy as np
 
 from litmus.claims.arms import Selector
 from litmus.claims.contrast import Contrast
+from litmus.claims.datasets import parts
 from litmus.claims.jitter import jitter_of, told
 from litmus.claims.judgement import Judgement, judge
 from litmus.claims.looks import Look
@@ -118,9 +119,12 @@ class Evidence:
     def gain(self, quantity: Quantity, arm: str, than: Selector | None = None) -> Contrast | None:
         """The paired difference of an arm to the baseline (or another); None for the baseline itself."""
         reference = self.baseline if than is None else than
-        if self.study.select(reference) in ((arm,), ()):
+        # On several data sets, an arm is compared with the baseline on its own.
+        there = next(part for part in parts(self.study) if than is not None or arm in part.arms)
+        study = self.study if than is not None else there
+        if study.select(reference) in ((arm,), ()):
             return None
-        return self.contrast(quantity, difference(self.study, (arm, 1), (reference, -1)), arm)
+        return self.contrast(quantity, difference(study, (arm, 1), (reference, -1)), arm)
 
     @cached_property
     def shown(self) -> list[str]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from litmus.claims.datasets import parts
 from litmus.claims.finding import Finding
 from litmus.claims.lint import (
     active,
@@ -71,9 +73,31 @@ RESULTS_RULES = (
 def lint_design(study: Study, configs: Mapping[str, Mapping[str, Any]] | None = None) -> list[Finding]:
     """Findings before any compute, from the study and each arm's resolved flat settings (by default its overrides)."""
     resolved = configs or {arm: {**study.fixed, **overrides} for arm, overrides in study.arms.items()}
-    return [finding for rule in DESIGN_RULES for finding in rule(study, resolved)]
+    found = []
+    for part in parts(study):
+        own = {arm: resolved[arm] for arm in part.arms if arm in resolved}
+        found += [finding for rule in DESIGN_RULES for finding in rule(part, own)]
+    return _over_data(study, found)
 
 
 def lint_results(study: Study, results: Results) -> list[Finding]:
     """Findings on what was measured."""
-    return [finding for rule in RESULTS_RULES for finding in rule(study, results)]
+    found = []
+    for part in parts(study):
+        own = replace(results, trials=tuple(trial for trial in results.trials if trial.arm in part.arms))
+        found += [finding for rule in RESULTS_RULES for finding in rule(part, own if study.data else results)]
+    return _over_data(study, found)
+
+
+def _over_data(study: Study, found: list[Finding]) -> list[Finding]:
+    """What weakens a prediction on one data set weakens the one over all of them."""
+    if not study.data:
+        return found
+    wide = []
+    for finding in found:
+        names = finding.predictions or ()
+        over = [name.rpartition("@")[0] for name in names if name.rpartition("@")[2] in study.data]
+        wide.append(
+            finding if finding.predictions is None else replace(finding, predictions=(*names, *dict.fromkeys(over)))
+        )
+    return list(dict.fromkeys(wide))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from litmus.claims.contrast import Contrast
+from litmus.claims.heterogeneity import random_effects
 from litmus.claims.leaf import Gain, Inside
 from litmus.claims.practical import improvement, practical
 from litmus.claims.sentence import changed, needed
@@ -36,6 +37,7 @@ def section(evidence: Evidence) -> Section | None:
         summary(verdicts),
         *([Gallery(pictures)] if pictures else []),
         contrasts(verdicts),
+        *over_data(evidence),
     ]
     return Section("predictions", "Predictions", blocks)
 
@@ -93,6 +95,38 @@ def region(contrast: Contrast) -> str:
     if found is None:
         return "—"
     return f"{100 * found.worse:.0f}, {100 * found.alike:.0f}, {100 * found.better:.0f} %"
+
+
+def over_data(evidence: Evidence) -> list[Block]:
+    """What data sets like those of the study would show, a row per contrast that every one of them has."""
+    study, rows = evidence.study, []
+    verdicts = evidence.judgement.verdicts
+    for name in study.base.predictions if study.base is not None else ():
+        each = [verdicts[f"{name}@{one}"].contrasts for one in study.data]
+        for leaves in zip(*each, strict=False):
+            made = [leaf.contrast for leaf in leaves]
+            told = [changed(one) for one in made]
+            found = None
+            if all(one.test == "mean" and one.n > 2 and not one.fault and one.oriented for one in made):
+                found = random_effects(
+                    [float(one.mean) for one in made], [float(one.summary.standard_error) for one in made]
+                )
+            quantity, subject = made[0].quantity, f"{made[0].subject} {made[0].reference}".rpartition(" on ")[0]
+            if found is None:
+                rows.append([name, subject, *told, "—", "—", "—"])
+                continue
+            ends = [sorted(interval, reverse=quantity.sign < 0) for interval in (found.interval, found.another)]
+            mean, another = (f"[{', '.join(quantity.change(end).removesuffix(' %') for end in one)}]" for one in ends)
+            rows.append([name, subject, *told, f"{quantity.change(found.mean)} {mean}", plain(found.tau), another])
+    if not rows:
+        return []
+    columns = ["prediction", "contrast", *study.data, "data sets like these", "SD between them", "another one"]
+    text = (
+        "The verdict over all data sets is about these, with equal weights. What others like them would show is "
+        "estimated by random effects (from three data sets on): the mean with its interval, the SD between data sets on the "
+        "quantity's scale, and where the effect on one more of them lies. It decides nothing."
+    )
+    return [Table("Over data sets", columns, rows), Text(text)]
 
 
 def forests(evidence: Evidence) -> list[Picture]:
