@@ -9,6 +9,7 @@ from litmus.claims.judgement import judge
 from litmus.claims.results import Results, Trial
 from litmus.claims.study import read_study
 from litmus.sweeps import study_sweep
+from scripts.simulate import resampled
 from tests.sweep_helpers import QUESTION, results, sweep, write_study
 
 TINY = {"data": {"draw": "fresh", "train": 60, "val": 20, "test": 20}, "updates_per_epoch": 2}
@@ -63,6 +64,13 @@ def test_data_without_folds_are_refused_in_one_sentence(tmp_path):
 def test_what_cannot_be_dealt_is_one_sentence(more, told):
     with pytest.raises(ValueError, match=told):
         asked(**more)
+
+
+def test_equal_learners_on_shared_rows_are_not_called_different_and_would_be_without_the_correction():
+    for folds, repeats in ((5, 1), (5, 4)):
+        assert resampled(folds, repeats, 4000) <= 0.025 + 4 * math.sqrt(0.025 * 0.975 / 4000)
+    assert resampled(5, 4, 2000, corrected=False) > 0.1
+    assert resampled(5, 4, 2000, gain=2.0) > 0.5
 
 
 def test_the_interval_is_that_of_nadeau_and_bengio():

@@ -244,12 +244,12 @@ def test_what_a_study_file_asks_beyond_what_is_published_is_missing(published):
     wider = {**NODE, "factors": {"dropout": [0.0, 0.1], "norm": ["none", "instance", "batch"]}, "predictions": {}}
     plan = read_plan("dropout_norm", wider, published)
     assert (plan.trials, plan.tuning_trials) == (2 * 5, 2 * 6)
-    assert plan.missing == "10 trials; 12 tuning trials; asked otherwise since: factors, predictions"
+    assert plan.missing == "10 trials; 12 tuning trials × 3 seeds; asked otherwise since: factors, predictions"
     new = read_plan("other", NODE, root / "other")
     assert (new.trials, new.tuning_trials, new.command) == (20, 24, "python train.py -m study=other")
     assert [row.verdict for row in new.rows] == ["not run"] * 4
     text = index_markdown(Index(read_summaries(root), [more, new]))
-    assert "| other | 20 trials; 24 tuning trials | `python train.py -m study=other` |" in text
+    assert "| other | 20 trials; 24 tuning trials × 3 seeds | `python train.py -m study=other` |" in text
     assert "| 4 | 5 | 20 | 24 | 5 of 8 seeds |" in text
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from litmus.claims.datasets import parts
 from litmus.claims.finding import Finding, error
 from litmus.claims.notation import listing, text
 from litmus.claims.study import Study
@@ -26,7 +27,15 @@ def data_facts(records: Records) -> list[dict[str, Any]]:
 
 
 def other_rows(study: Study, records: Records) -> Iterator[Finding]:
-    """Arms whose trials of the same seed were tested on another number of rows, by whatever setting."""
+    """Arms whose trials of the same seed were tested on another number of rows, by whatever setting.
+
+    Of several data sets each is compared with itself alone.
+    """
+    for part in parts(study):
+        yield from _other_rows(part, {key: record for key, record in records.items() if key[0] in part.arms})
+
+
+def _other_rows(study: Study, records: Records) -> Iterator[Finding]:
     sizes: dict[int, dict[str, Any]] = {}
     for (arm, seed), record in records.items():
         size = ((record.content.get("data") or {}).get("sizes") or {}).get("test")
@@ -37,9 +46,7 @@ def other_rows(study: Study, records: Records) -> Iterator[Finding]:
         affected = [
             name
             for name, prediction in study.predictions.items()
-            # Over data sets each is compared with itself alone.
-            if len(getattr(prediction, "data", ())) < 2
-            and any(len({own[arm] for arm in prediction.named_arms(study) if arm in own}) > 1 for own in differing)
+            if any(len({own[arm] for arm in prediction.named_arms(study) if arm in own}) > 1 for own in differing)
         ]
         told = listing([f"{arm} {size:,}" for arm, size in differing[0].items()], 5)
         yield error(

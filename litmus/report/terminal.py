@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from litmus.claims.judgement import Judgement
+from litmus.claims.verdict import OPEN
 from litmus.report.render import SYMBOLS
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ def print_verdicts(
     for verdict in judgement.verdicts.values():
         title = f"{verdict.id} (primary)" if verdict.primary else verdict.id
         marks = f"\n({', '.join(verdict.marks)})" if verdict.marks else ""
-        marks += f"\n{verdict.direction}" if verdict.direction and verdict.verdict != "confirmed" else ""
+        runs = verdict.direction if verdict.verdict != "confirmed" and verdict.direction != OPEN else None
+        marks += f"\n{runs}" if runs else ""
         ruling = Text(f"{SYMBOLS[verdict.verdict]} {verdict.verdict}{marks}", style=COLOURS[verdict.verdict])
         table.add_row(Text(title), ruling, Text(verdict.reason))
     if judgement.verdicts:

@@ -12,6 +12,7 @@ from litmus.claims.notation import listing, text
 from litmus.claims.study import Study, read_study
 from litmus.claims.study_file import HOW_TO_RUN, read_study_file
 from litmus.legible import read_yaml
+from litmus.sweeps.asked import RUNNING
 from litmus.tables import read_mappings
 from litmus.words import count
 
@@ -30,6 +31,7 @@ class Plan:
     published_seeds: int | None = None
     changed: tuple[str, ...] = ()
     published_tuned: bool = True
+    tuning_seeds: int = 1
 
     @property
     def command(self) -> str:
@@ -43,9 +45,10 @@ class Plan:
 
     @property
     def missing(self) -> str:
-        """90 trials, 18 tuning trials; what has changed."""
+        """90 trials, 18 tuning trials × 3 seeds; what has changed."""
         found = [count(self.trials, "trial")] if self.trials else []
-        found += [count(self.tuning_trials, "tuning trial")] if self.tuning_trials else []
+        seeds = f" × {self.tuning_seeds} seeds" if self.tuning_seeds > 1 else ""
+        found += [count(self.tuning_trials, "tuning trial") + seeds] if self.tuning_trials else []
         found += [f"asked otherwise since: {listing(self.changed)}"] if self.changed else []
         return "; ".join(found)
 
@@ -76,15 +79,18 @@ def read_plans(nodes: Mapping[str, Mapping[str, Any]], root: Path) -> list[Plan]
 
 def read_plan(name: str, node: Mapping[str, Any], place: Path) -> Plan:
     """One study file and its published directory, which need not exist."""
+    seeds = int(node.get("tuning_seeds", RUNNING["tuning_seeds"]))
     node = {key: value for key, value in node.items() if key not in HOW_TO_RUN}
     try:
         study = read_study(node)
     except ValueError as problem:
         raise ValueError(f"configs/study/{name}.yaml: {problem}") from problem
     tuning = len(study.arms) * max((one.trials for one in study.nuisance.values()), default=0)
+    if any(one.per == "seed" for one in study.nuisance.values()):
+        tuning *= len(study.seeds)
     asked = {(arm, seed) for arm in study.arms for seed in study.seeds}
     if not (place / "study.yaml").is_file():
-        return Plan(name, study, len(asked), tuning)
+        return Plan(name, study, len(asked), tuning, tuning_seeds=seeds)
     published = read_study_file(place / "study.yaml")
     stored = read_yaml(place / "study.yaml")
     changed = differing(node, stored.get("study", stored))
@@ -97,6 +103,7 @@ def read_plan(name: str, node: Mapping[str, Any], place: Path) -> Plan:
         published_seeds=len(published.seeds),
         changed=changed,
         published_tuned=bool(published.nuisance),
+        tuning_seeds=seeds,
     )
 
 

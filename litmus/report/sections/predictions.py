@@ -123,8 +123,8 @@ def over_data(evidence: Evidence) -> list[Block]:
     columns = ["prediction", "contrast", *study.data, "data sets like these", "SD between them", "another one"]
     text = (
         "The verdict over all data sets is about these, with equal weights. What others like them would show is "
-        "estimated by random effects (from three data sets on): the mean with its interval, the SD between data sets on the "
-        "quantity's scale, and where the effect on one more of them lies. It decides nothing."
+        "estimated by random effects (from three data sets on): the mean with its interval, the SD between data sets "
+        "on the quantity's scale, and where the effect on one more of them lies. It decides nothing."
     )
     return [Table("Over data sets", columns, rows), Text(text)]
 
