@@ -19,7 +19,8 @@ from litmus.records.record import Record
 from litmus.report.blocks import Picture
 from litmus.report.evidence import Evidence
 from litmus.report.figures.picture import picture
-from litmus.report.figures.style import INK, MUTED, PAPER, colour_of, short
+from litmus.report.figures.sheet import wrapped
+from litmus.report.figures.style import INK, MUTED, PAPER, colour_of
 from litmus.trial.command_line import answer
 
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95, 1.05, 1.5, 2, 3, 5, 8, 13)
@@ -119,7 +120,7 @@ def draw_panels(
             )
         starts = np.array([path[0] for path in paths])
         panel.plot(starts[:, 1], starts[:, 0], ".", color=INK, markersize=3, zorder=4)
-        panel.set_title(short(arm))
+        panel.set_title("\n".join(wrapped(arm, 360 / shape[1])))
         if escape is not None:
             # Beside the title there is room in wide panels only; others have it in their corner.
             told = escaped(evidence, escape, arm)

@@ -65,17 +65,28 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure, its content in words for those who cannot see it, its caption; drawn when first looked at."""
+    """A figure, its content in words for those who cannot see it, its caption; drawn when first looked at.
+
+    `narrow` is the same for small screens, and for files unless `linked`; `page_only` stands in no file of its own.
+    """
 
     name: str
     alt: str
     caption: str
     drawing: Callable[[], tuple[str, bytes]]
+    narrow: Picture | None = None
+    linked: bool = False
+    page_only: bool = False
 
     @cached_property
     def drawn(self) -> tuple[str, bytes]:
         """The figure as SVG and as PNG."""
         return self.drawing()
+
+    @property
+    def file(self) -> Picture:
+        """The one that files show."""
+        return self if self.narrow is None or self.linked else self.narrow
 
     @property
     def svg(self) -> str:
@@ -90,11 +101,12 @@ class Picture:
 
 @dataclass(frozen=True)
 class Gallery:
-    """Pictures side by side where there is room, at most so many in a row."""
+    """Pictures side by side where there is room, at most so many in a row; with a caption they are folded under it."""
 
     kind: ClassVar[str] = "gallery"
     pictures: Sequence[Picture]
     columns: int = 2
+    caption: str = ""
 
 
 @dataclass(frozen=True)
@@ -113,16 +125,17 @@ Block = Text | Points | Code | Table | Gallery | Slot
 
 @dataclass(frozen=True)
 class Section:
-    """A titled part of the report; `id` is its anchor."""
+    """A titled part of the report; `id` is its anchor; a folded one is opened by its title."""
 
     id: str
     title: str
     blocks: Sequence[Block]
+    folded: bool = False
 
 
 @dataclass(frozen=True)
 class Ruling:
-    """One line of the verdict box; `marks` stand beside the verdict's word."""
+    """A prediction's verdict; `marks` stand beside its word, `effect` is the mean and the interval that it hangs on."""
 
     id: str
     claim: str
@@ -131,20 +144,52 @@ class Ruling:
     reason: str
     primary: bool = False
     marks: Sequence[str] = ()
+    effect: tuple[str, str] = ("", "")
+    conjunction: bool = False
+
+    @property
+    def name(self) -> str:
+        """The prediction's name in words."""
+        return self.id.replace("_", " ")
 
 
 @dataclass(frozen=True)
 class Document:
-    """The whole report: a title, what it is about, the rulings, the sections."""
+    """The whole report: a title, what it is about, the rulings, the sections.
+
+    `size` is how much was run, `headline` the main prediction's picture, `limits` what weakens the verdicts.
+    """
 
     title: str
     lead: str
     rulings: Sequence[Ruling]
     sections: Sequence[Section]
     tally: str = ""
+    headline: Picture | None = None
+    size: str = ""
+    limits: Sequence[str] = ()
+
+    @property
+    def main(self) -> Ruling | None:
+        """The prediction that the headline shows."""
+        shown = [one for one in self.rulings if self.headline and self.headline.name == f"headline-{one.id}-wide"]
+        return next(iter([*shown, *self.rulings]), None)
+
+    @property
+    def claims(self) -> list[tuple[Ruling, list[Ruling]]]:
+        """Every other claim once: the ruling on it as a whole, and on its parts where there are several."""
+        groups: dict[str, list[Ruling]] = {}
+        for ruling in self.rulings:
+            if ruling is not self.main:
+                groups.setdefault(ruling.claim or ruling.id, []).append(ruling)
+        return [
+            (next((one for one in group if one.conjunction), group[0]), [one for one in group if not one.conjunction])
+            for group in groups.values()
+        ]
 
     @property
     def pictures(self) -> list[Picture]:
         """Every figure, in order."""
         blocks = [block for section in self.sections for block in section.blocks]
-        return [picture for block in blocks if isinstance(block, Gallery) for picture in block.pictures]
+        first = [self.headline] if self.headline is not None else []
+        return [*first, *(picture for block in blocks if isinstance(block, Gallery) for picture in block.pictures)]

@@ -42,10 +42,11 @@ def write_report(evidence: Evidence, directory: Path) -> Document:
 def write_document(shown: Document, directory: Path) -> None:
     """The page, the Markdown file and the figures; figures of an earlier report that this one lacks go."""
     figures = directory / "figures"
-    for picture in shown.pictures:
+    files = [picture.file for picture in shown.pictures if not picture.page_only]
+    for picture in files:
         write(figures / f"{picture.name}.svg", picture.svg)
         write(figures / f"{picture.name}.png", picture.png)
-    kept = {picture.name for picture in shown.pictures}
+    kept = {picture.name for picture in files}
     for path in figures.glob("*.*") if figures.is_dir() else ():
         if path.suffix in (".svg", ".png") and path.stem not in kept:
             path.unlink()

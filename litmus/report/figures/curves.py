@@ -1,4 +1,4 @@
-"""Learning curves: the mean over seeds with its t band, and a thin line per seed."""
+"""Learning curves: the mean over seeds with its t band, of few arms a thin line per seed; named where lines end."""
 
 from __future__ import annotations
 
@@ -8,64 +8,131 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
+from litmus.claims.contrast import FEWEST_SEEDS
+from litmus.claims.quantity import direction_of
 from litmus.claims.runs import Run
 from litmus.report.blocks import Picture
+from litmus.report.effects import spelled
 from litmus.report.evidence import Evidence
-from litmus.report.figures.picture import legend, picture
-from litmus.report.figures.style import MUTED, colour_of, dash_of, plain_axis, scale_of, short
+from litmus.report.figures.picture import saved
+from litmus.report.figures.sheet import LINE, Sheet, width_of, wrapped
+from litmus.report.figures.style import MUTED, WIDTH, colour_of, dash_of, plain_axis, scale_of
 from litmus.words import count, plain
 
 CLOCKS = ("epoch", "updates", "seconds")
 MOST_POINTS = 200
+# So few epochs are no curve; so many arms have a colour, and so few their seeds' own lines.
+FEWEST_EPOCHS, MOST_ARMS, FEW = 6, 6, 3
 
 
-def curves(evidence: Evidence, metric: str, clock: str) -> Picture | None:
-    """One metric against one clock, every arm that recorded both."""
+def curves(evidence: Evidence, metric: str, page_only: bool = False) -> Picture | None:
+    """One metric over the course of the runs, every arm that recorded it; none of runs of a few epochs."""
+    clock = clock_of(evidence)
     bands = {}
     for arm, runs in evidence.curves.items():
         complete = [run for run in runs if metric in run.history and clock in run.history]
         if complete:
             bands[arm] = Band(complete, metric, clock)
-    if not bands:
+    if not bands or max(band.values.shape[1] for band in bands.values()) < FEWEST_EPOCHS:
         return None
     means = np.concatenate([band.mean for band in bands.values()])
     scale = scale_of(means.tolist(), 15)
     low, high = limits(means, np.concatenate([band.values.ravel() for band in bands.values()]))
+    ends = sorted(float(band.clock[-1]) for band in bands.values())
+    broad = ends[-1] > 4 * ends[len(ends) // 2] and min(float(band.clock[0]) for band in bands.values()) > 0
+    shown = [arm for arm in foremost(evidence) if arm in bands]
+    sign = -1 if direction_of(metric) == "down" else 1
+    names = {arm: wrapped(spelled(evidence.study, arm), 108) for arm in shown}
+    right = max(width_of(line) for lines in names.values() for line in lines) + 30
+    words = sum(len(lines) for lines in names.values()) * LINE + 5 * len(names)
+    left, top, bottom = 52.0, 30.0, max(200.0, words + 36)
+    title = wrapped(f"{metric} ({'lower' if sign < 0 else 'higher'} is better)", 72 * WIDTH - 16, 11, "bold")
 
-    def draw(axes: Any) -> None:
+    def draw(figure: Any) -> None:
         from matplotlib.ticker import MaxNLocator
 
+        sheet = Sheet(figure)
+        for place, line in enumerate(title):
+            sheet.text(8, 12 + LINE * place, line, 11, weight="bold")
+        axes = sheet.axes(left, top, sheet.width - left - right, bottom - top)
         for arm, band in bands.items():
-            colour, dash = colour_of(arm, evidence.shown), dash_of(arm, evidence.shown)
-            if arm not in evidence.shown:
+            if arm not in shown:
                 axes.plot(band.clock, band.mean, color=MUTED, linewidth=0.5, alpha=0.5, zorder=1)
                 continue
-            marker = "o" if len(band.mean) == 1 else None
-            axes.plot(*band.threads(), color=colour, linewidth=0.5, alpha=0.35, zorder=2)
-            axes.fill_between(band.clock, band.low, band.high, color=colour, alpha=0.18, linewidth=0, zorder=3)
-            axes.plot(band.clock, band.mean, color=colour, linestyle=dash, label=short(arm), marker=marker, zorder=4)
+            colour, dash = colour_of(arm, evidence.shown), dash_of(arm, evidence.shown)
+            if len(shown) <= FEW:
+                axes.plot(*band.threads(), color=colour, linewidth=0.5, alpha=0.35, zorder=2)
+            under, over = possible(metric, band.low, band.high)
+            axes.fill_between(band.clock, under, over, color=colour, alpha=0.18, linewidth=0, zorder=3)
+            axes.plot(band.clock, band.mean, color=colour, linestyle=dash, zorder=4)
+            if np.isfinite(band.mean).any():
+                best = int(np.nanargmax(sign * band.mean))
+                axes.plot([band.clock[best]], [band.mean[best]], "o", color=colour, fillstyle="none", zorder=5)
+        axes.set_xscale("log" if broad else "linear")
         axes.set_yscale(scale)
         if low < high:
             axes.set_ylim(low, high)
-        plain_axis(axes.yaxis, scale)
-        if clock != "seconds":
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True))  # there is no epoch 1.25
-        axes.set_xlabel(clock)
-        axes.set_ylabel(metric)
-        legend(axes)
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))  # there is no epoch 1.25
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=6))
+        plain_axis(axes.xaxis, "log" if broad else "linear", 5)
+        plain_axis(axes.yaxis, scale, 6)
+        sheet.text((left + sheet.width - right) / 2, bottom + 30, clock, ha="center")
+        heights = {arm: bottom - (bottom - top) * share(axes, bands[arm].mean) for arm in shown}
+        y = top
+        room = bottom - top - words
+        for arm in sorted(shown, key=lambda arm: heights[arm]):
+            lines = names[arm]
+            # As near to the line's end as those above and the room below allow.
+            y = min(max(y, heights[arm] - LINE / 2), max(y, top + room))
+            room += LINE * len(lines) + 5
+            label = sheet.width - right + 8
+            style = {"color": colour_of(arm, evidence.shown), "linestyle": dash_of(arm, evidence.shown)}
+            sheet.line(label, label + 16, y + LINE / 2, **style)
+            y = sheet.lines(label + 19, y, lines) + 5
 
-    made = sum(len(band.values) for band in bands.values())
     last = {arm: band.mean[-1] for arm, band in bands.items() if np.isfinite(band.mean[-1])}
-    told = ", ".join(f"{arm} {plain(value, 3)}" for arm, value in list(last.items())[:8])
+    told = ", ".join(f"{spelled(evidence.study, arm)} {plain(value, 3)}" for arm, value in last.items() if arm in shown)
+    made = sum(len(band.values) for band in bands.values())
     size = f"{count(len(bands), 'arm')} and {count(made, 'run')}"
     alt = f"{metric} by {clock}, mean over seeds, {size}. At the end: {told}."
-    grey = len(bands) - len(set(bands) & set(evidence.shown))
-    caption = f"{metric} by {clock}: mean, 95 % t band, a thin line per seed." + (
+    grey = len(bands) - len(shown)
+    caption = f"{metric} by {clock}: mean and 95 % t band; a ring at the best mean." + (
         f" Grey: the means of {grey} further arms." if grey else ""
     )
-    rows = min(len(bands), len(evidence.shown))
-    lines = rows if max(map(len, evidence.shown)) > 22 else (rows + 1) // 2
-    return picture(f"curves-{metric.replace('/', '-')}-{clock}", alt, caption, draw, height=2.9 + 0.17 * lines)
+    name = f"curves-{metric.replace('/', '-')}"
+    return Picture(name, alt, caption, lambda: saved(name, draw, (bottom + 42) / 72, WIDTH), page_only=page_only)
+
+
+def clock_of(evidence: Evidence) -> str:
+    """Epochs where all arms have as many of them, else updates, where they were counted."""
+    clocked = all("updates" in run.history for runs in evidence.curves.values() for run in runs)
+    lengths = {len(run.history["epoch"]) for runs in evidence.curves.values() for run in runs if "epoch" in run.history}
+    return "updates" if clocked and len(lengths) > 1 and evidence.varied_counter("epochs") else "epoch"
+
+
+def foremost(evidence: Evidence) -> list[str]:
+    """The arms that are drawn in colour: those of the primary prediction, then the best."""
+    primary = [one for one in evidence.study.predictions.values() if one.primary]
+    named = [arm for one in primary for arm in one.named_arms(evidence.study)]
+    order = dict.fromkeys([*named, *evidence.ranked(evidence.leading), *evidence.study.arms])
+    return [arm for arm in order if arm in evidence.shown][:MOST_ARMS]
+
+
+def possible(metric: str, low: NDArray[np.float64], high: NDArray[np.float64]) -> tuple[Any, Any]:
+    """A band without what no loss and no accuracy can be."""
+    word = metric.rpartition("/")[2]
+    if word in ("acc", "accuracy"):
+        return np.clip(low, 0, 1), np.clip(high, 0, 1)
+    return (np.maximum(low, 0), high) if word == "loss" else (low, high)
+
+
+def share(axes: Any, mean: NDArray[np.float64]) -> float:
+    """How far up the axes a curve ends."""
+    known = mean[np.isfinite(mean)]
+    if not len(known):
+        return 0.0
+    place = axes.transAxes.inverted().transform(axes.transData.transform((1, known[-1])))[1]
+    return float(min(1.0, max(0.0, place)))
 
 
 class Band:
@@ -87,7 +154,7 @@ class Band:
         self.clock = self.clock + (clock == "epoch")
         self.mean = np.where(n > 0, total / np.maximum(n, 1), np.nan)
         squares = np.nansum((good - self.mean) ** 2, axis=0)
-        enough = n > 1
+        enough = n >= FEWEST_SEEDS
         sd = np.sqrt(np.where(enough, squares / np.maximum(n - 1, 1), np.nan))
         half = np.where(enough, stdtrit(np.maximum(n - 1, 1), 0.975) * sd / np.sqrt(np.maximum(n, 1)), np.nan)
         self.low, self.high = self.mean - half, self.mean + half

@@ -1,199 +1,270 @@
-"""The forest plot: every contrast with its interval, against zero and against the smallest effect of interest."""
+"""Every comparison of a study in one picture: names, intervals against what each claim needs, numbers, verdicts."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from litmus.claims.leaf import Gain, Inside
+from litmus.claims.leaf import Gain
 from litmus.claims.quantity import Quantity
 from litmus.claims.verdict import Verdict
 from litmus.report.blocks import Picture
-from litmus.report.figures.picture import picture
-from litmus.report.figures.style import BAND, INK, MUTED, PAPER, SERIES, short
-from litmus.words import plain
+from litmus.report.effects import SYMBOLS, Leaf, Scale, bars, effect, pair, titled
+from litmus.report.evidence import Evidence
+from litmus.report.figures import lanes
+from litmus.report.figures.picture import saved
+from litmus.report.figures.sheet import LINE, SIZE, SMALL, Sheet, set_ticks, width_of, wrapped
+from litmus.report.figures.style import INK, MUTED, VERDICTS, WIDE, WIDTH
+from litmus.words import count
 
-COLOURS = {"confirmed": SERIES[0], "rejected": SERIES[1], "inconclusive": MUTED}
-MARKERS = {"confirmed": "o", "rejected": "X", "inconclusive": "s"}
-# Labels stand on paper, so that no line runs through them.
-LABEL = {"facecolor": PAPER, "edgecolor": "none", "pad": 0.8, "alpha": 0.85}
-Row = tuple[Verdict, Gain | Inside]
-
-
-def forest(name: str, quantity: Quantity, rows: Sequence[Row], left_out: int = 0) -> Picture:
-    """Gains of a quantity, right = as predicted; the band spans ±sesoi and a tick marks what each claim needs."""
-    low, high = window(quantity, rows)
-
-    def draw(axes: Any) -> None:
-        heights = _rows(axes, rows, low, high)
-        if quantity.sesoi is not None:
-            axes.axvspan(-quantity.sesoi, quantity.sesoi, color=BAND, zorder=0, linewidth=0)
-        axes.axvline(0, color=INK, linewidth=0.9, zorder=1)
-        for height, (_, leaf) in zip(heights, rows, strict=True):
-            for bar in bars(leaf):
-                axes.plot([bar, bar], [height - 0.22, height + 0.22], color=INK, linewidth=1.4, zorder=2)
-        axes.set_xlim(low, high)
-        places = ticks(quantity, low, high)
-        axes.set_xticks(places, [named(quantity, place) for place in places])
-        axes.set_xlabel(f"change of {quantity.label}   (right = predicted direction →)")
-
-    return picture(
-        name, _alt(quantity, rows), _caption(quantity, left_out), draw, height=0.4 * -heights_of(rows)[-1] + 0.85
-    )
+MOST_ROWS = 24
+MARGIN, LANE = 8.0, 19.0
+Row = tuple[Verdict, Leaf]
 
 
-def values(name: str, quantity: Quantity, rows: Sequence[Row]) -> Picture:
-    """Means of arms themselves with their intervals, against the range that each claim allows (thick line)."""
-    natural = math.exp if quantity.scale == "log" else float
-    places = [float(end) for _, leaf in rows for end in (*leaf.contrast.interval, leaf.contrast.mean, *bars(leaf))]
-    ends = [natural(place) for place in places if math.isfinite(place) and abs(place) < 700] or [0.0, 1.0]
-    margin = 0.08 * (max(ends) - min(ends)) or 1.0
-    low, high = min(ends) - margin, max(ends) + margin
+@dataclass(frozen=True)
+class Panel:
+    """The comparisons of one quantity, by prediction; `again` are comparisons that an earlier prediction shows."""
 
-    def draw(axes: Any) -> None:
-        heights = _rows(axes, rows, low, high, natural)
-        for height, (_, leaf) in zip(heights, rows, strict=True):
-            if isinstance(leaf, Inside):
-                start = natural(leaf.low) if math.isfinite(leaf.low) else low
-                stop = natural(leaf.high) if math.isfinite(leaf.high) else high
-                axes.plot([start, stop], [height - 0.2] * 2, color=INK, linewidth=2.4, solid_capstyle="butt")
-        axes.set_xlim(low, high)
-        axes.set_xlabel(quantity.label)
+    scale: Scale
+    groups: Sequence[tuple[Verdict, Sequence[Leaf], Sequence[Leaf]]]
 
-    caption = f"{quantity.label.capitalize()}: mean and 95 % interval; the dark bar below each is the claimed range."
-    return picture(name, _alt(quantity, rows), caption, draw, height=0.4 * -heights_of(rows)[-1] + 0.85)
+    @property
+    def leaves(self) -> list[Leaf]:
+        """All that are drawn."""
+        return [leaf for _, own, _ in self.groups for leaf in own]
 
 
-def bars(leaf: Gain | Inside) -> list[float]:
-    """What the claim needs, as places on the scale."""
-    ends = [leaf.bar] if isinstance(leaf, Gain) else [leaf.low, leaf.high]
-    return [end for end in ends if math.isfinite(end)]
+def forest(evidence: Evidence) -> Picture | None:
+    """The study's forest, wide and narrow; None without a comparison."""
+    made, left_out = panels(evidence)
+    if not any(lanes.drawable(leaf) for panel in made for leaf in panel.leaves):
+        return None
+    rows = [
+        lanes.told(" ".join(pair(evidence.study, leaf.contrast)).strip(), leaf)
+        for panel in made
+        for leaf in panel.leaves
+    ]
+    labels = ", ".join(dict.fromkeys(panel.scale.quantity.label for panel in made))
+    verdicts = "; ".join(f"{verdict.id}: {verdict.verdict}" for panel in made for verdict, _, _ in panel.groups)
+    alt = f"Every comparison with its 95 % interval ({labels}): {'; '.join(rows)}. Verdicts: {verdicts}."
+    more = f" {count(left_out, 'further comparison')} stand in the table only." if left_out else ""
+    caption = f"Every comparison, paired by seed; each mark says what its own comparison shows.{more}"
+
+    def drawing(wide: bool) -> tuple[str, bytes]:
+        plan = Plan(evidence, made, left_out, wide)
+        return saved("forest", plan.draw, plan.height / 72, plan.width / 72)
+
+    narrow = Picture("forest-narrow", alt, caption, lambda: drawing(False))
+    # In a repository's page the wide one stays readable: four columns say more than a long strip.
+    return Picture("forest", alt, caption, lambda: drawing(True), narrow=narrow, linked=True)
 
 
-def window(quantity: Quantity, rows: Sequence[Row]) -> tuple[float, float]:
-    """What to show: all means and bars, and of wide intervals as much as leaves the rest readable."""
-    centres = [quantity.sesoi or 0.0]
-    ends = []
-    for _, leaf in rows:
-        contrast = leaf.contrast
-        centres += [abs(bar) for bar in bars(leaf)]
-        if contrast.n and not contrast.by_failures and not contrast.fault:
-            centres.append(abs(float(contrast.mean)))
-            ends += [abs(float(end)) for end in contrast.interval if math.isfinite(end)]
-    # Two clusters of very different size are shown at the scale of the larger.
-    widest = min(max([*ends, *centres]), 3 * max(centres)) or 1.0
-    low = -widest if any(_reaches(leaf, -0.15 * widest) for _, leaf in rows) else -0.25 * widest
-    return 1.08 * low, 1.08 * widest
+def panels(evidence: Evidence) -> tuple[list[Panel], int]:
+    """A panel per quantity (another for values themselves), and how many comparisons are not drawn."""
+    verdicts = sorted(evidence.judgement.verdicts.values(), key=lambda verdict: not verdict.primary)
+    # The members of a conjunction are drawn already, under their own names.
+    rows = [(verdict, leaf) for verdict in verdicts if verdict.kind != "all_of" for leaf in verdict.contrasts]
+    kept, repeated = unique([row for row in rows if row[1].contrast.n or row[1].contrast.fault])
+    chosen = closest(kept)
+    found = []
+    for quantity in evidence.study.quantities.values():
+        for oriented in (True, False):
+            groups = grouped(chosen, repeated, quantity, oriented)
+            if groups:
+                found.append(Panel(Scale(quantity, oriented), groups))
+    return found, len(kept) - len(chosen)
 
 
-def named(quantity: Quantity, place: float) -> str:
-    """A tick's change of the metric: +20 %, −0.01, 0."""
-    return "0" if abs(place) < 1e-9 else quantity.change(place).replace(".0 %", " %")
+def unique(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
+    """The rows, and those that repeat one of them: the same arms, measured alike against the same bar."""
+    seen: set[Any] = set()
+    kept: list[Row] = []
+    repeated: list[Row] = []
+    for row in rows:
+        contrast = row[1].contrast
+        key = (type(row[1]), contrast.quantity.name, frozenset(contrast.weights.items()), tuple(bars(row[1])))
+        (repeated if key in seen else kept).append(row)
+        seen.add(key)
+    return kept, repeated
 
 
-def _reaches(leaf: Gain | Inside, place: float) -> bool:
-    contrast = leaf.contrast
-    if contrast.n == 0 or contrast.fault:
-        return False
-    if contrast.by_failures and contrast.mean < 0:
-        return True
-    return float(contrast.interval[0]) < place or any(bar < place for bar in bars(leaf))
+def grouped(
+    rows: Sequence[Row], repeated: Sequence[Row], quantity: Quantity, oriented: bool
+) -> list[tuple[Verdict, list[Leaf], list[Leaf]]]:
+    """The rows of one panel by prediction, with what another prediction shows."""
+    found: dict[str, tuple[Verdict, list[Leaf], list[Leaf]]] = {}
+    for place, part in ((1, rows), (2, repeated)):
+        for verdict, leaf in part:
+            if leaf.contrast.quantity.name == quantity.name and leaf.contrast.oriented == oriented:
+                entry = found.setdefault(verdict.id, (verdict, [], []))
+                (entry[1] if place == 1 else entry[2]).append(leaf)
+    groups = list(found.values())
+    if not any(own for _, own, _ in groups):
+        return []
+    return sorted(groups, key=lambda group: not group[0].primary)
 
 
-def ticks(quantity: Quantity, low: float, high: float) -> list[float]:
-    """Round changes of the metric (per cent on the log scale) as places on the scale."""
-    from matplotlib.ticker import MaxNLocator
-
-    locator = MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10])
-    if quantity.scale != "log":
-        return [float(place) for place in locator.tick_values(low, high) if low <= place <= high]
-    ends = sorted(math.expm1(quantity.sign * end) for end in (low, high))
-    shares = [float(share) for share in locator.tick_values(100 * ends[0], 100 * min(ends[1], 20.0))]
-    places = [quantity.sign * math.log1p(share / 100) for share in shares if share > -100]
-    return sorted(place for place in places if low <= place <= high)
-
-
-def heights_of(rows: Sequence[Row]) -> list[float]:
-    """Where each row's interval lies: the first of a prediction leaves room for its title."""
-    place, heights = 0.0, []
-    for index, (verdict, _) in enumerate(rows):
-        titled = index == 0 or rows[index - 1][0].id != verdict.id
-        place -= 1.5 if titled else 1.0
-        heights.append(place)
-    return heights
+def closest(rows: Sequence[Row]) -> list[Row]:
+    """As many as a picture holds: of every prediction those on which it hangs, in their order."""
+    by_prediction: dict[str, list[Row]] = {}
+    for row in rows:
+        by_prediction.setdefault(row[0].id, []).append(row)
+    share = max(1, MOST_ROWS // max(1, len(by_prediction)))
+    kept: list[Row] = []
+    for rows_of_one in by_prediction.values():
+        own = strongest(rows_of_one)
+        hanging = sorted(own, key=lambda row: -float(row[1].p_confirm))[: share if len(rows) > MOST_ROWS else None]
+        kept += [row for row in own if any(row is other for other in hanging)]
+    return kept[:MOST_ROWS]
 
 
-def _rows(axes: Any, rows: Sequence[Row], low: float, high: float, natural: Any = float) -> list[float]:
-    """Draws every row's label and interval; returns the rows' heights."""
-    heights = heights_of(rows)
-    before = ""
-    for height, (verdict, leaf) in zip(heights, rows, strict=True):
-        if verdict.id != before:
-            title = f"{verdict.id}: {verdict.verdict}{' (primary)' if verdict.primary else ''}"
-            _label(axes, height + 0.86, short(title, 52), fontweight="bold")
-        before = verdict.id
-        _label(axes, height + 0.42, short(f"{leaf.contrast.subject} {leaf.contrast.reference}".strip(), 62))
-        _interval(axes, height, verdict, leaf, (low, high), natural)
-    axes.set_ylim(heights[-1] - 0.45, 0.1)
-    axes.set_yticks([])
-    axes.spines["left"].set_visible(False)
-    axes.grid(axis="y", visible=False)
-    return heights
+def strongest(rows: Sequence[Row]) -> list[Row]:
+    """Of a claim about the best arm, the comparisons of the arm that comes nearest to beating all its rivals."""
+    if not rows or rows[0][0].kind != "best":
+        return list(rows)
+    by_arm: dict[str, list[Row]] = {}
+    for row in rows:
+        by_arm.setdefault(row[1].contrast.subject, []).append(row)
+    return min(by_arm.values(), key=lambda own: max(float(row[1].p_confirm) for row in own))
 
 
-def _label(axes: Any, height: float, text: str, **style: Any) -> None:
-    place = axes.get_yaxis_transform()
-    axes.text(0, height, text, transform=place, fontsize=9.5, va="center", bbox=LABEL, zorder=6, **style)
+@dataclass
+class Line:
+    """One line of the picture, of so many points."""
+
+    height: float
+    name: list[str]
+    verdict: Verdict | None = None
+    leaf: Leaf | None = None
+    numbers: tuple[str, str] = ("", "")
 
 
-def _interval(
-    axes: Any, height: float, verdict: Verdict, leaf: Gain | Inside, window: tuple[float, float], natural: Any
-) -> None:
-    contrast, (low, high) = leaf.contrast, window
-    colour = COLOURS[verdict.verdict]
-    if contrast.fault or contrast.n == 0:
-        why = "cannot be judged" if contrast.fault else "no complete pair of seeds"
-        axes.text((low + high) / 2, height, why, fontsize=9, color=MUTED, va="center", ha="center", style="italic")
-        return
-    if contrast.by_failures:
-        side = low if contrast.mean < 0 else high
-        if math.isinf(contrast.mean):
-            axes.plot([0, side], [height] * 2, color=colour, linestyle=":")
-        axes.text(side / 2, height + 0.12, contrast.end, fontsize=9, color=MUTED, ha="center")
-        return
-    start, stop = (natural(float(end)) if math.isfinite(end) else float(end) for end in contrast.interval)
-    axes.plot([max(start, low), min(stop, high)], [height] * 2, color=colour, linewidth=2, zorder=3)
-    for cut, side, marker in ((start < low, low, "<"), (stop > high, high, ">")):
-        if cut:
-            axes.plot([side], [height], marker=marker, color=colour, markersize=6, clip_on=False, zorder=4)
-    axes.plot(
-        [natural(float(contrast.mean))],
-        [height],
-        marker=MARKERS[verdict.verdict],
-        color=colour,
-        markersize=7,
-        markeredgecolor=PAPER,
-        markeredgewidth=0.8,
-        zorder=5,
-    )
+class Plan:
+    """Where everything lies, before the figure has its size."""
 
+    def __init__(self, evidence: Evidence, made: Sequence[Panel], left_out: int, wide: bool) -> None:
+        self.evidence, self.panels, self.wide = evidence, made, wide
+        self.width = 72 * (WIDE if wide else WIDTH)
+        numbers = [effect(leaf.contrast) for panel in made for leaf in panel.leaves]
+        means = max((width_of(mean, SIZE, "bold") for mean, _ in numbers), default=0.0)
+        ends = max((width_of(end, SMALL) for _, end in numbers), default=0.0)
+        if wide:
+            self.ends_left = self.width - MARGIN - ends
+            self.mean_right = self.ends_left - 7
+            self.left, self.right = 0.36 * self.width, self.mean_right - means - 14
+        else:
+            self.left, self.right = MARGIN + 4, self.width - MARGIN - 4
+        self.windows = [lanes.limits(panel.scale, panel.leaves) for panel in made]
+        self.lines = [self.lines_of(panel, window) for panel, window in zip(made, self.windows, strict=True)]
+        # As many seeds as most comparisons have; others say their own number beside the mean.
+        seeds = [int(leaf.contrast.n) for panel in made for leaf in panel.leaves if lanes.drawable(leaf)]
+        self.title = f"{evidence.name}: every comparison, paired by seed ({count(max(seeds), 'seed')})"
+        if left_out:
+            self.title += f"; {left_out} more in the table"
+        self.titles = wrapped(self.title, self.width - 2 * MARGIN, 11.5, "bold")
+        self.foot = wrapped(self.rule(), self.width - 2 * MARGIN, SMALL)
+        self.axes_words = [self.axis(panel) for panel in made]
+        self.height = 20.0 + 16 * len(self.titles)
+        for lines, words in zip(self.lines, self.axes_words, strict=True):
+            self.height += sum(line.height for line in lines) + 24 + LINE * len(words) + 12
+        self.height += 12.5 * len(self.foot) + 8
 
-def _alt(quantity: Quantity, rows: Sequence[Row]) -> str:
-    told = []
-    for verdict, leaf in rows[:6]:
-        contrast = leaf.contrast
-        mean = "no value" if contrast.n == 0 or contrast.fault else plain(float(contrast.mean), 3)
-        told.append(f"{verdict.id} ({verdict.verdict}) {contrast.subject} {contrast.reference}".strip() + f": {mean}")
-    more = f"; and {len(rows) - 6} more" if len(rows) > 6 else ""
-    return f"Forest plot of {quantity.label}, gains on the {quantity.scale} scale. {'; '.join(told)}{more}."
+    def axis(self, panel: Panel) -> list[str]:
+        """What a panel's axis shows, which way is better, what grey means."""
+        scale, quantity = panel.scale, panel.scale.quantity
+        better = f"{'lower' if quantity.sign < 0 else 'higher'} is better"
+        what = f"change of {quantity.label} ({better}; right: as predicted)" if scale.oriented else quantity.label
+        words = wrapped(what, self.right - self.left)
+        if scale.oriented and quantity.sesoi:
+            words += wrapped(f"grey: under {scale.size(quantity.sesoi)}, too small to matter", self.right - self.left)
+        return words
 
+    def rule(self) -> str:
+        """How the marks follow from what is drawn."""
+        leaves = [leaf for panel in self.panels for leaf in panel.leaves]
+        parts = []
+        if any(isinstance(leaf, Gain) and leaf.by >= 0 for leaf in leaves):
+            parts.append("✓ dot beyond ┃ and line clear of 0   ✗ whole line short of ┃")
+        if any(isinstance(leaf, Gain) and leaf.by < 0 for leaf in leaves):
+            parts.append("where ┃ is left of 0: ✓ whole line right of it")
+        if any(not isinstance(leaf, Gain) for leaf in leaves):
+            parts.append("where [ ]: ✓ whole line inside   ✗ whole line outside")
+        parts.append("? neither")
+        if any(leaf.contrast.corrected for leaf in leaves):
+            parts.append("the lines are the intervals that verdicts use: 98.66 %, as looks are counted")
+        else:
+            parts.append("lines: 95 % intervals")
+        if len(self.evidence.judgement.verdicts) > 1:
+            parts.append("a verdict counts all predictions together, a mark its own comparison")
+        return "   ".join(parts)
 
-def _caption(quantity: Quantity, left_out: int) -> str:
-    sesoi = "" if quantity.sesoi is None else f" The band is ±{quantity.size(quantity.sesoi)}, too small to matter;"
-    tail = " a short dark tick is what the claim needs." if sesoi else " A short dark tick is what the claim needs."
-    rest = f" {left_out} further contrasts are in the table only." if left_out else ""
-    return (
-        f"{quantity.label.capitalize()}: mean paired difference with its 95 % t interval.{sesoi}{tail}"
-        f" Circle: confirmed; cross: rejected; square: inconclusive.{rest}"
-    )
+    def lines_of(self, panel: Panel, window: tuple[float, float]) -> list[Line]:
+        """Heads and rows of a panel."""
+        found = []
+        for verdict, own, again in panel.groups:
+            word = width_of(f"{SYMBOLS[verdict.verdict]} {verdict.verdict}", SIZE, "bold")
+            head = titled(verdict.id) + (" (primary)" if verdict.primary else "")
+            name = wrapped(head, self.width - 2 * MARGIN - word - 12, SIZE, "bold")
+            found.append(Line(LINE * len(name) + 6, name, verdict))
+            for leaf in own:
+                said = " ".join(pair(self.evidence.study, leaf.contrast)).strip()
+                far = lanes.unreached(leaf, window)
+                said += f" ({far} →)" if far else ""
+                numbers = effect(leaf.contrast)
+                if self.wide:
+                    name = wrapped(said, self.left - MARGIN - 26)
+                    found.append(Line(max(LANE, LINE * len(name) + 5), name, leaf=leaf, numbers=numbers))
+                else:
+                    name = wrapped(said, self.width - 2 * MARGIN - 10)
+                    beside = width_of(name[-1]) + width_of(" ".join(numbers), SIZE, "bold") + 22
+                    rows = len(name) + (beside > self.width - 2 * MARGIN)
+                    found.append(Line(LINE * rows + 3 + LANE, name, leaf=leaf, numbers=numbers))
+            if again:
+                what = ", ".join(" ".join(pair(self.evidence.study, leaf.contrast)).strip() for leaf in again)
+                name = wrapped(f"see {what}", self.width - 2 * MARGIN - 20)
+                found.append(Line(LINE * len(name) + 4, name))
+        return found
+
+    def draw(self, figure: Any) -> None:
+        """Everything on the figure."""
+        sheet = Sheet(figure)
+        for place, words in enumerate(self.titles):
+            sheet.text(MARGIN, 14 + 16 * place, words, 11.5, weight="bold")
+        top = 20.0 + 16 * len(self.titles)
+        for panel, window, lines, below in zip(self.panels, self.windows, self.lines, self.axes_words, strict=True):
+            height = sum(line.height for line in lines)
+            axes = sheet.panel(self.left, top, self.right - self.left, height, window)
+            y = 0.0
+            for line in lines:
+                self.draw_line(sheet, axes, line, top, y)
+                y += line.height
+            set_ticks(axes, panel.scale, self.right - self.left)
+            top += height + 22
+            top = sheet.lines((self.left + self.right) / 2, top, below, ha="center") + 14
+        for place, words in enumerate(self.foot):
+            sheet.text(MARGIN, top + 12.5 * place, words, SMALL, MUTED)
+
+    def draw_line(self, sheet: Sheet, axes: Any, line: Line, top: float, y: float) -> None:
+        """A head, a comparison, or where it is shown already."""
+        if line.verdict is not None:
+            colour, word = VERDICTS[line.verdict.verdict], f"{SYMBOLS[line.verdict.verdict]} {line.verdict.verdict}"
+            sheet.lines(MARGIN, top + y + 4, line.name, weight="bold")
+            sheet.text(self.width - MARGIN, top + y + 4 + LINE / 2, word, SIZE, colour, weight="bold", ha="right")
+        elif line.leaf is None:
+            sheet.lines(MARGIN + 14, top + y, line.name, color=MUTED, size=SMALL)
+        elif self.wide:
+            middle = y + line.height / 2
+            sheet.lines(MARGIN + 14, top + middle - LINE * len(line.name) / 2, line.name)
+            lanes.draw_lane(axes, line.leaf, y, y + line.height, middle)
+            sheet.text(self.mean_right, top + middle, line.numbers[0], SIZE, INK, weight="bold", ha="right")
+            sheet.text(self.ends_left, top + middle, line.numbers[1], SMALL, MUTED)
+        else:
+            words = line.height - LANE
+            sheet.lines(MARGIN + 8, top + y + 1, line.name)
+            place = top + y + words - 2 - LINE / 2
+            ends = width_of(line.numbers[1], SMALL)
+            sheet.text(self.width - MARGIN, place, line.numbers[1], SMALL, MUTED, ha="right")
+            sheet.text(self.width - MARGIN - ends - 6, place, line.numbers[0], SIZE, INK, weight="bold", ha="right")
+            lanes.draw_lane(axes, line.leaf, y + words, y + line.height, y + words + LANE / 2)

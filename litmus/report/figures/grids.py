@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from litmus.claims.contrast import FEWEST_SEEDS
 from litmus.claims.notation import text
 from litmus.claims.quantity import Quantity
 from litmus.claims.statistics import Summary
 from litmus.report.blocks import Picture
 from litmus.report.figures.picture import legend, picture
-from litmus.report.figures.style import BAND, DASHES, INK, SERIES, short
+from litmus.report.figures.sheet import wrapped
+from litmus.report.figures.style import BAND, DASHES, INK, SERIES
 from litmus.words import aligned, plain
 
 Cells = Mapping[tuple[str, str], Summary]
 
 
 def heatmap(
-    name: str, quantity: Quantity, factors: tuple[str, str], levels: Sequence[Sequence[Any]], cells: Cells
+    name: str,
+    quantity: Quantity,
+    factors: tuple[str, str],
+    levels: Sequence[Sequence[Any]],
+    cells: Cells,
+    tied: Container[tuple[str, str]] = (),
 ) -> Picture:
-    """The mean of every cell; the best is framed, a cell without trials is hatched."""
+    """The mean of every cell; the best is framed, thinly those that are tied with it; one without trials is hatched."""
     rows, columns = [[text(level) for level in axis] for axis in levels]
     means = np.array([[_mean(cells, row, column) for column in columns] for row in rows])
     known = means[np.isfinite(means)]
@@ -53,10 +60,13 @@ def heatmap(
                 )
                 if mean == best:
                     axes.add_patch(_square(x, y, fill=False, edgecolor=SERIES[1], linewidth=2.4, zorder=5))
+                elif (rows[y], columns[x]) in tied:
+                    axes.add_patch(_square(x, y, fill=False, edgecolor=SERIES[1], linewidth=1, zorder=5))
         axes.set_xlim(-0.5, len(columns) - 0.5)
         axes.set_ylim(-0.5, len(rows) - 0.5)
-        axes.set_xticks(range(len(columns)), [short(column, 14) for column in columns])
-        axes.set_yticks(range(len(rows)), [short(row, 14) for row in rows])
+        axes.set_xticks(range(len(columns)), [folded(one, 250 / len(columns)) for one in columns])
+        axes.set_yticks(range(len(rows)), [folded(row, 70) for row in rows])
+        axes.set_title("\n".join(wrapped(f"{quantity.label}: {better(quantity)} is better", 300, 10.5, "bold")))
         axes.set_xlabel(factors[1])
         axes.set_ylabel(factors[0])
         axes.grid(visible=False)
@@ -68,8 +78,18 @@ def heatmap(
         f"Heatmap of mean {quantity.label} over {factors[0]} and {factors[1]}. "
         f"Best: {factors[0]} {rows[y]}, {factors[1]} {columns[x]}, {plain(float(best), 4)}."
     )
-    caption = f"Mean {quantity.label}; the framed cell is best. Other factors are averaged over."
-    return picture(name, alt, caption, draw, height=1.0 + 0.42 * max(len(rows), 3))
+    caption = f"Mean {quantity.label}; the framed cell is best, thin frames are not separated from it."
+    return picture(name, alt, caption, draw, height=1.3 + 0.42 * max(len(rows), 3))
+
+
+def better(quantity: Quantity) -> str:
+    """Which way is better."""
+    return "higher" if quantity.sign > 0 else "lower"
+
+
+def folded(text: str, most: float) -> str:
+    """A tick's label in lines of at most so many points."""
+    return "\n".join(wrapped(text, most, 9.5))
 
 
 def _square(x: int, y: int, **style: Any) -> Any:
@@ -97,12 +117,13 @@ def lines(
             known = [(x + shift, one) for x, one in found if one is not None and one.n]
             xs, ys = [x for x, _ in known], [float(one.mean) for _, one in known]
             colour, dash = SERIES[place], DASHES[place]
-            axes.plot(xs, ys, color=colour, linestyle=dash, marker="o", label=short(f"{factors[1]} {level}"))
+            axes.plot(xs, ys, color=colour, linestyle=dash, marker="o", label=folded(f"{factors[1]} {level}", 150))
             for x, one in known:
                 low, high = one.interval()
-                if math.isfinite(low):
+                if math.isfinite(low) and one.n >= FEWEST_SEEDS:
                     axes.plot([x, x], [low, high], color=colour, linewidth=1.2)
-        axes.set_xticks(range(len(first)), [short(value, 14) for value in first])
+        axes.set_xticks(range(len(first)), [folded(one, 240 / len(first)) for one in first])
+        axes.set_title(f"{quantity.label}: {better(quantity)} is better")
         axes.set_xlim(-0.35, len(first) - 0.65)
         axes.set_xlabel(factors[0])
         axes.set_ylabel(quantity.label)

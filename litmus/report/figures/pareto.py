@@ -7,9 +7,10 @@ from typing import Any
 
 from litmus.claims.quantity import Quantity
 from litmus.report.blocks import Picture
+from litmus.report.effects import spelled
 from litmus.report.evidence import Evidence
-from litmus.report.figures.picture import legend, picture
-from litmus.report.figures.style import MUTED, PAPER, colour_of, plain_axis, scale_of, short
+from litmus.report.figures.picture import legend, legend_height, picture
+from litmus.report.figures.style import MUTED, PAPER, colour_of, plain_axis, scale_of
 from litmus.words import plain
 
 MARKERS = "osDv^<>P"
@@ -30,6 +31,7 @@ def pareto(evidence: Evidence, quantity: Quantity, cost: str) -> Picture | None:
     points = {arm: point for arm, point in points.items() if all(map(math.isfinite, point))}
     if len(points) < 2:
         return None
+    names = {arm: spelled(evidence.study, arm) for arm in points}
     front = frontier(points, quantity.sign)
     scale = scale_of([point[0] for point in points.values()], 8)
 
@@ -46,18 +48,18 @@ def pareto(evidence: Evidence, quantity: Quantity, cost: str) -> Picture | None:
                 markersize=8 if own else 4.5,
                 markeredgecolor=PAPER,
                 linestyle="none",
-                label=short(arm) if own else None,
+                label=names[arm] if own else None,
                 zorder=3 if own else 2,
             )
         axes.set_xscale(scale)
-        plain_axis(axes.xaxis, scale)
-        axes.set_xlabel(f"{cost} per trial (mean)")
-        axes.set_ylabel(quantity.label)
+        plain_axis(axes.xaxis, scale, 5)
+        axes.set_xlabel(f"{cost} per trial (mean; left: {'faster' if cost == 'seconds' else 'less'})")
+        axes.set_ylabel(f"{quantity.label} ({'lower' if quantity.sign < 0 else 'higher'}: better)")
         axes.margins(0.08)
         legend(axes)
 
     told = ", ".join(f"{arm} ({plain(points[arm][0], 3)} {cost}, {plain(points[arm][1], 4)})" for arm in front[:6])
     alt = f"{quantity.label} against {cost} of {len(points)} arms. On the Pareto front, cheapest first: {told}."
     caption = f"{quantity.label.capitalize()} against {cost}; the line joins the arms that none beats in both."
-    lines = len(evidence.shown) if max(map(len, evidence.shown)) > 22 else (len(evidence.shown) + 1) // 2
-    return picture(f"cost-{quantity.name}-{cost}", alt, caption, draw, height=2.9 + 0.17 * lines)
+    legends = [names[arm] for arm in points if arm in evidence.shown]
+    return picture(f"cost-{quantity.name}-{cost}", alt, caption, draw, height=2.9 + legend_height(legends))

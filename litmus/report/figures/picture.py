@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any
 
 from litmus.report.blocks import Picture
+from litmus.report.figures.sheet import wrapped
 from litmus.report.figures.style import SETTINGS, VARIABLES, WIDTH
 
+LONG = 20  # letters of a legend's label that has a line of its own
 LONG_NUMBER = re.compile(r"(\d+\.\d\d)\d+")
 TAG = re.compile(r"<[^>]+>")
 COMMENT = re.compile(r"\s*<!--.*?-->", re.DOTALL)
@@ -27,18 +29,24 @@ def picture(
 
 
 def drawn(name: str, draw: Callable[[Any], None], height: float, width: float) -> tuple[str, bytes]:
-    """The drawing as SVG and as PNG."""
+    """A drawing on one pair of axes as SVG and as PNG."""
+    return saved(name, lambda figure: draw(figure.subplots()), height, width, "constrained")
+
+
+def saved(name: str, draw: Callable[[Any], None], height: float, width: float, layout: Any = None) -> tuple[str, bytes]:
+    """What is drawn on a figure of this size in inches, as SVG and as PNG."""
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
     with mpl.rc_context({**SETTINGS, "svg.hashsalt": name}):
-        figure = Figure(figsize=(width, height), dpi=160, layout="constrained")
+        figure = Figure(figsize=(width, height), dpi=160, layout=layout)
         canvas = FigureCanvasAgg(figure)
-        draw(figure.subplots())
-        figure.draw_without_rendering()
-        figure.set_layout_engine("none")
+        draw(figure)
+        if layout is not None:
+            figure.draw_without_rendering()
+            figure.set_layout_engine("none")
         svg, png = io.StringIO(), io.BytesIO()
         # figure.savefig would draw everything twice for each format.
         canvas.print_png(png, metadata={"Software": None})
@@ -54,9 +62,16 @@ def legend(axes: Any, columns: int = 2) -> None:
     handles, labels = axes.get_legend_handles_labels()
     if len(handles) < 2:
         return
-    if max(map(len, labels)) > 22:
-        columns = 1
+    columns = 1 if max(map(len, labels)) > LONG else columns
+    labels = ["\n".join(wrapped(label, 150 if columns > 1 else 310)) for label in labels]
     axes.figure.legend(handles, labels, loc="outside lower left", ncols=columns, handlelength=2.4, columnspacing=1.2)
+
+
+def legend_height(labels: Sequence[str]) -> float:
+    """Inches that a legend of these labels takes."""
+    if max(map(len, labels), default=0) > LONG:
+        return 0.19 * sum(len(wrapped(label, 310)) for label in labels)
+    return 0.19 * ((len(labels) + 1) // 2)
 
 
 def inline(shown: Picture) -> str:

@@ -1,4 +1,4 @@
-"""Every trial as a dot, every arm's mean with its interval."""
+"""Every trial as a dot, every arm's mean with its interval, the best arm first."""
 
 from __future__ import annotations
 
@@ -7,69 +7,112 @@ from typing import Any
 
 import numpy as np
 
+from litmus.claims.contrast import FEWEST_SEEDS
+from litmus.claims.notation import number
 from litmus.claims.quantity import Quantity
 from litmus.report.blocks import Picture
+from litmus.report.effects import spelled
 from litmus.report.evidence import Evidence
-from litmus.report.figures.forest import LABEL
-from litmus.report.figures.picture import picture
-from litmus.report.figures.style import INK, MUTED, colour_of, plain_axis, scale_of, short
+from litmus.report.figures.picture import saved
+from litmus.report.figures.sheet import LINE, SMALL, Sheet, width_of, wrapped
+from litmus.report.figures.style import INK, MUTED, WIDTH, colour_of, plain_axis, scale_of
 from litmus.words import plain
 
-MOST_ROWS = 40
+MOST_ROWS = 24
+MARGIN, ROW = 8.0, 19.0
 
 
 def strips(evidence: Evidence, quantity: Quantity, constant: float | None = None) -> Picture | None:
     """A row per arm; the dashed line is the baseline's mean, the dotted one the constant predictor's score."""
-    order = list(evidence.study.arms) if len(evidence.study.arms) <= 12 else evidence.ranked(quantity)
-    arms = [arm for arm in order if evidence.results.finite(quantity.name, arm)][:MOST_ROWS]
+    arms = [arm for arm in in_order(evidence, quantity) if evidence.results.finite(quantity.name, arm)][:MOST_ROWS]
     if not arms:
         return None
     columns = {arm: np.array(list(evidence.results.finite(quantity.name, arm).values())) for arm in arms}
     every = np.concatenate(list(columns.values()))
     scale = scale_of(every.tolist(), 10)
+    names = {arm: wrapped(spelled(evidence.study, arm), 150) for arm in arms}
+    heights = [max(ROW, LINE * len(names[arm]) + 4) for arm in arms]
+    marks = marked(evidence, quantity, columns)
     # A constant predictor far below everything would squeeze what there is to see.
     near = constant is not None and min(abs(every - constant)) < 0.5 * (every.max() - every.min())
+    if constant is not None and near:
+        marks.append((constant, "always guessing", ":"))
+    left = MARGIN + 10 + max(width_of(line) for lines in names.values() for line in lines)
+    top = 6 + LINE * len(marks)
+    width, bottom = 72 * WIDTH, top + sum(heights)
+    better = "lower is better" if quantity.sign < 0 else "higher is better"
 
-    def draw(axes: Any) -> None:
-        for place, arm in enumerate(arms):
-            summary = evidence.summary(quantity.name, arm)
-            colour = colour_of(arm, evidence.shown)
-            values = columns[arm]
-            axes.plot(values, np.full(len(values), -place), "o", color=colour, alpha=0.45, markersize=4.5, mew=0)
-            low, high = summary.interval()
-            if math.isfinite(low) and (low > 0 or scale == "linear"):
-                axes.plot([low, high], [-place] * 2, color=colour, linewidth=2.2, solid_capstyle="round")
-            axes.plot([summary.mean], [-place], "|", color=INK, markersize=11, markeredgewidth=1.8)
-            axes.text(
-                *(0, -place + 0.38, short(arm, 56)),
-                transform=axes.get_yaxis_transform(),
-                fontsize=9.5,
-                va="center",
-                bbox=LABEL,
-            )
-        base = [columns[arm].mean() for arm in evidence.study.select(evidence.baseline) if arm in columns]
-        if len(base) == 1:
-            axes.axvline(base[0], color=MUTED, linewidth=1, linestyle="--", zorder=0)
-        if constant is not None and near:
-            axes.axvline(constant, color=INK, linewidth=1.2, linestyle=":", zorder=0)
+    def draw(figure: Any) -> None:
+        sheet = Sheet(figure)
+        spread = (every.max() - every.min()) or abs(every[0]) or 1.0
+        ends = (every.min() - 0.04 * spread, every.max() + 0.04 * spread)
+        ends = (ends[0] if scale == "linear" else 0.9 * every.min(), ends[1])
+        for value, _, _ in marks:
+            ends = (min(ends[0], value), max(ends[1], value))
+        axes = sheet.panel(left, top, width - left - MARGIN - 8, bottom - top, ends)
         axes.set_xscale(scale)
-        plain_axis(axes.xaxis, scale)
-        axes.set_xlabel(quantity.label)
-        axes.set_ylim(-len(arms) + 0.55, 0.75)
-        axes.set_yticks([])
-        axes.spines["left"].set_visible(False)
-        axes.grid(axis="y", visible=False)
+        axes.set_xlim(*ends)
+        y = 0.0
+        for arm, height in zip(arms, heights, strict=True):
+            middle, colour = y + height / 2, colour_of(arm, evidence.shown)
+            sheet.lines(left - 8, top + middle - LINE * len(names[arm]) / 2, names[arm], ha="right")
+            summary, values = evidence.summary(quantity.name, arm), columns[arm]
+            axes.plot(values, np.full(len(values), middle), "o", color=colour, alpha=0.45, markersize=4.5, mew=0)
+            low, high = summary.interval()
+            if summary.n >= FEWEST_SEEDS and math.isfinite(low):
+                axes.plot([max(low, ends[0]), min(high, ends[1])], [middle] * 2, color=colour, linewidth=2.2)
+            axes.plot([summary.mean], [middle], "|", color=INK, markersize=11, markeredgewidth=1.8)
+            y += height
+        for place, (value, word, dash) in enumerate(marks):
+            axes.plot([value] * 2, [0, y], color=MUTED, linewidth=1, linestyle=dash, zorder=0)
+            share = axes.transAxes.inverted().transform(axes.transData.transform((value, 0)))[0]
+            at, half = left + share * (width - left - MARGIN - 8), width_of(word, SMALL) / 2
+            at = min(max(at, MARGIN + half), width - MARGIN - half)
+            sheet.text(at, 6 + LINE * (place + 0.5), word, SMALL, MUTED, ha="center")
+        ticked(axes, scale)
+        sheet.text((left + width) / 2, bottom + 30, f"{quantity.label} ({better})", ha="center")
 
     best = evidence.ranked(quantity)[0]
-    alt = (
-        f"{quantity.label} of {len(arms)} arms, one dot per trial. "
-        f"Best mean: {best}, {plain(evidence.mean(quantity.name, best))}."
-    )
+    means = ", ".join(f"{spelled(evidence.study, arm)} {plain(evidence.mean(quantity.name, arm))}" for arm in arms)
+    alt = f"{quantity.label.capitalize()} of {len(arms)} arms, one dot per trial; best: {best}. Means: {means}."
     left_out = len(evidence.study.arms) - len(arms)
     caption = (
-        f"{quantity.label.capitalize()}: a dot per trial, the mean (dark) and its 95 % t interval; dashed: the baseline"
-        + ("" if constant is None else f"; {'dotted' if near else 'not shown'}: the constant predictor, {constant:.4g}")
+        f"{quantity.label.capitalize()}: a dot per trial, the mean (dark) and its 95 % t interval"
+        + ("" if constant is None or near else f"; not shown: the constant predictor, {constant:.4g}")
         + (f"; {left_out} arms are in the table only" if left_out else "")
         + "."
     )
-    return picture(f"results-{quantity.name}", alt, caption, draw, height=0.36 * len(arms) + 0.75)
+    return Picture(
+        f"results-{quantity.name}", alt, caption,
+        lambda: saved(f"results-{quantity.name}", draw, (bottom + 42) / 72, WIDTH),
+    )  # fmt: skip
+
+
+def in_order(evidence: Evidence, quantity: Quantity) -> list[str]:
+    """The arms best first; those of one numeric factor by its levels."""
+    study = evidence.study
+    if len(study.varied) == 1:
+        levels = {arm: number(overrides.get(study.varied[0])) for arm, overrides in study.arms.items()}
+        if all(level is not None for level in levels.values()):
+            return sorted(study.arms, key=lambda arm: levels[arm] or 0.0)
+    return evidence.ranked(quantity)
+
+
+def marked(evidence: Evidence, quantity: Quantity, columns: dict[str, Any]) -> list[tuple[float, str, str]]:
+    """The baseline's mean where it is one arm's: (value, word, line)."""
+    base = [arm for arm in evidence.study.select(evidence.baseline) if arm in columns]
+    if len(base) != 1 or len(columns) < 2:
+        return []
+    name = spelled(evidence.study, base[0])
+    word = f"baseline: {name}"
+    word = "baseline" if width_of(word, SMALL) > 72 * WIDTH - 2 * MARGIN else word
+    return [(evidence.mean(quantity.name, base[0]), word, "--")]
+
+
+def ticked(axes: Any, scale: str) -> None:
+    """Few round numbers on the x axis."""
+    from matplotlib.ticker import MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
+    plain_axis(axes.xaxis, scale, 5)
+    axes.tick_params(axis="x", labelsize=SMALL, length=3)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from litmus.report.blocks import Section
 from litmus.report.evidence import Evidence
 from litmus.report.sections import (
@@ -20,22 +22,24 @@ from litmus.report.sections import (
 )
 
 ORDER = (
-    question.section,
-    design.section,
-    results.section,
     predictions.section,
-    treatment.section,
+    results.section,
     dynamics.section,
     interactions.section,
     cost.section,
-    sensitivity.section,
     surprises.section,
     recommendations.section,
+    # What a reader wants to look up is folded.
+    question.section,
+    design.section,
+    treatment.section,
+    sensitivity.section,
     reproducibility.section,
 )
+FOLDED = ("surprises", "recommendations", "question", "design", "treatment", "sensitivity", "reproducibility")
 
 
 def sections(evidence: Evidence) -> list[Section]:
     """Every section that the evidence fills."""
-    made = (section(evidence) for section in ORDER)
-    return [section for section in made if section is not None]
+    made = [one for section in ORDER if (one := section(evidence)) is not None]
+    return [replace(section, folded=section.id in FOLDED) for section in made]

@@ -23,7 +23,7 @@ def section(evidence: Evidence) -> Section:
         text = "The trials recorded no cost: neither epochs, updates, samples, seconds nor parameters."
         return Section("cost", "Cost", [Text(text)])
     blocks: list[Block] = [table(evidence, known)]
-    axes = [name for name in ("seconds", "samples", "params") if name in known and evidence.varied_counter(name)]
+    axes = [name for name in ("seconds", "samples", "params") if name in known and worlds_apart(evidence, name)]
     drawn = [pareto(evidence, evidence.leading, name) for name in axes]
     pictures = [picture for picture in drawn if picture is not None]
     if pictures:
@@ -31,6 +31,17 @@ def section(evidence: Evidence) -> Section:
     if "seconds" in known:
         blocks.append(Text(NOISY))
     return Section("cost", "Cost", blocks)
+
+
+def worlds_apart(evidence: Evidence, name: str) -> bool:
+    """Whether arms differ in a cost by more than half, and by more than the seeds of one arm do."""
+    own: dict[str, list[float]] = {}
+    for trial in evidence.results.trials:
+        if name in trial.counters:
+            own.setdefault(trial.arm, []).append(trial.counters[name])
+    means = [math.fsum(values) / len(values) for values in own.values()]
+    spread = max((max(values) - min(values) for values in own.values()), default=0.0)
+    return len(means) > 1 and max(means) > 1.5 * min(means) and max(means) - min(means) > spread
 
 
 def table(evidence: Evidence, known: list[str]) -> Table:

@@ -1,43 +1,38 @@
-"""Learning curves against the three clocks."""
+"""Learning curves."""
 
 from __future__ import annotations
 
-from litmus.report.blocks import Block, Gallery, Picture, Points, Section, Text
+from litmus.report.blocks import Block, Gallery, Points, Section, Text
 from litmus.report.evidence import Evidence
 from litmus.report.figures.curves import CLOCKS, curves
 from litmus.words import count
 
-MOST_METRICS = 4
+MOST_METRICS = 2
 # Of whoever recorded them, see litmus.training.gradients.
 GRADIENTS = ("grad_norm/all", "grad_norm/first_to_last")
 
 
-def section(evidence: Evidence) -> Section:
-    """Curves of what selects, what is fitted and what is judged, by epoch, updates and seconds."""
-    if not evidence.curves:
-        return Section("dynamics", "Dynamics", [Text("No learning curves came with these trials.")])
-    pictures: list[Picture] = []
-    for metric in metrics(evidence):
-        drawn = (curves(evidence, metric, clock) for clock in CLOCKS)
-        pictures += [picture for picture in drawn if picture is not None]
+def section(evidence: Evidence) -> Section | None:
+    """Curves of what selects and what is judged, and beside them, on the page, of what is fitted."""
+    pictures = [drawn for metric in metrics(evidence) if (drawn := curves(evidence, metric)) is not None]
+    fitted = curves(evidence, "train/loss", page_only=True) if pictures else None
+    if not pictures:
+        return None
     runs = sum(map(len, evidence.curves.values()))
     blocks: list[Block] = [
-        Text(
-            f"{count(runs, 'run')} of {count(len(evidence.curves), 'arm')}, every metric against three clocks: equal "
-            "epochs are not equal updates, and equal updates are not equal seconds. A mean ends where its first "
-            "run does."
-        ),
-        Gallery(pictures, columns=3),
+        Text(f"{count(runs, 'run')} of {count(len(evidence.curves), 'arm')}. A mean ends where its first run does."),
+        Gallery([*pictures, *([fitted] if fitted is not None else [])]),
     ]
     if evidence.jitters:
         blocks.append(Points(evidence.jitters))
-    return Section("dynamics", "Dynamics", blocks)
+    return Section("dynamics", "Curves", blocks)
 
 
 def metrics(evidence: Evidence) -> list[str]:
-    """What selects, the training loss, what quantities are about, then gradients, as far as there are curves."""
+    """The selection metric, then what quantities are about, then gradients, as far as there are such curves."""
     recorded = {name for runs in evidence.curves.values() for run in runs for name in run.history}
     wanted = [quantity.select for quantity in evidence.study.quantities.values()]
-    wanted += ["train/loss", *(quantity.metric for quantity in evidence.study.quantities.values()), "val/acc"]
-    drawn = [name for name in dict.fromkeys(wanted) if name in recorded and name not in CLOCKS][:MOST_METRICS]
+    wanted += [quantity.metric for quantity in evidence.study.quantities.values()]
+    known = [name for name in dict.fromkeys(wanted) if name in recorded and name not in CLOCKS]
+    drawn = [name for name in known if not name.startswith("train/")][:MOST_METRICS]
     return drawn + [name for name in GRADIENTS if name in recorded and name not in drawn]

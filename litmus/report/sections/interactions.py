@@ -1,62 +1,74 @@
-"""Pairs of factors: heatmaps and lines."""
+"""Pairs of factors, only where each cell is one arm and nothing else varies: lines where they are few, or a heatmap."""
 
 from __future__ import annotations
 
 from itertools import combinations
 from typing import Any
 
-import numpy as np
-
+from litmus.claims.arms import varying
 from litmus.claims.notation import number, text
 from litmus.claims.quantity import Quantity
-from litmus.claims.statistics import summarize
 from litmus.report.blocks import Block, Gallery, Picture, Section, Table, Text
 from litmus.report.evidence import Evidence
 from litmus.report.figures.grids import Cells, heatmap, lines
+from litmus.report.tied import tied_with_best
 from litmus.words import plain, plus_minus
 
 MOST_PAIRS = 3
+# Levels along the axis, and lines.
+MOST_LINES = (4, 3)
 
 
 def section(evidence: Evidence) -> Section | None:
-    """A heatmap and lines per pair of factors of the leading quantity; nothing for a single factor."""
+    """One picture per pair of factors of the leading quantity, and its table; nothing for a single factor."""
     pairs = crossed(evidence)
-    if not pairs:
-        return None
     quantity = evidence.leading
     pictures: list[Picture] = []
     blocks: list[Block] = []
     for first, second in pairs[:MOST_PAIRS]:
-        levels = [levels_of(evidence, first), levels_of(evidence, second)]
+        arms = gridded(evidence, first, second)
         found = cells(evidence, quantity, first, second)
         if not found:
             continue
+        levels = [levels_of(evidence, first), levels_of(evidence, second)]
         name = f"{first}-{second}".replace("/", "-").replace(".", "-")
-        pictures.append(heatmap(f"heatmap-{name}", quantity, (first, second), levels, found))
         # The factor with more levels lies along the axis.
         longer, shorter = (0, 1) if len(levels[0]) >= len(levels[1]) else (1, 0)
-        turned = found if longer == 0 else {(b, a): one for (a, b), one in found.items()}
         names = ((first, second)[longer], (first, second)[shorter])
-        pictures.append(lines(f"lines-{name}", quantity, names, [levels[longer], levels[shorter]], turned))
+        ordered = len(levels[longer]) == 2 or all(number(level) is not None for level in levels[longer])
+        if len(levels[longer]) <= MOST_LINES[0] and len(levels[shorter]) <= MOST_LINES[1] and ordered:
+            turned = found if longer == 0 else {(b, a): one for (a, b), one in found.items()}
+            pictures.append(lines(f"lines-{name}", quantity, names, [levels[longer], levels[shorter]], turned))
+        else:
+            equal = tied_with_best(evidence, list(arms.values()))
+            tied = [cell for cell, arm in arms.items() if arm in equal]
+            pictures.append(heatmap(f"heatmap-{name}", quantity, (first, second), levels, found, tied))
         blocks.append(table(quantity, (first, second), levels, found))
     if not pictures:
         return None
     more = f" {len(pairs) - MOST_PAIRS} further pairs are not drawn." if len(pairs) > MOST_PAIRS else ""
-    intro = Text(f"{quantity.label.capitalize()} over pairs of factors, other factors averaged over.{more}")
+    intro = Text(f"{quantity.label.capitalize()} over pairs of factors, each cell one arm.{more}")
     return Section("interactions", "Interactions", [intro, Gallery(pictures), *blocks])
 
 
 def crossed(evidence: Evidence) -> list[tuple[str, str]]:
     """Pairs of factors of which more than one level of each was run with more than one level of the other."""
-    arms = evidence.study.arms.values()
     pairs = []
     for first, second in combinations(evidence.study.varied, 2):
-        seen = {(text(arm[first]), text(arm[second])) for arm in arms if first in arm and second in arm}
+        seen = set(gridded(evidence, first, second))
         rows = {a for a, _ in seen if len({b for x, b in seen if x == a}) > 1}
         columns = {b for _, b in seen if len({a for a, y in seen if y == b}) > 1}
         if len(rows) > 1 and len(columns) > 1:
             pairs.append((first, second))
     return pairs
+
+
+def gridded(evidence: Evidence, first: str, second: str) -> dict[tuple[str, str], str]:
+    """Cell → its one arm; empty where a cell pools arms, or where a third setting varies along with the two."""
+    arms = {arm: own for arm, own in evidence.study.arms.items() if first in own and second in own}
+    cells = {(text(own[first]), text(own[second])): arm for arm, own in arms.items()}
+    third = set(varying(arms, arms)) - {first, second}
+    return {} if third or len(cells) < len(arms) else cells
 
 
 def levels_of(evidence: Evidence, factor: str) -> list[Any]:
@@ -69,19 +81,9 @@ def levels_of(evidence: Evidence, factor: str) -> list[Any]:
 
 
 def cells(evidence: Evidence, quantity: Quantity, first: str, second: str) -> Cells:
-    """The summary of every cell over seeds, other factors averaged over within a seed."""
-    grouped: dict[tuple[str, str], dict[int, list[float]]] = {}
-    for arm, overrides in evidence.study.arms.items():
-        if first in overrides and second in overrides:
-            own = grouped.setdefault((text(overrides[first]), text(overrides[second])), {})
-            for seed, value in evidence.results.finite(quantity.name, arm).items():
-                own.setdefault(seed, []).append(value)
-    ratio = evidence.study.ratio
-    return {
-        cell: summarize([float(np.mean(values)) for values in seeds.values()], ratio)
-        for cell, seeds in grouped.items()
-        if seeds
-    }
+    """The summary of every cell that has trials."""
+    found = {cell: evidence.summary(quantity.name, arm) for cell, arm in gridded(evidence, first, second).items()}
+    return {cell: one for cell, one in found.items() if one.n}
 
 
 def table(quantity: Quantity, factors: tuple[str, str], levels: list[list[Any]], found: Cells) -> Table:

@@ -6,40 +6,51 @@ import math
 
 from litmus.claims.contrast import Contrast
 from litmus.claims.heterogeneity import random_effects
-from litmus.claims.leaf import Gain, Inside
 from litmus.claims.practical import improvement, practical
 from litmus.claims.sentence import changed, needed
-from litmus.claims.sentence import value as valued
 from litmus.claims.verdict import Verdict
-from litmus.report.blocks import MOST_OPEN_ROWS, Block, Gallery, Picture, Section, Table, Text
+from litmus.report.blocks import Block, Gallery, Section, Table, Text
+from litmus.report.effects import effect, pair
 from litmus.report.evidence import Evidence
-from litmus.report.figures.forest import forest, values
+from litmus.report.figures.forest import forest
 from litmus.words import plain, probability
-
-Row = tuple[Verdict, Gain | Inside]
-MOST_ROWS = 24
 
 
 def section(evidence: Evidence) -> Section | None:
-    """Verdicts, forest plots, contrasts."""
+    """The forest, verdicts, contrasts."""
     verdicts = list(evidence.judgement.verdicts.values())
     if not verdicts:
         return None
-    pictures = forests(evidence)
+    picture = forest(evidence)
     blocks: list[Block] = [
+        *([Gallery([picture], columns=1)] if picture is not None else []),
         Text(
-            "A gain is oriented so that positive is the predicted direction. Each side is tested at 2.5 %; the primary "
-            "stands alone, all others are corrected together by Holm (adjusted p of the side the data lean to). "
+            "Each side is tested at 2.5 %; the primary "
+            "stands alone, all others are corrected together by Holm (adjusted p of the side to which the data lean). "
             + evidence.judgement.looks.note
             + " Better in: the share of pairs, with its exact interval. Worse, alike, better: posterior masses of the "
             "mean beyond and within one sesoi under a flat prior; it decides nothing."
         ),
+        Table(
+            "Every verdict in a sentence",
+            ["prediction", "claim", "source", "verdict", "why"],
+            sentences(evidence, verdicts),
+            folded=True,
+        ),
         summary(verdicts),
-        *([Gallery(pictures)] if pictures else []),
-        contrasts(verdicts),
+        contrasts(evidence, verdicts),
         *over_data(evidence),
     ]
-    return Section("predictions", "Predictions", blocks)
+    return Section("predictions", "All comparisons", blocks)
+
+
+def sentences(evidence: Evidence, verdicts: list[Verdict]) -> list[list[str]]:
+    """Each prediction with its claim, its verdict and why."""
+    sources = [verdict.source or (evidence.study.source if verdict.claim else "") for verdict in verdicts]
+    return [
+        [verdict.id, verdict.claim or "—", source or "—", verdict.verdict, verdict.reason]
+        for verdict, source in zip(verdicts, sources, strict=True)
+    ]
 
 
 def summary(verdicts: list[Verdict]) -> Table:
@@ -56,28 +67,24 @@ def summary(verdicts: list[Verdict]) -> Table:
     ]
     columns = ["prediction", "kind", "quantity", "verdict", "mark", "direction", "n", "left out"]
     columns += ["p to confirm", "p to reject", "adjusted p", "seeds needed"]
-    return Table("Verdicts", columns, rows)
+    return Table("Verdicts", columns, rows, folded=True)
 
 
-def contrasts(verdicts: list[Verdict]) -> Table:
+def contrasts(evidence: Evidence, verdicts: list[Verdict]) -> Table:
     """One row per contrast."""
-    rows = []
-    for verdict in verdicts:
-        for leaf in verdict.contrasts:
-            contrast = leaf.contrast
-            shown = changed(contrast)
-            if not contrast.oriented and contrast.n and not contrast.fault:
-                shown = valued(contrast).removeprefix(f"{contrast.subject} has {contrast.quantity.label} ")
-            rows.append(
-                [
-                    *(verdict.id, f"{contrast.subject} {contrast.reference}".strip(), contrast.quantity.label),
-                    *(shown, needed(leaf), str(contrast.n), often(contrast), region(contrast)),
-                    *(probability(float(leaf.p_confirm)), probability(float(leaf.p_reject))),
-                ]
-            )
+    rows = [
+        [
+            *(verdict.id, " ".join(pair(evidence.study, leaf.contrast)).strip(), leaf.contrast.quantity.label),
+            *(" ".join(effect(leaf.contrast)), needed(leaf), str(leaf.contrast.n)),
+            *(often(leaf.contrast), region(leaf.contrast)),
+            *(probability(float(leaf.p_confirm)), probability(float(leaf.p_reject))),
+        ]
+        for verdict in verdicts
+        for leaf in verdict.contrasts
+    ]
     columns = ["prediction", "contrast", "quantity", "found", "needed", "n", "better in", "worse, alike, better"]
     columns += ["p to confirm", "p to reject"]
-    return Table(f"All {len(rows)} contrasts, uncorrected", columns, rows, folded=len(rows) > MOST_OPEN_ROWS)
+    return Table(f"All {len(rows)} contrasts, uncorrected", columns, rows, folded=True)
 
 
 def often(contrast: Contrast) -> str:
@@ -127,50 +134,3 @@ def over_data(evidence: Evidence) -> list[Block]:
         "on the quantity's scale, and where the effect on one more of them lies. It decides nothing."
     )
     return [Table("Over data sets", columns, rows), Text(text)]
-
-
-def forests(evidence: Evidence) -> list[Picture]:
-    """One forest plot per quantity, one of plain values where a bound names them."""
-    pictures = []
-    for quantity in evidence.study.quantities.values():
-        rows: list[Row] = [
-            (verdict, leaf)
-            for verdict in evidence.judgement.verdicts.values()
-            # The members of a conjunction are drawn already, under their own names.
-            if verdict.kind != "all_of"
-            for leaf in verdict.contrasts
-            if leaf.contrast.quantity.name == quantity.name
-        ]
-        gains = [row for row in rows if row[1].contrast.oriented]
-        plainly = [
-            row for row in rows if not row[1].contrast.oriented and row[1].contrast.n and not row[1].contrast.fault
-        ]
-        kept = closest(gains)
-        if any(leaf.contrast.n and not leaf.contrast.fault for _, leaf in kept):
-            pictures.append(forest(f"forest-{quantity.name}", quantity, kept, len(gains) - len(kept)))
-        if plainly:
-            pictures.append(values(f"bounds-{quantity.name}", quantity, plainly[:MOST_ROWS]))
-    return pictures
-
-
-def closest(rows: list[Row]) -> list[Row]:
-    """As many contrasts as a figure holds: of every prediction the ones on which it hangs, in their order."""
-    by_prediction: dict[str, list[Row]] = {}
-    for row in rows:
-        by_prediction.setdefault(row[0].id, []).append(row)
-    share = max(1, MOST_ROWS // max(1, len(by_prediction)))
-    kept: list[Row] = []
-    for own in by_prediction.values():
-        if own[0][0].kind == "best":
-            own = strongest(own)
-        hanging = sorted(own, key=lambda row: -float(row[1].p_confirm))[: share if len(rows) > MOST_ROWS else None]
-        kept += [row for row in own if any(row is other for other in hanging)]
-    return kept[:MOST_ROWS]
-
-
-def strongest(rows: list[Row]) -> list[Row]:
-    """Of a claim about the best arm, the comparisons of the arm that comes nearest to beating all its rivals."""
-    by_arm: dict[str, list[Row]] = {}
-    for row in rows:
-        by_arm.setdefault(row[1].contrast.subject, []).append(row)
-    return min(by_arm.values(), key=lambda own: max(float(row[1].p_confirm) for row in own))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from litmus.claims.arms import describe
+from litmus.claims.contrast import FEWEST_SEEDS
 from litmus.claims.quantity import Quantity
 from litmus.claims.results import COUNTERS
-from litmus.claims.sentence import changed
 from litmus.records.facts import constant_accuracy
 from litmus.report.blocks import MOST_OPEN_ROWS, Block, Gallery, Section, Table, Text
+from litmus.report.effects import effect
 from litmus.report.evidence import Evidence
 from litmus.report.figures.strips import strips
 from litmus.words import between, plain, plus_minus
@@ -18,44 +20,64 @@ from litmus.words import between, plain, plus_minus
 def section(evidence: Evidence) -> Section:
     """A table per quantity, then the trials themselves."""
     study = evidence.study
-    blocks: list[Block] = []
     reference = describe(evidence.baseline)
     chosen = "the study's baseline" if study.baseline is not None else "the first arm, as the study names no baseline"
-    blocks.append(
-        Text(
-            f"Mean ± SD over seeds; the interval is the 95 % t interval of the mean. Δ is the paired change against "
-            f"{reference} ({chosen}). Not finite: runs that diverged or never got there, left out of the means; a time "
-            f"that was never reached counts as the budget in Δ where both arms share one."
-        )
+    told = (
+        f"Mean ± SD over seeds; the interval is the 95 % t interval of the mean. Δ is the paired change against "
+        f"{reference} ({chosen}). Not finite: runs that diverged or never got there, left out of the means; a time "
+        f"that was never reached counts as the budget in Δ where both arms share one. {shared(evidence)}"
     )
-    pictures = []
-    for quantity in study.quantities.values():
-        blocks.append(table(evidence, quantity))
-        drawn = strips(evidence, quantity, constant(evidence, quantity))
-        if drawn is not None:
-            pictures.append(drawn)
-    if pictures:
-        blocks.append(Gallery(pictures))
-    return Section("results", "Results", blocks)
+    blocks: list[Block] = []
+    for place, quantity in enumerate(ordered(evidence)):
+        picture = strips(evidence, quantity, constant(evidence, quantity))
+        found = table(evidence, quantity)
+        blocks += [Gallery([picture], 1, "" if place == 0 else quantity.label)] if picture is not None else []
+        blocks.append(replace(found, folded=place > 0 or found.folded))
+    blocks.append(Text(told.strip()))
+    return Section("results", "Results by arm", blocks)
+
+
+def ordered(evidence: Evidence) -> list[Quantity]:
+    """What matters most comes first."""
+    return sorted(evidence.study.quantities.values(), key=lambda quantity: quantity != evidence.leading)
+
+
+def counted(evidence: Evidence) -> tuple[list[str], dict[str, str]]:
+    """The counters in which arms differ, and those that all share with their value."""
+    means = {name: [evidence.counter(name, arm) for arm in evidence.study.arms] for name in COUNTERS}
+    known = {name: values for name, values in means.items() if any(map(math.isfinite, values))}
+    same = {name: plain(values[0]) for name, values in known.items() if len({plain(value) for value in values}) == 1}
+    return [name for name in known if name not in same], same
+
+
+def shared(evidence: Evidence) -> str:
+    """All arms: 12 epochs, 1,356 updates."""
+    _, same = counted(evidence)
+    told = ", ".join(f"{value} {name}" for name, value in same.items())
+    return f"All arms: {told}." if told else ""
 
 
 def table(evidence: Evidence, quantity: Quantity) -> Table:
-    """One row per arm; costs only where they were recorded."""
-    counters = [name for name in COUNTERS if any(math.isfinite(evidence.counter(name, arm)) for arm in _arms(evidence))]
-    rows = []
-    for arm in _arms(evidence):
+    """One row per arm; costs only where they differ, failures only where there are any."""
+    counters, _ = counted(evidence)
+    rows, failed = [], []
+    for arm in evidence.study.arms:
         every, summary = evidence.results.values(quantity.name, arm), evidence.summary(quantity.name, arm)
         gain = evidence.gain(quantity, arm)
+        low, high = map(float, summary.interval())
         rows.append(
             [
                 *(arm, str(summary.n), plus_minus(float(summary.mean), float(summary.sd))),
-                between(*map(float, summary.interval())),
-                "baseline" if gain is None else changed(gain),
+                between(low, high) if summary.n >= FEWEST_SEEDS else "—",
+                "baseline" if gain is None else " ".join(effect(gain)),
                 *(plain(evidence.counter(name, arm)) for name in counters),
-                f"{len(every) - summary.n} of {len(every)}" if every else "no trial",
             ]
         )
-    columns = ["arm", "n", "mean ± sd", "95 % interval", "Δ to baseline", *counters, "not finite"]
+        failed.append(f"{len(every) - summary.n} of {len(every)}" if every else "no trial")
+    columns = ["arm", "n", "mean ± sd", "95 % interval", "Δ to baseline", *counters]
+    if not all(cell.startswith("0 of ") for cell in failed):
+        columns.append("not finite")
+        rows = [[*row, cell] for row, cell in zip(rows, failed, strict=True)]
     best = evidence.ranked(quantity)
     headline = f"; best mean: {best[0]}" if best else ""
     caption = f"{quantity.name}: {quantity.label}{headline}"
@@ -68,7 +90,3 @@ def constant(evidence: Evidence, quantity: Quantity) -> float | None:
     if word not in ("acc", "accuracy") or quantity.at in ("rise", "roughness", "time_to"):
         return None
     return constant_accuracy(evidence.records, split)
-
-
-def _arms(evidence: Evidence) -> list[str]:
-    return list(evidence.study.arms)

@@ -1,9 +1,8 @@
-"""How much the settings mattered: tuning curves, edges, and each factor in isolation."""
+"""How much the settings mattered: tuning curves and edges."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
 import numpy as np
 
@@ -11,14 +10,14 @@ from litmus.claims.notation import number, text
 from litmus.claims.nuisance import Nuisance
 from litmus.claims.quantity import direction_of
 from litmus.report.blocks import MOST_OPEN_ROWS, Block, Gallery, Picture, Section, Table, Text
+from litmus.report.effects import spelled
 from litmus.report.evidence import Evidence
-from litmus.report.figures.isolation import isolated, tuned
-from litmus.report.sections.interactions import levels_of
+from litmus.report.figures.sensitivity import tuned
 from litmus.words import count, plain
 
 
 def section(evidence: Evidence) -> Section:
-    """Tuning trials per nuisance setting with edge flags, then factors with three or more levels."""
+    """Tuning trials per nuisance setting with edge flags."""
     blocks: list[Block] = []
     pictures: list[Picture] = []
     for nuisance in evidence.study.nuisance.values():
@@ -38,7 +37,6 @@ def section(evidence: Evidence) -> Section:
         blocks.append(Text(f"No tuning trials came with these results, so how {names} was chosen cannot be shown."))
     else:
         blocks.append(Text("No nuisance setting was tuned: every arm ran at the settings it shares with the others."))
-    pictures += list(factors(evidence))
     if pictures:
         blocks.append(Gallery(pictures))
     return Section("sensitivity", "Sensitivity", blocks)
@@ -79,7 +77,10 @@ def curve(evidence: Evidence, nuisance: Nuisance) -> Picture:
     log = nuisance.space == "log"
     arms = scores(evidence, nuisance.name)
     name = f"sensitivity-{nuisance.name.replace('.', '-').replace('/', '-')}"
-    return tuned(name, nuisance.name, evidence.selection, log, arms, evidence.shown, direction(evidence), ends)
+    names = {arm: spelled(evidence.study, arm) for arm in arms}
+    edges = {arm: side for arm in arms if (side := edge(nuisance, arm, evidence)) != "no"}
+    shown, sign = evidence.shown, direction(evidence)
+    return tuned(name, nuisance.name, evidence.selection, log, arms, shown, sign, ends, names, edges)
 
 
 def table(evidence: Evidence, nuisance: Nuisance) -> Table:
@@ -117,15 +118,3 @@ def edge(nuisance: Nuisance, arm: str, evidence: Evidence) -> str:
         return "no"
     best = max(points, key=lambda point: direction(evidence) * point[1])[0]
     return nuisance.edge(best, [value for value, _ in points]) or "no"
-
-
-def factors(evidence: Evidence) -> Iterator[Picture]:
-    """Each factor with three or more levels, the best arm at each level: from the verdict trials."""
-    quantity, study = evidence.leading, evidence.study
-    for factor in study.varied:
-        order = [text(level) for level in levels_of(evidence, factor)]
-        own = [(text(o[factor]), evidence.mean(quantity.name, arm)) for arm, o in study.arms.items() if factor in o]
-        points = sorted((p for p in own if math.isfinite(p[1])), key=lambda point: order.index(point[0]))
-        if len(order) >= 3 and len(points) > len({level for level, _ in points}) >= 3:
-            name = f"isolation-{factor.replace('.', '-').replace('/', '-')}"
-            yield isolated(name, factor, quantity.label, points, quantity.sign)

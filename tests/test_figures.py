@@ -1,0 +1,255 @@
+"""Laws of every picture: words lie over nothing, names are whole, marks are their own comparison's, numbers agree."""
+
+import math
+import re
+from collections import Counter
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from matplotlib.text import Text
+
+from litmus.claims.contrast import FEWEST_SEEDS
+from litmus.claims.quantity import Quantity
+from litmus.claims.results_table import results_from_rows
+from litmus.claims.runs import Run
+from litmus.claims.study import read_study
+from litmus.report.document import document
+from litmus.report.effects import Scale, effect, outcome, spelled
+from litmus.report.evidence import evidence_of
+from litmus.report.figures.forest import panels
+from litmus.report.figures.lanes import drawable
+from litmus.report.figures.sheet import ticks, width_of, wrapped
+from litmus.report.figures.style import SHAPES, VERDICTS
+from litmus.report.render import markdown
+from litmus.report.sections.interactions import crossed, gridded
+
+LONG = "a_model_with_a_name_that_nobody_would_type_twice"
+LEVELS = ["none", "batch", "instance", LONG, f"{LONG}_and_more_of_it_than_any_label_has_room_for", "group"]
+
+
+def asked(seeds):
+    """Eleven predictions about six arms with long names; the effects are large, small, none, and the other way."""
+    arms = [{"norm": level} for level in LEVELS]
+    claims = {
+        "long": {"kind": "compare", "quantity": "loss", "better": arms[3], "than": arms[:3], "primary": True,
+                 "claim": "This claim says a great deal. " * 6},
+        "again": {"kind": "compare", "quantity": "loss", "better": arms[3], "than": [arms[0]]},
+        "opposite": {"kind": "compare", "quantity": "loss", "better": arms[0], "than": arms[4]},
+        "far": {"kind": "compare", "quantity": "loss", "better": arms[1], "than": arms[0], "by": "60%"},
+        "not_worse": {"kind": "compare", "quantity": "loss", "better": arms[5], "than": arms[1], "by": "-2%"},
+        "best": {"kind": "best", "quantity": "loss", "arms": [arms[3]]},
+        "same": {"kind": "equivalent", "quantity": "accuracy", "arms": [arms[1], arms[2]]},
+        "accurate": {"kind": "compare", "quantity": "accuracy", "better": arms[3], "than": arms[0]},
+        "value": {"kind": "bound", "quantity": "accuracy", "arm": arms[3], "low": 0.7, "high": 0.8},
+        "order": {"kind": "order", "quantity": "accuracy", "arms": [arms[3], arms[5], arms[0]]},
+        "all": {"kind": "all_of", "of": ["long", "accurate"]},
+    }  # fmt: skip
+    return read_study(
+        {
+            "question": "Which of them?", "factors": {"norm": LEVELS}, "seeds": seeds, "predictions": claims,
+            "quantities": {
+                "loss": {"metric": "test/loss", "scale": "log", "sesoi": "2%"},
+                "accuracy": {"metric": "test/acc", "sesoi": 0.01},
+            },
+        }
+    )  # fmt: skip
+
+
+def made(seeds):
+    """The evidence, with curves; one seed of one arm is far off."""
+    study, generator, rows, runs = asked(seeds), np.random.default_rng(0), [], []
+    epochs = np.arange(8.0)
+    for place, arm in enumerate(study.arms):
+        for seed in range(seeds):
+            loss = math.exp(generator.normal(-0.1 * min(place, 3), 0.03)) * (4 if (place, seed) == (0, 1) else 1)
+            rows.append({"arm": arm, "seed": seed, "loss": loss, "accuracy": 1 - loss / 4, "epochs": 8, "updates": 80})
+            curve = {"epoch": epochs, "updates": 10 * epochs, "val/loss": loss * (1 + np.exp(-epochs))}
+            runs.append(Run(arm, seed, curve))
+    return evidence_of("study", study, results_from_rows(study, rows), runs=runs)
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    """Seeds → the evidence, its document, and name → the figure that each picture was saved from."""
+    import matplotlib.figure
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    kept, plain = [], matplotlib.figure.Figure
+    patch = pytest.MonkeyPatch()
+    # What is laid out is looked at here; that it can be saved is tested elsewhere, and takes its time.
+    patch.setattr(FigureCanvasAgg, "print_png", lambda self, file, **_: file.write(b"png"))
+    patch.setattr(FigureCanvasSVG, "print_svg", lambda self, file, **_: file.write("<svg"))
+
+    class Kept(plain):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            kept.append(self)
+
+    found = {}
+    patch.setattr(matplotlib.figure, "Figure", Kept)
+    try:
+        for seeds in (2, 6):
+            evidence = made(seeds)
+            shown, figures = document(evidence), {}
+            for picture in shown.pictures:
+                for one in filter(None, (picture, picture.narrow)):
+                    kept.clear()
+                    assert one.png
+                    (figures[one.name],) = kept
+            found[seeds] = evidence, shown, figures
+    finally:
+        patch.undo()
+    return found
+
+
+def words(figure):
+    """Every text that is seen, with its box in pixels."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    every = [one for one in figure.findobj(Text) if one.get_visible() and one.get_text().strip()]
+    boxes = [(one.get_text(), one.get_window_extent(renderer)) for one in every]
+    return [(text, box) for text, box in boxes if box.width and inside(figure, box)]
+
+
+def inside(figure, box):
+    """Ticks beyond an axis' ends are texts that are never drawn."""
+    return box.x1 > 0 and box.y1 > 0 and box.x0 < figure.bbox.x1 and box.y0 < figure.bbox.y1
+
+
+def marks(figure):
+    """The boxes of everything that is data: lines, marks, bands."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.transforms import Bbox
+
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    for axes in figure.axes:
+        for artist in (*axes.lines, *axes.collections, *axes.patches):
+            box = artist.get_window_extent(renderer)
+            if (cut := Bbox.intersection(box, axes.bbox)) is not None:
+                yield cut
+
+
+def meets(one, other, slack=1.5):
+    """Whether two boxes share more than a hair."""
+    across = min(one.x1, other.x1) - max(one.x0, other.x0)
+    down = min(one.y1, other.y1) - max(one.y0, other.y0)
+    return across > slack and down > slack
+
+
+@pytest.mark.parametrize("seeds", [2, 6])
+def test_words_lie_over_neither_data_nor_each_other_and_none_is_cut(drawn, seeds):
+    _, _, figures = drawn[seeds]
+    kinds = {name.partition("-")[0] for name in figures}
+    assert kinds == {"headline", "forest", "results", "curves"}
+    for name, figure in figures.items():
+        seen, data = words(figure), list(marks(figure))
+        for place, (text, box) in enumerate(seen):
+            assert "…" not in text
+            assert box.x0 > -1, (name, text)
+            assert box.x1 < figure.bbox.x1 + 1, (name, text)
+            assert not [other for other, there in seen[place + 1 :] if meets(box, there)], (name, text)
+            assert not any(meets(box, mark, 0.5) for mark in data), (name, text)
+    joined = "".join(text for text, _ in words(figures["forest"])).replace(" ", "")
+    assert spelled(asked(3), f"norm={LEVELS[4]}") in joined.replace("\n", "")
+
+
+@pytest.mark.parametrize("seeds", [2, 6])
+def test_every_mark_has_the_colour_and_the_shape_of_its_own_comparison(drawn, seeds):
+    evidence, _, figures = drawn[seeds]
+    leaves = [leaf for panel in panels(evidence)[0] for leaf in panel.leaves if drawable(leaf)]
+    wanted = Counter((SHAPES[outcome(leaf)], VERDICTS[outcome(leaf)]) for leaf in leaves)
+    for name in ("forest", "forest-narrow"):
+        lines = [line for axes in figures[name].axes for line in axes.lines if line.get_markersize() == 7]
+        assert Counter((line.get_marker(), line.get_color()) for line in lines) == wanted
+    if seeds == 6:
+        assert len(wanted) == 3
+        # Marks of one prediction may differ; its verdict stands beside them once.
+        assert "✗ rejected" in {text for text, _ in words(figures["forest"])}
+
+
+def test_there_is_no_interval_of_two_seeds(drawn):
+    _, shown, figures = drawn[2]
+    assert FEWEST_SEEDS > 2
+    text = markdown(shown)
+    tables = [line for line in text.splitlines() if line.startswith("|")]
+    assert "2 seeds" in text
+    for told in [*tables, *(text for figure in figures.values() for text, _ in words(figure))]:
+        assert not re.search(r"\[[+−\d.]+, [+−\d.]+\]", told), told
+    for picture in shown.pictures:
+        assert not re.search(r"\[[+−\d.]+, [+−\d.]+\]", picture.alt)
+    widths = [line for axes in figures["forest"].axes for line in axes.lines if line.get_linewidth() == 2.2]
+    assert not [line for line in widths if line.get_marker() == "None" and len(line.get_xdata()) == 2]
+
+
+def test_the_alternative_text_has_the_numbers_that_are_shown(drawn):
+    evidence, shown, figures = drawn[6]
+    forest = next(one for one in shown.pictures if one.name == "forest")
+    seen = {text for text, _ in words(figures["forest"])}
+    numbers = [effect(leaf.contrast) for panel in panels(evidence)[0] for leaf in panel.leaves]
+    assert len(numbers) >= 10
+    for mean, ends in numbers:
+        assert {mean, ends} <= seen
+        assert f"{mean} {ends}" in forest.alt
+    head = shown.headline
+    for mean, ends in re.findall(r"([+−][\d.]+ %) (\[[^]]+\])", head.alt):
+        assert ends in {text for text, _ in words(figures[head.name])}
+        assert any(mean in text for text, _ in words(figures[head.name]))
+    assert "log" not in head.alt
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(-0.02, 0.03), (-0.5, 3.0), (-12.0, 9.0), (0.6, 0.61), (-1e-4, 5e-4), (-0.08, 0.2)]
+)
+@pytest.mark.parametrize("scale", ["log", "identity"])
+def test_every_axis_has_three_numbers_that_do_not_touch(low, high, scale):
+    for metric, oriented in (("test/loss", True), ("test/acc", True), ("test/acc", False)):
+        shown = Scale(Quantity("q", metric, scale=scale, sesoi=0.02), oriented)
+        for width in (150.0, 330.0):
+            places = ticks(shown, low, high, width)
+            assert len(places) >= 3
+            at = [width * (place - low) / (high - low) for place in places]
+            texts = [shown.tick(place) for place in places]
+            assert len(set(texts)) == len(texts)
+            half = [width_of(text, 9.2) / 2 for text in texts]
+            ends = [(a - side, a + side) for a, side in zip(at, half, strict=True)]
+            assert all(one[1] < other[0] for one, other in pairwise(ends)), texts
+
+
+def test_a_name_is_wrapped_and_keeps_every_letter():
+    for name in (LONG, "short", "a=1,b=[2,3]/c_d", "x" * 200, "word " * 30):
+        lines = wrapped(name, 90)
+        assert "".join(lines).replace(" ", "") == name.replace(" ", "")
+        assert all(width_of(line) <= 90 for line in lines)
+
+
+def grid(**more):
+    """A study of 2 × 3 arms; `more` are further settings of each arm, as functions of both."""
+    arms = {
+        f"{width}/{lr}": {"width": width, "lr": lr, **{name: of(width, lr) for name, of in more.items()}}
+        for width in (16, 32)
+        for lr in (0.1, 0.2, 0.4)
+    }
+    study = read_study({"question": "?", "arms": arms, "quantities": {"loss": {"metric": "test/loss"}}, "seeds": 3})
+    rows = [{"arm": arm, "seed": seed, "loss": 1.0 + seed} for arm in arms for seed in range(3)]
+    return evidence_of("grid", study, results_from_rows(study, rows))
+
+
+def test_cells_are_single_arms_and_no_third_setting_follows_the_two():
+    clean = grid()
+    assert crossed(clean) == [("width", "lr")]
+    assert sorted(gridded(clean, "width", "lr").values()) == sorted(clean.study.arms)
+    assert crossed(grid(rate=lambda width, lr: width * lr)) == []
+    assert crossed(grid(fixed=lambda width, lr: 7)) == [("width", "lr")]
+
+
+def test_numbers_share_their_decimals_and_zero_has_no_sign():
+    loss, accuracy = Quantity("loss", "test/loss", scale="log"), Quantity("acc", "test/acc", direction="up")
+    assert Scale(accuracy).text(0.0204, 1) + Scale(accuracy).unit == "+2.0 pts"
+    assert Scale(loss).text(1e-5, 1) == "0.0"
+    assert Scale(loss).text(0.02, 1) == "−2.0"
+    rise = Scale(Quantity("rise", "val/loss", at="rise"))
+    assert [rise.decimals(half) for half in (0.013, 0.14, 26.0)] == [3, 2, 0]
+    assert not Scale(Quantity("rise", "val/acc", at="rise", direction="down")).points
