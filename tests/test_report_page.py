@@ -31,7 +31,7 @@ if BROWSER is None and os.environ.get("REQUIRE_DATA") != "1":
 PROBE = """
 function look(frame) {
   const page = frame.contentDocument, root = page.documentElement, width = frame.clientWidth;
-  const box = page.querySelector('.verdicts'), ruling = page.querySelector('.ruling');
+  const box = page.querySelector('.main figure'), limits = page.querySelector('.limits');
   const inside = element => element.closest('.scroll, pre, svg');
   const visible = element => element.getClientRects().length > 0;
   return {
@@ -44,7 +44,7 @@ function look(frame) {
       e => parseFloat(getComputedStyle(e).fontSize) * Math.hypot(e.getScreenCTM().a, e.getScreenCTM().b))),
     top: box ? box.getBoundingClientRect().top : 0,
     bottom: box ? box.getBoundingClientRect().bottom : 0,
-    first: ruling ? ruling.getBoundingClientRect().bottom : 0,
+    limits: limits ? limits.getBoundingClientRect().bottom : 0, height: root.scrollHeight,
     ids: [...page.querySelectorAll('[id]')].map(e => e.id).filter((id, place, all) => all.indexOf(id) !== place),
     broken: [...page.querySelectorAll('a[href^="#"]')].filter(e => !page.querySelector(e.getAttribute('href'))).length,
     ink: getComputedStyle(page.body).color, paper: getComputedStyle(page.body).backgroundColor,
@@ -140,11 +140,12 @@ def test_letters_in_figures_can_be_read_on_a_phone(looks):
     assert looks["study", "light"][0][0]["letters"] > 8.5
 
 
-def test_the_verdict_box_is_on_the_first_screen(looks):
+def test_question_tally_headline_and_limits_are_on_the_first_screen(looks):
     phone, desk = looks["study", "light"][0]
-    assert phone["top"] < 150
-    assert phone["first"] < PHONE[1]
-    assert desk["bottom"] < DESK[1]
+    assert phone["top"] < 250
+    assert phone["bottom"] < PHONE[1]
+    assert desk["limits"] < DESK[1]
+    assert phone["height"] < 5000
 
 
 def test_both_themes_are_legible(looks):

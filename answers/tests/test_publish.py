@@ -111,7 +111,7 @@ def test_a_published_study_has_its_page_its_tables_and_the_pictures_that_the_pag
     found = files(published)
     tables = {"report.md", "results.csv", "trials.csv", "curves.csv", "verdicts.json", "study.yaml", "summary.json"}
     assert set(found) == tables | shown
-    assert {"figures/results-loss.png", "figures/forest-loss.png"} <= shown
+    assert {"figures/results-loss.png", "figures/forest.png", "figures/headline-synergy.png"} <= shown
     assert "further figures are drawn by the command above" in text
     assert sum(map(len, found.values())) < 400_000
 

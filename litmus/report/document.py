@@ -2,30 +2,69 @@
 
 from __future__ import annotations
 
-from litmus.report.blocks import Document, Ruling
-from litmus.report.evidence import Evidence
-from litmus.report.sections import sections
+from collections.abc import Iterator
 
-ORDER = ("confirmed", "rejected", "inconclusive")
+from litmus.claims.verdict import Verdict
+from litmus.report.blocks import Document, Ruling
+from litmus.report.effects import SYMBOLS, effect
+from litmus.report.evidence import Evidence
+from litmus.report.figures.headline import headline
+from litmus.report.sections import sections
+from litmus.words import count, sentence
+
+MOST_LIMITS = 2
 
 
 def document(evidence: Evidence) -> Document:
     """Everything the two files show; the primary prediction comes first."""
     verdicts = sorted(evidence.judgement.verdicts.values(), key=lambda verdict: not verdict.primary)
-    rulings = [
-        Ruling(
-            verdict.id,
-            verdict.claim,
-            verdict.source or (evidence.study.source if verdict.claim else ""),
-            verdict.verdict,
-            verdict.reason,
-            verdict.primary,
-            verdict.marks,
-        )
-        for verdict in verdicts
-    ]
-    counts = {word: sum(verdict.verdict == word for verdict in verdicts) for word in ORDER}
+    rulings = [ruling(evidence, verdict) for verdict in verdicts]
+    counts = {word: sum(verdict.verdict == word for verdict in verdicts) for word in SYMBOLS}
     tally = ", ".join(f"{amount} {word}" for word, amount in counts.items() if amount)
     only = sum("in the document's regime only" in verdict.marks for verdict in verdicts)
     tally += f" ({only} of them in the document's regime only)" if only else ""
-    return Document(evidence.name, evidence.study.question, rulings, sections(evidence), tally)
+    size = f"{count(len(evidence.study.arms), 'arm')} × {count(len(evidence.asked), 'seed')}"
+    limits = list(limiting(evidence))
+    return Document(
+        evidence.name, evidence.study.question, rulings, sections(evidence), tally, headline(evidence), size, limits
+    )
+
+
+def ruling(evidence: Evidence, verdict: Verdict) -> Ruling:
+    """A verdict as the pages tell it."""
+    source = verdict.source or (evidence.study.source if verdict.claim else "")
+    found = effect(verdict.leaf.contrast) if verdict.leaf is not None else ("", "")
+    return Ruling(
+        verdict.id,
+        verdict.claim,
+        source,
+        verdict.verdict,
+        verdict.reason,
+        verdict.primary,
+        verdict.marks,
+        found,
+        verdict.kind == "all_of",
+    )
+
+
+def limiting(evidence: Evidence) -> Iterator[str]:
+    """What weakens the verdicts, errors first, in a sentence each; what else lint found is counted."""
+    lint, predictions = evidence.judgement.lint, evidence.judgement.verdicts
+    told = []
+    few = [finding for finding in lint if finding.code == "low_resolution"]
+    concerned = {name for finding in few for name in predictions if finding.concerns(name)}
+    errors = [finding for finding in lint if finding.level == "error"]
+    for finding in errors:
+        told.append(sentence(finding.message.split(". ")[0]))
+    if concerned:
+        seeds = count(len(evidence.asked), "seed")
+        told.append(
+            f"{seeds} are too few for {len(concerned)} of {count(len(predictions), 'prediction')}: a difference that "
+            "just matters would mostly be missed."
+        )
+    for finding in lint:
+        if finding not in errors and finding not in few:
+            told.append(sentence(finding.message.split(". ")[0]))
+    yield from told[:MOST_LIMITS]
+    if len(told) > MOST_LIMITS:
+        yield f"{count(len(told) - MOST_LIMITS, 'further finding')}: see Lint, under Design."

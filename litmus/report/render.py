@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from litmus.report.blocks import Document
+from litmus.report.effects import SYMBOLS
 from litmus.report.figures.picture import inline
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 TEMPLATES = Path(__file__).parent / "templates"
-SYMBOLS = {"confirmed": "✓", "rejected": "✗", "inconclusive": "?"}
 SPECIAL = re.compile(r"([\\`*|<>\[\]]|(?<!\w)_|_(?!\w))")
 
 

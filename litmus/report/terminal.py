@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from litmus.claims.judgement import Judgement
 from litmus.claims.verdict import OPEN
-from litmus.report.render import SYMBOLS
+from litmus.report.effects import SYMBOLS
 
 if TYPE_CHECKING:
     from rich.console import Console

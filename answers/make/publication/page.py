@@ -10,19 +10,20 @@ from litmus.report.document import document
 from litmus.report.evidence import Evidence
 
 # Pictures kept of each kind, by the first word of their name; kinds that are not named here stay.
-MOST = {"forest": 3, "bounds": 1, "heatmap": 2, "lines": 1, "cost": 1, "sensitivity": 1, "isolation": 2}
+MOST = {"heatmap": 2, "lines": 1, "cost": 1, "sensitivity": 1}
 MOST_ROWS = 100
 
 
 def page(evidence: Evidence, name: str) -> Document:
     """The report of a finished study as it is published under `name`; what is left out is said."""
     whole = document(replace(evidence, command=portable(evidence.command)))
-    kept = chosen(evidence, [picture.name for picture in whole.pictures])
+    drawn = [picture.name for picture in whole.pictures if not picture.page_only]
+    kept = chosen(evidence, drawn)
     sections = [
         replace(section, blocks=[one for block in section.blocks if (one := shortened(block, kept)) is not None])
         for section in whole.sections
     ]
-    dropped = len(whole.pictures) - len(kept)
+    dropped = len(drawn) - len(kept)
     if dropped:
         sections[-1] = with_note(sections[-1], dropped)
     return replace(whole, title=name, sections=sections)
@@ -30,10 +31,8 @@ def page(evidence: Evidence, name: str) -> Document:
 
 def chosen(evidence: Evidence, names: list[str]) -> set[str]:
     """The names of the pictures that are published."""
-    clocks = ("epoch", "updates") if evidence.varied_counter("updates") else ("epoch",)
     selection = evidence.selection.replace("/", "-")
-    single = {f"results-{evidence.leading.name}", "curves-train-loss-epoch"}
-    single |= {f"curves-{selection}-{clock}" for clock in clocks}
+    single = {f"results-{evidence.leading.name}", f"curves-{selection}"}
     kept: set[str] = set()
     counts: dict[str, int] = {}
     for name in names:

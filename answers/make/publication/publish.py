@@ -75,7 +75,7 @@ def fill(directory: Path, name: str, evidence: Evidence, study: str) -> None:
     """Writes all files of a published study."""
     shown = page(evidence, name)
     for picture in shown.pictures:
-        write(directory / "figures" / f"{picture.name}.png", smaller(picture.png))
+        write(directory / "figures" / f"{picture.file.name}.png", smaller(picture.file.png))
     texts = {
         "report.md": markdown(shown),
         "results.csv": results_csv(evidence),
