@@ -23,7 +23,7 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--terminal", action="store_true", help="tables and curves here instead of a page")
     parser.add_argument("--metric", help="whose curves the terminal shows; by default val/loss, or the first there is")
     parser.add_argument("--by", choices=("epoch", "updates", "samples", "seconds"), help="the curves' clock")
-    parser.add_argument("--runs", type=int, default=20, help="so many runs are listed on the terminal, best first")
+    parser.add_argument("--runs", type=int, default=0, help="so many runs are listed on the terminal, best first")
     return parser.parse_args(given)
 
 

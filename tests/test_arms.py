@@ -11,7 +11,7 @@ import pytest
 from litmus.claims.factors import is_factor
 from litmus.compare.comparison import compare
 from litmus.compare.payload import payload
-from litmus.compare.terminal import arms_table
+from litmus.compare.ranking import ranking
 from litmus.compare.wandb.subject import read_subject
 from litmus.records.arms import group
 from litmus.records.gathering import counted_of
@@ -251,8 +251,8 @@ def test_all_who_read_a_directory_agree_on_its_arms_and_their_n(laid):
     assert {arm.label: counted_of(runs) for arm, runs in found.arms.items()} == expected
     table = read_multirun(directory)
     assert {row[0]: row[1] for row in rows(table, [])} == expected
-    columns = [list(column.cells) for column in arms_table(found, []).columns]
-    assert dict(zip(map(str, columns[0]), columns[1], strict=True)) == expected
+    ranked = {one.arm.label: len(one.values) for block in ranking(found) for one in block.standings}
+    assert ranked == {arm: n for arm, told in expected.items() if (n := int(told.split()[0]))}
     page = payload(found)
     assert [arm["name"] for arm in page["arms"]] == list(expected)
     for place, told in enumerate(expected.values()):

@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rich.console import Console
+from scipy.special import stdtrit
 
 from litmus.compare.comparison import compare
 from litmus.compare.payload import MOST_POINTS, as_script, payload
+from litmus.compare.ranking import ranking
 from litmus.compare.terminal import print_comparison
 from litmus.records.directories import find
 from litmus.records.gathering import Arm
@@ -235,14 +237,69 @@ def printed(directory, metric=None, clock="epoch", most=20, width=120):
 def test_the_terminal_shows_the_means_the_runs_and_the_curves(study):
     text = printed(study, "val/acc", "updates")
     ends = [json.loads((study / "trials" / ARMS[3] / f"seed={seed}" / "result.json").read_text()) for seed in range(5)]
-    losses = [end["metrics"]["test/loss"] for end in ends]
-    assert f"{np.mean(losses):.4f} ± {np.std(losses, ddof=1):.4f}" in text
+    losses = [end["metrics"]["val/loss"] for end in ends]
+    assert f"★ {ARMS[3]} {np.mean(losses):.4f} ± {np.std(losses, ddof=1):.4f} best" in " ".join(text.split())
+    assert "Ahead of all others" in text
     assert "4 of 5" in text
     assert "val/acc by updates" in text
     assert "└113" in text
     assert "1,356" in text
     assert "diverged" in text
     assert "and 24 more runs: --runs 44 lists all" in text
+
+
+def losses(root, arms, seeds, data="mnist1d", first=0, epochs=6):
+    """Jobs of arms (name → mean validation loss) with these seeds, all of one data set."""
+    generator = np.random.default_rng(len(arms))
+    for place, (norm, mean) in enumerate(arms.items()):
+        for seed in seeds[norm] if isinstance(seeds, dict) else range(seeds):
+            job = root / f"{first + place}-{seed}"
+            write_job(job, seed, generator, norm=norm, epochs=epochs)
+            result = json.loads((job / "result.json").read_text())
+            # What seeds share is far larger than what tells arms apart.
+            result["metrics"]["val/loss"] = mean * (1 + seed / 4) * float(np.exp(generator.normal(0, 0.002)))
+            result["data"] |= {"name": data}
+            result["config"]["data"]["_target_"] = f"src.datamodules.{data}.Data"
+            result["overrides"].append(f"data={data}")
+            (job / "result.json").write_text(json.dumps(result))
+
+
+def test_the_best_of_each_data_set_stands_first_and_who_is_tied_with_it_is_said(tmp_path):
+    losses(tmp_path, {"none": 1.0, "batch": 1.0005, "layer": 1.05}, 6)
+    losses(tmp_path, {"none": 3.0, "batch": 2.0}, 6, "fashion_mnist", first=10)
+    small, large = sorted(ranking(compare([tmp_path])), key=lambda block: block.title, reverse=True)
+    assert [block.title for block in (small, large)] == ["mnist1d", "fashion_mnist"]
+    assert [one.rank for one in small.standings][::2] == ["★", "3"]
+    assert small.standings[1].rank == "="
+    assert small.standings[2].behind > 0.04
+    assert "Not told apart from it: " in small.sentence
+    assert large.sentence.startswith("Best: norm=batch (val/loss 3")
+    assert "Behind: norm=none (+5" in large.sentence
+
+
+def test_the_best_was_picked_after_looking_so_intervals_count_all_rivals(tmp_path):
+    losses(tmp_path / "two", {"none": 1.0, "batch": 1.01}, 4)
+    losses(tmp_path / "five", {"none": 1.0, "batch": 1.01, "layer": 1.02, "group": 1.03, "instance": 1.04}, 4)
+    assert [ranking(compare([tmp_path / name]))[0].level for name in ("two", "five")] == [0.95, 1 - 0.05 / 4]
+    (block,) = ranking(compare([tmp_path / "five"]))
+    two, other = (block.standings[place].values for place in (1, 0))
+    ratios = np.log([two[seed] / other[seed] for seed in sorted(two)])
+    half = stdtrit(3, 1 - 0.05 / 4 / 2) * ratios.std(ddof=1) / 2
+    assert block.standings[1].high - block.standings[1].behind == pytest.approx(half, rel=1e-3)
+    assert "paired by seed, 95 %, for all 4 at once" in block.heading
+
+
+def test_one_seed_cannot_be_told_from_luck_and_unlike_arms_are_named(tmp_path):
+    losses(tmp_path / "one", {"none": 1.0, "batch": 1.5}, 1)
+    (block,) = ranking(compare([tmp_path / "one"]))
+    assert "1 seed each: cannot be told from luck." in block.sentence
+    assert [one.rank for one in block.standings] == ["★", "="]
+    assert not np.isfinite([one.low for one in block.standings]).any()
+    losses(tmp_path / "apart", {"none": 1.0, "batch": 1.5}, {"none": range(4), "batch": range(10, 14)})
+    losses(tmp_path / "apart", {"layer": 2.0}, {"layer": range(4)}, first=20, epochs=40)
+    (block,) = ranking(compare([tmp_path / "apart"]))
+    assert "not paired" in block.heading
+    assert block.notes == ["Not the same budget: 6, 40 epochs."]
 
 
 def test_a_falling_curve_falls_in_braille(tmp_path):

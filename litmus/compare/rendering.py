@@ -10,9 +10,10 @@ from pathlib import Path
 from litmus.atomic import replacing
 from litmus.compare.comparison import Comparison
 from litmus.compare.payload import as_script, payload
+from litmus.compare.ranking import SMALL, ranking, shown
 from litmus.legible import legible
 from litmus.report.render import TEMPLATES
-from litmus.words import count
+from litmus.words import count, plain
 
 PAGE = Path(__file__).parent / "page"
 # In this order: each uses what stands before it.
@@ -37,14 +38,20 @@ def write_page(comparison: Comparison, path: Path, command: Sequence[str] = ()) 
 
 def page(comparison: Comparison, command: str) -> str:
     """The page's text."""
+    content = payload(comparison)
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
         loader=FileSystemLoader(PAGE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    environment.filters["plain"] = plain
     problems = [run for run in comparison.runs if run.record.status != "completed"]
     return environment.get_template("page.html.j2").render(
         title=f"Comparison of {comparison.title}",
+        blocks=ranking(comparison),
+        small=SMALL,
+        shown=shown,
+        colours={arm["name"]: arm["colour"] for arm in content["arms"]},
         lead=comparison.lead,
         when=f"{datetime.now():%Y-%m-%d %H:%M}",
         command=command or "scripts/compare.py",
@@ -53,7 +60,7 @@ def page(comparison: Comparison, command: str) -> str:
         told=f"{count(len(problems), 'directory').replace('directorys', 'directories')} without a completed run",
         example=_example(comparison),
         style=(TEMPLATES / "report.css").read_text(encoding="utf-8") + (PAGE / "page.css").read_text(encoding="utf-8"),
-        data=as_script(payload(comparison)),
+        data=as_script(content),
         plotly=(files("plotly") / "package_data" / "plotly.min.js").read_text(encoding="utf-8"),
         script="\n".join((PAGE / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS),
     )

@@ -1,4 +1,4 @@
-"""The comparison on a terminal: a table of arms, one of runs, learning curves, and what could not be shown."""
+"""The comparison on a terminal: the best arm of each data set, runs if asked, curves, and what could not be shown."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from litmus.claims.notation import listing
 from litmus.claims.quantity import direction_of
 from litmus.claims.reductions import UNITS, Curve
 from litmus.claims.runs import Run
-from litmus.claims.statistics import summarize
 from litmus.compare.braille import Canvas
 from litmus.compare.columns import metrics
 from litmus.compare.comparison import Comparison
+from litmus.compare.ranking import Block, ranking, shown
 from litmus.records.gathering import Arm, GatheredRun, counted_of
 from litmus.report.figures.curves import Band
 from litmus.report.figures.style import SERIES, scale_of, short
-from litmus.words import count, plain, plus_minus
+from litmus.words import count, plain
 
 HEIGHT = 16
+FEW = 20  # problems that are told without being asked
 MARGIN = 10  # characters for the numbers beside the curves
 NAMES, CELL = 40, 18  # characters for a table's first columns, and for a mean with its deviation
 
@@ -31,7 +32,7 @@ NAMES, CELL = 40, 18  # characters for a table's first columns, and for a mean w
 def print_comparison(
     comparison: Comparison, metric: str | None, clock: str, most: int, console: Console | None = None
 ) -> None:
-    """Tables of arms and of at most `most` runs, then the curves of a metric.
+    """Which arm is best on each data set, at most `most` runs, then the curves of a metric.
 
     Raises:
         ValueError: for a metric that no run has curves of.
@@ -39,19 +40,40 @@ def print_comparison(
     console = console or Console()
     metric = curve_metric(comparison, metric, clock)
     console.print(Text(f"{comparison.title}: {comparison.lead}", style="bold"))
-    shown = headline(comparison, (console.width - NAMES) // CELL)
-    console.print(arms_table(comparison, shown))
-    console.print(runs_table(comparison, shown, most))
+    leading = headline(comparison, (console.width - NAMES) // CELL)
+    for block in ranking(comparison):
+        console.print(Text(block.title, style="bold"))
+        console.print(Text(block.sentence))
+        for note in block.notes:
+            console.print(Text(note, style="red"))
+        console.print(ranking_table(comparison, block))
+    if most:
+        console.print(runs_table(comparison, leading, most))
     if metric:
         for line in curves(comparison, metric, clock, console.width):
             console.print(line)
     for note in comparison.notes:
         console.print(Text(note, style="yellow"))
     problems = [run for run in comparison.runs if run.record.status != "completed"]
-    for run in problems[:most]:
+    for run in problems[: max(most, FEW)]:
         console.print(Text.assemble((f"{run.record.status} ", "red"), f"{run.where}: {run.record.error}"))
-    if len(problems) > most:
-        console.print(Text(f"… and {len(problems) - most} more; --runs {len(problems)} lists all", style="red"))
+    if len(problems) > max(most, FEW):
+        console.print(Text(f"and {len(problems) - max(most, FEW)} more; --runs {len(problems)} lists all", style="red"))
+
+
+def ranking_table(comparison: Comparison, block: Block) -> Table:
+    """The arms of a data set, best first: rank, score, how far behind, test score, seeds."""
+    table = Table(box=None, pad_edge=False)
+    columns = ("", "arm", f"{block.metric} (mean ± sd)", block.heading, block.test, "seeds")
+    for column in columns:
+        table.add_column(column, justify="left" if column in ("", "arm") else "right", overflow="fold")
+    for one in block.standings:
+        ends = [f"{shown(end, one.unit):+.1f}".replace("-", "−") for end in (one.low, one.high) if math.isfinite(end)]
+        interval = f" [{', '.join(ends)}]" if ends and one.rank != "★" else ""
+        name = Text(one.name, style=_style(comparison, one.arm))
+        cells = (one.score, one.difference + interval, plain(one.test), counted_of(comparison.arms[one.arm]))
+        table.add_row(one.rank, name, *cells)
+    return table
 
 
 def headline(comparison: Comparison, most: int) -> list[str]:
@@ -72,25 +94,6 @@ def curve_metric(comparison: Comparison, asked: str | None, clock: str) -> str:
     if asked and asked not in known:
         raise ValueError(f"no run has a curve of {asked} by {clock}; there are {listing(known, 20) or 'none'}")
     return asked or next((name for name in ("val/loss", "train/loss", *known) if name in known), "")
-
-
-def arms_table(comparison: Comparison, shown: Sequence[str]) -> Table:
-    """Mean ± SD over each arm's completed runs."""
-    table = Table(title="mean ± sd over the completed runs", title_justify="left")
-    for column in ("arm", "n", *shown):
-        table.add_column(
-            column, justify="left" if column == "arm" else "right", no_wrap=column != "arm", overflow="fold"
-        )
-    for arm, runs in comparison.arms.items():
-        done = [run for run in runs if run.counted]
-        cells = []
-        for name in shown:
-            values = [value for run in done if math.isfinite(value := run.record.summary.get(name, math.nan))]
-            summary = summarize(values)
-            mean = plus_minus(float(summary.mean), float(summary.sd)) if values else "—"
-            cells.append(mean if len(values) in (0, len(done)) else f"{mean} (n = {len(values)})")
-        table.add_row(Text(arm.label, style=_style(comparison, arm)), counted_of(runs), *cells)
-    return table
 
 
 def runs_table(comparison: Comparison, shown: Sequence[str], most: int) -> Table:
