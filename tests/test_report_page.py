@@ -20,6 +20,7 @@ from litmus.report.write import write_document, write_report
 from tests.report_data import many_arms, write_study, write_trial
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
+pytestmark = pytest.mark.long
 BROWSER = next((found for name in NAMES if (found := shutil.which(name))), None)
 PAGES = ("study", "many", "multirun")
 PHONE, DESK = (390, 844), (1280, 800)

@@ -144,6 +144,7 @@ def test_a_study_whose_trials_all_fail_says_so_in_one_sentence(tmp_path):
     assert len(results(tmp_path / "studies" / "tiny")) == 4
 
 
+@pytest.mark.long
 def test_knobs_are_tuned_per_arm_on_seeds_of_their_own_and_totals_are_totals(tmp_path, unreported, capsys):
     nuisance = {"lr": {"log": [1e-5, 1e-2], "trials": 3, "sampler": "grid"}}
     write_study(tmp_path, study={**QUESTION, "nuisance": nuisance})
