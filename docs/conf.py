@@ -17,7 +17,10 @@ docs/running
 docs/extending
 docs/studies
 docs/verdicts
+docs/fewer_seeds
 docs/compare
+docs/wandb_sweeps
+docs/notebook
 docs/progressive_batch
 ```
 
