@@ -120,8 +120,9 @@ class Case:
             self.seed = int(config.seed)
             epochs = EPOCHS + math.ceil((config.scheduler or {}).get("warmup") or 0)
             batching = config.batching or {}
-            found = [f"epochs={epochs}", "logger=[]", "tuner=null", "threads=1", "trainer.accelerator=cpu"]
+            found = [f"epochs={epochs}", "tuner=null", "threads=1", "trainer.accelerator=cpu"]
             found += [f"trainer.{knob}={one}" for knob, one in (("devices", 1), ("strategy", "auto"))]
+            found += ["logger=[csv]"] * ("wandb" in (config.get("logger") or {}))
             found += ["callbacks.checkpoint.share=1"] * ("checkpoint" in (config.callbacks or {}))
             if "updates_per_epoch" in config.data:
                 found.append(f"updates_per_epoch={UPDATES}")
