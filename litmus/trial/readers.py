@@ -89,7 +89,7 @@ def _followers(here: dict[str, Any], there: dict[str, Any], knob: str) -> Iterat
 def _another(value: Any) -> Any:
     if isinstance(value, bool):
         return not value
-    return value + 1 if isinstance(value, int | float) else f"{value}_"
+    return 2 * value + 1 if isinstance(value, int | float) else f"{value}_"
 
 
 def _is_value(config: DictConfig, knob: str) -> bool:
@@ -102,7 +102,8 @@ def _file(group: str) -> str:
 
 
 def _home(knob: str) -> str:
-    return _file("data" if knob in ("batch_size", "updates_per_epoch", "data_dir") else "model")
+    data = ("batch_size", "updates_per_epoch", "data_dir")
+    return _file("data" if knob in data else "optimizer" if knob == "lr" else "model")
 
 
 def _named(part: Any, name: str) -> str:
