@@ -108,6 +108,14 @@ def test_runs_that_did_not_finish_have_no_value_and_a_second_try_counts():
     assert "2 runs of the export did not finish" in results.findings[0].message
 
 
+def test_a_table_of_ones_own_may_have_a_name_and_a_state():
+    rows = [{**row, "Name": "x", "State": "Ohio", "norm": row["model.norm"]} for row in wandb()]
+    rows = [row for row in rows if row["model.dropout"] == "0.0"]
+    study = read_study({**NODE, "factors": {"norm": ["none", "batch"], "State": ["Ohio", "Iowa"]}})
+    results = results_from_rows(study, [{**row, "loss": row["test/loss"]} for row in rows])
+    assert {trial.arm for trial in results.trials} == {"norm=none,State=Ohio", "norm=batch,State=Ohio"}
+
+
 def test_runs_of_other_questions_are_left_out_and_told():
     rows = [*wandb(), {**wandb()[0], "model.norm": "layer"}]
     results = results_from_rows(read_study(NODE), rows)

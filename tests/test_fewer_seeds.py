@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import yaml
 
 from litmus.claims.jitter import jitter_of, jitter_share, told
 from litmus.claims.judgement import judge
@@ -11,6 +12,7 @@ from litmus.claims.results import Results, Trial
 from litmus.claims.runs import Run, results_from_runs
 from litmus.claims.study import read_study
 from litmus.claims.tuning import TuningRun
+from scripts.seeds_needed import main as seeds_needed
 
 NODE = {
     "question": "Which?",
@@ -117,3 +119,26 @@ def test_a_tail_needs_ten_evaluations_and_says_what_to_do():
     assert results.values("loss", "a") == {0: 44.5}
     assert results.values("loss", "b") == {}
     assert "the last fifth of 40 evaluations are 8, and a tail needs 10" in results.findings[0].message
+
+
+def test_the_seeds_that_comparisons_need_are_told_paired_and_not(tmp_path, capsys):
+    generator = np.random.default_rng(0)
+    lines = ["arm,seed,loss"]
+    for seed in range(10):
+        shared = generator.normal(0, 1)
+        lines += [f"{arm},{seed},{shared + 0.1 * generator.normal() + (arm == 'b')}" for arm in "ab"]
+    (tmp_path / "runs.csv").write_text("\n".join(lines) + "\n")
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump({"study": NODE}))
+    seeds_needed([str(tmp_path / "study.yaml"), str(tmp_path / "runs.csv")])
+    _, row = (line.split() for line in capsys.readouterr().out.splitlines())
+    assert row[:3] == ["loss", "b", "a"]
+    paired, apart, seeds, seeds_apart = (float(cell.replace(",", "")) for cell in row[3:7])
+    assert paired < 0.3 < apart
+    assert seeds < seeds_apart / 10
+    assert row[7] == "5"
+
+
+def test_seeds_needed_without_a_table_is_one_sentence(tmp_path):
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump({"study": NODE}))
+    with pytest.raises(ValueError, match="needs a table of trials"):
+        seeds_needed([str(tmp_path / "study.yaml")])

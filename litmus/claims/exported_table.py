@@ -16,6 +16,7 @@ from litmus.words import count
 # How each tool says how a run went, and which of these words is a run that ended as it was to.
 STATES = ("State", "state", "Status", "status", "attributes.status")
 FINISHED = ("finished", "completed")
+UNFINISHED = ("running", "crashed", "failed", "killed", "pending", "preempted", "preempting", "scheduled", "queued")
 # A column's settings and metrics may stand below one of these.
 SETTINGS = ("", "config.", "config/", "params.", "params/", "parameters.")
 METRICS = ("", "summary.", "summary/", "metrics.", "metrics/", "summary_metrics.")
@@ -30,9 +31,13 @@ JOBS = ("Job Type", "job_type", "jobType", "config.job_type")
 NOTHING = ("", "-", "None", "none", "null", "N/A")
 
 
-def is_export(columns: Iterable[str]) -> bool:
-    """Whether these are the columns of an exported table of runs."""
+def is_export(columns: Iterable[str], rows: Iterable[Mapping[str, Any]] = ()) -> bool:
+    """Whether these are the columns of an exported table of runs; another table may have a State of its own."""
     known = set(columns)
+    state = next((name for name in STATES if name in known), None)
+    words = {str(row.get(state) or "finished").strip().lower() for row in rows} if state else set()
+    if not words <= {*FINISHED, *UNFINISHED}:
+        return False
     named = any(name.startswith(("params.", "metrics.")) for name in known)
     return any(mark <= known for mark in MARKS) or ("run_id" in known and named)
 

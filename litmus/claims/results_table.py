@@ -36,7 +36,7 @@ def results_from_rows(study: Study, rows: Iterable[Mapping[str, Any]]) -> Result
     columns = list(dict.fromkeys(key for row in rows for key in row))
     left: list[Finding] = []
     lines = [*range(2, len(rows) + 2)]  # line 1 is the header
-    if is_export(columns):
+    if is_export(columns, rows):
         rows, left = from_export(study, rows)
         lines = [row["line"] for row in rows]
         columns = list(dict.fromkeys(key for row in rows for key in row))
