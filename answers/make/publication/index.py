@@ -12,6 +12,7 @@ from answers.make.publication.plans import Plan
 from answers.make.publication.rows import AS_REPORTED, COLUMNS, NOT_RUN, Row
 from answers.make.publication.summary import Summary
 from answers.make.publication.unanswerable import Unanswerable, measured
+from litmus.claims.verdict import OPEN
 from litmus.report.render import SYMBOLS, rendered
 from litmus.tables import table_text
 from litmus.words import count
@@ -131,9 +132,11 @@ def first_words(row: Row) -> str:
 
 
 def shown(row: Row) -> str:
-    """✗ rejected (negligible, fragile); ✓ confirmed in the document's regime only."""
+    """✗ rejected (negligible, fragile); ? inconclusive (as predicted, size open)."""
     told = f"{SIGNS[row.verdict]} {row.verdict}" + " in the document's regime only" * row.confounded
-    marks = ", ".join(filter(None, (row.cause, "fragile" * row.fragile)))
+    known = row.verdict == "inconclusive" and row.direction not in ("", OPEN)
+    runs = f"{row.direction}, size open" if known else ""
+    marks = ", ".join(filter(None, (row.cause, runs, "fragile" * row.fragile)))
     return f"{told} ({marks})" if marks else told
 
 

@@ -23,6 +23,7 @@ DOCUMENT = re.compile(r"^\s*(\d+_\w+\.txt)\s*,?\s*(.*)$")
 class Row:
     """A prediction: `mean`, `low`, `high` as in verdicts.json, `effect` the same in words, `cause` why it fell so.
 
+    `direction` is a statement of its own: as predicted, opposite or open, whatever the size.
     `document_regime`: its arms differ by the document's regime as well, so that it is confirmed in that regime only.
     """
 
@@ -46,6 +47,7 @@ class Row:
     reason: str = ""
     document_regime: bool = False
     fragile: bool = False
+    direction: str = ""
 
     @property
     def confounded(self) -> bool:
@@ -58,7 +60,7 @@ class Row:
         return self.part.endswith(CONTROL)
 
 
-COLUMNS = tuple(field.name for field in fields(Row))
+COLUMNS = tuple(field.name for field in fields(Row) if field.name != "direction")
 
 
 def regime_of(name: str) -> str:
@@ -116,6 +118,7 @@ def judged_rows(name: str, evidence: Evidence) -> list[Row]:
                 seeds_needed=verdict.seeds_needed,
                 reason=verdict.reason,
                 fragile=bool(verdict.fragile),
+                direction=verdict.direction or "",
             )
         )
     return found
