@@ -67,7 +67,7 @@ def epoch(data: Arrays, size: int, net: Any) -> float:
     data.batch_size = size
     optimizer = torch.optim.SGD(net.parameters(), lr=0.01)
     began = time.perf_counter()
-    for x, y in data.train_dataloader():
+    for x, y, *_ in data.train_dataloader():
         optimizer.zero_grad()
         net.criterion(net(x), net.targets(y)).backward()
         optimizer.step()
@@ -79,7 +79,8 @@ def measured(disk: Arrays, memory: Arrays, size: int, rounds: int) -> Measured:
     net = MLP((FEATURES,), 2, units=[UNITS, UNITS])
     times = [(epoch(disk, size, net), epoch(memory, size, net)) for _ in range(rounds)]
     most = peak_bytes(update_of(MLP, (FEATURES,), size, units=[UNITS, UNITS]))
-    return Measured(most, *(statistics.median(column) for column in zip(*times, strict=True)))
+    disk_time, memory_time = (statistics.median(column) for column in zip(*times, strict=True))
+    return Measured(most, disk_time, memory_time)
 
 
 def draw(found: dict[int, Measured], path: Path) -> None:
