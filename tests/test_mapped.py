@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from evaluate import evaluate
 from litmus.training.mapped import MappedRows, windowed_order
 from litmus.training.order import generator
 from src.datamodules.arrays import Arrays
@@ -86,3 +87,14 @@ def test_shards_that_cannot_be_are_refused_in_a_sentence(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match="found 0 and 0"):
         _loaded(tmp_path / "empty")
+
+
+def test_it_goes_together_with_all_else_and_is_tested_again(trial, tmp_path, capsys):
+    folder = _written(tmp_path / "shards")
+    knobs = ["data=arrays", f"data.path={folder}", "model.units=[4]", "epochs=2", "batching=doubling"]
+    knobs += ["batching.start=16", "average=ema", "callbacks=[sharpness,gradient_norms]", "data.scale=per_image"]
+    result = trial(*knobs, "data.folds=3", "data.fold=1", "data.rows=90", "callbacks.sharpness.samples=50")
+    assert result["data"]["sizes"]["train"] == 90
+    assert result["metrics"]["sharpness/eigenvalue"] > 0
+    evaluate(tmp_path / "run")
+    assert "the same as in result.json, to the last bit" in capsys.readouterr().out
