@@ -156,6 +156,8 @@ def _of_study() -> Schema:
         "predictions": {"type": ["object", "null"], "additionalProperties": _of_prediction()},
         "baseline": {"anyOf": [selector, {"type": "null"}]},
         "off": {"type": ["object", "null"]},
+        "resampling": _closed({"folds": {"type": "integer", "minimum": 2}, "repeats": counted}, ["folds"]),
+        "data": {"anyOf": [{"type": "array", "items": {"type": "string"}}, {"type": "object"}]},
         "resampled": _closed({name: {"type": "number"} for name in ("n_test", "n_train")}, ["n_test", "n_train"]),
         "smoke": {"type": "boolean"},
         "judge": {"type": "boolean"},

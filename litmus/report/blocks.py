@@ -18,10 +18,11 @@ NUMBERLIKE = re.compile(
 
 @dataclass(frozen=True)
 class Text:
-    """One paragraph."""
+    """One paragraph; with a caption it is folded under it."""
 
     kind: ClassVar[str] = "text"
     text: str
+    caption: str = ""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from litmus.report.effects import SYMBOLS
 if TYPE_CHECKING:
     from rich.console import Console
 
-COLOURS = {"confirmed": "green", "rejected": "red", "inconclusive": "yellow"}
+# Yellow cannot be read on white.
+COLOURS = {"confirmed": "green", "rejected": "red", "inconclusive": "bold"}
 
 
 def print_verdicts(

@@ -36,7 +36,16 @@ ORDER = (
     sensitivity.section,
     reproducibility.section,
 )
-FOLDED = ("surprises", "recommendations", "question", "design", "treatment", "sensitivity", "reproducibility")
+FOLDED = (
+    "interactions",
+    "surprises",
+    "recommendations",
+    "question",
+    "design",
+    "treatment",
+    "sensitivity",
+    "reproducibility",
+)
 
 
 def sections(evidence: Evidence) -> list[Section]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from litmus.claims.results import COUNTERS
-from litmus.report.blocks import MOST_OPEN_ROWS, Block, Gallery, Section, Table, Text
+from litmus.report.blocks import Block, Gallery, Section, Table, Text
 from litmus.report.evidence import Evidence
 from litmus.report.figures.pareto import frontier, pareto
 from litmus.words import duration, plain
@@ -59,4 +59,4 @@ def table(evidence: Evidence, known: list[str]) -> Table:
     total_column = ["all its trials"] if "seconds" in known else []
     columns = ["arm", quantity.name, *known, *total_column, "on the front"]
     caption = f"Cost per trial (means); front: {quantity.label} against {cost}"
-    return Table(caption, columns, rows, folded=len(rows) > MOST_OPEN_ROWS)
+    return Table(caption, columns, rows, folded=True)

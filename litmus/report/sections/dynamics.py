@@ -21,7 +21,8 @@ def section(evidence: Evidence) -> Section | None:
     runs = sum(map(len, evidence.curves.values()))
     blocks: list[Block] = [
         Text(f"{count(runs, 'run')} of {count(len(evidence.curves), 'arm')}. A mean ends where its first run does."),
-        Gallery([*pictures, *([fitted] if fitted is not None else [])]),
+        Gallery(pictures),
+        *([Gallery([fitted], 1, "train/loss")] if fitted is not None else []),
     ]
     if evidence.jitters:
         blocks.append(Points(evidence.jitters))

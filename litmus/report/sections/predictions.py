@@ -21,7 +21,9 @@ def section(evidence: Evidence) -> Section | None:
     verdicts = list(evidence.judgement.verdicts.values())
     if not verdicts:
         return None
-    picture = forest(evidence)
+    # One comparison alone is the headline already.
+    single = len(verdicts) == 1 and len(verdicts[0].contrasts) == 1
+    picture = None if single else forest(evidence)
     blocks: list[Block] = [
         *([Gallery([picture], columns=1)] if picture is not None else []),
         Text(
@@ -29,7 +31,8 @@ def section(evidence: Evidence) -> Section | None:
             "stands alone, all others are corrected together by Holm (adjusted p of the side to which the data lean). "
             + evidence.judgement.looks.note
             + " Better in: the share of pairs, with its exact interval. Worse, alike, better: posterior masses of the "
-            "mean beyond and within one sesoi under a flat prior; it decides nothing."
+            "mean beyond and within one sesoi under a flat prior; it decides nothing.",
+            "How it was judged",
         ),
         Table(
             "Every verdict in a sentence",

@@ -31,9 +31,13 @@ def section(evidence: Evidence) -> Section:
     for place, quantity in enumerate(ordered(evidence)):
         picture = strips(evidence, quantity, constant(evidence, quantity))
         found = table(evidence, quantity)
-        blocks += [Gallery([picture], 1, "" if place == 0 else quantity.label)] if picture is not None else []
+        blocks += (
+            [Gallery([picture], 1, "" if place == 0 else f"{quantity.label}: every trial")]
+            if picture is not None
+            else []
+        )
         blocks.append(replace(found, folded=place > 0 or found.folded))
-    blocks.append(Text(told.strip()))
+    blocks.append(Text(told.strip(), "How to read this"))
     return Section("results", "Results by arm", blocks)
 
 
