@@ -118,7 +118,7 @@ class Plan:
         room = self.width - 2 * MARGIN
         verdict, study = self.verdict, self.evidence.study
         claim = f"“{verdict.claim}”" if verdict.claim else titled(verdict.id)
-        self.claim = wrapped(claim, room, 11.5, "bold")
+        self.claim = wrapped(claim, room - 6, 11.5, "bold")
         self.pill = f"{SYMBOLS[verdict.verdict]} {verdict.verdict}"
         self.beside = width_of(self.pill, 11, "bold") + 24 if self.wide else 0.0
         hanging = self.rows[-1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from functools import lru_cache
 from typing import Any
@@ -11,6 +12,7 @@ from litmus.report.figures.style import INK, MUTED
 
 SIZE, SMALL = 10.0, 9.2
 LINE = 13.5  # points from line to line
+ROOM = 11  # points beside an axis for half a number
 
 
 class Sheet:
@@ -99,12 +101,14 @@ def ticks(scale: Scale, low: float, high: float, width: float) -> list[float]:
     """Places of round numbers whose labels do not touch on an axis of so many points; three or more of them."""
     from matplotlib.ticker import MaxNLocator
 
+    def fits(place: float) -> bool:
+        at, side = width * (place - low) / (high - low), width_of(scale.tick(place), SMALL) / 2
+        return bool(low <= place <= high and at - side > -ROOM and at + side < width + ROOM)
+
     def apart(places: list[float]) -> bool:
         at = [width * (place - low) / (high - low) for place in places]
         sides = [width_of(scale.tick(place), SMALL) / 2 for place in places]
-        ends = zip(at, at[1:], sides, sides[1:], strict=False)
-        inside = all(a - side > -22 and a + side < width + 22 for a, side in zip(at, sides, strict=True))
-        return inside and all(b - a > x + y + 5 for a, b, x, y in ends)
+        return all(b - a > x + y + 5 for a, b, x, y in zip(at, at[1:], sides, sides[1:], strict=False))
 
     ends = sorted(scale.number(end) for end in (low, high))
     unit = abs(scale.place(100)) if scale.relative else 1.0
@@ -121,14 +125,21 @@ def ticks(scale: Scale, low: float, high: float, width: float) -> list[float]:
             found = [scale.place(number) for number in numbers if not curved or number > (-99 if scale.oriented else 0)]
         else:
             found = [float(place) for place in locator.tick_values(low, high)]
-        places = sorted(place for place in found if low <= place <= high)
+        places = sorted(filter(fits, found))
         if apart(places) and len(places) >= 3:
             return places
         if len(places) >= 3 and (not best or len(places) < len(best)):
             best = places
-    middle = len(best) // 2
-    sparse = [best[0], best[middle], best[-1]] if best else []
-    return sparse if sparse and apart(sparse) else [low + share * (high - low) for share in (0.1, 0.5, 0.9)]
+    sparse = [best[0], best[len(best) // 2], best[-1]] if best else []
+    if sparse and apart(sparse):
+        return sparse
+    # Three numbers as round as their distance allows; no rounding may leave the logarithms' range.
+    digits = max(0, 1 - math.floor(math.log10(ends[1] - ends[0])))
+    numbers = [scale.number(low + share * (high - low)) for share in (0.15, 0.5, 0.85)]
+    edge = -math.inf if scale.quantity.scale != "log" else -100.0 if scale.oriented else 0.0
+    close = [round(number, digits) for number in numbers]
+    close = [one if one > edge else float(f"{number:.2g}") for one, number in zip(close, numbers, strict=True)]
+    return sorted(scale.place(one) if one > edge else low for one in close)
 
 
 def set_ticks(axes: Any, scale: Scale, width: float) -> None:
