@@ -77,3 +77,9 @@ def batch_sizes_of(trainer: pl.Trainer) -> BatchSizes | None:
 
 def _sets_batch_sizes(callback: Any) -> TypeGuard[BatchSizes]:
     return bool(getattr(callback, "sets_batch_sizes", False))
+
+
+def tells_of_epochs(trainer: pl.Trainer) -> bool:
+    """Whether a callback gives the loggers each epoch's row, and says so by `tells_of_epochs = True`."""
+    callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]
+    return any(getattr(callback, "tells_of_epochs", False) for callback in callbacks)

@@ -43,6 +43,9 @@ PARTNERS = {
 )
 def test_every_configuration_file_composes_and_instantiates(compose, tmp_path, group, choice, monkeypatch):
     monkeypatch.setenv("WANDB_MODE", "disabled")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", str(tmp_path / "mlruns"))
+    if choice == "mlflow":
+        pytest.importorskip("mlflow", reason="MLflow is an extra: pip install '.[mlflow]'")
     needs_files = group == "data" and choice in TYPED
     partners = TYPED[choice](tmp_path) if needs_files else PARTNERS.get((group, choice), ())
     listed = f"{group}=[{choice}]" if group in ("callbacks", "logger") else f"{group}={choice}"

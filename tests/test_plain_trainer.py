@@ -1,9 +1,18 @@
 """The data modules under a bare Trainer, or under none: every epoch is the pass that it should be."""
 
+import copy
+import csv
+from functools import partial
+
 import pytest
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.callbacks import LambdaCallback, ProgressBar
+from pytorch_lightning.loggers import CSVLogger
+from torchmetrics.classification import MulticlassAccuracy, MulticlassAUROC
 
+from litmus.contract import Target
+from litmus.tasks.classification import Classification
 from litmus.training.augment import Crop, Flip
 from litmus.training.order import pass_order
 from src.models.mlp import MLP
@@ -238,3 +247,106 @@ def test_augmentation_from_the_command_line(trial, tmp_path):
     with_both = trial(*typed, f"data.augment=[{crop},{flip}]", directory=tmp_path / "both")
     assert plain["config_hash"] == null["config_hash"] != with_both["config_hash"]
     assert plain["metrics"]["train/loss"] != with_both["metrics"]["train/loss"]
+
+
+# ---------------------------------------------------------------------------------- what a module logs
+
+
+AUROC = {"_target_": "torchmetrics.classification.MulticlassAUROC", "num_classes": 3}
+
+
+class Silent(ProgressBar):
+    """A bar that prints nothing, and notes what it would end an epoch with."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def on_train_epoch_end(self, trainer, pl_module):
+        self.seen.append(self.get_metrics(trainer, pl_module))
+
+
+def task_with_auroc():
+    return Classification(Target("classes", 3), metrics={"auroc": AUROC}, train_metrics=True)
+
+
+class Logs(pl.LightningModule):
+    """The same net as anybody would write it, with torchmetrics and `self.log`."""
+
+    def __init__(self, net):
+        super().__init__()
+        self.net, self.rate = net, torch.optim.SGD
+        for split in ("train", "val", "test"):
+            setattr(self, f"{split}_acc", MulticlassAccuracy(3, average="micro"))
+            setattr(self, f"{split}_auroc", MulticlassAUROC(3))
+
+    def step(self, batch, split):
+        x, y = batch[:2]
+        outputs = self.net(x)
+        loss = torch.nn.functional.cross_entropy(outputs, y)
+        self.log(f"{split}/loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(y))
+        for name, of in (("acc", outputs), ("auroc", outputs.softmax(1))):
+            metric = getattr(self, f"{split}_{name}")
+            metric.update(of.detach(), y)
+            self.log(f"{split}/{name}", metric, on_step=False, on_epoch=True, prog_bar=name == "acc")
+        return loss
+
+    def training_step(self, batch, batch_idx):
+        return self.step(batch, "train")
+
+    def validation_step(self, batch, batch_idx):
+        self.step(batch, "val")
+
+    def test_step(self, batch, batch_idx):
+        self.step(batch, "test")
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.net.parameters(), lr=0.1)
+
+
+def of_epochs(folder):
+    """The rows of a CSVLogger: (step, epoch) → name → value."""
+    rows = {}
+    with (folder / "metrics.csv").open() as file:
+        for row in csv.DictReader(file):
+            place = (int(row.pop("step")), int(float(row.pop("epoch"))))
+            rows.setdefault(place, {}).update({name: float(value) for name, value in row.items() if value})
+    return rows
+
+
+@pytest.mark.parametrize("stepwise", [False, True])
+def test_a_plain_trainer_shows_what_it_shows_of_any_module(tmp_path, stepwise):
+    """Named values, epochs and steps, wherever Lightning shows what a module logs."""
+
+    def shown(module, name):
+        data = Blobs(rows=100, batch_size=10, seed=5)
+        logger = CSVLogger(tmp_path, name=name, version="")
+        bar = Silent()
+        hooks = [LambdaCallback(on_train_batch_start=lambda *_: None)] if stepwise else []
+        settings = {"logger": logger, "log_every_n_steps": 1, "enable_progress_bar": True, "max_epochs": 2}
+        trainer = bare(**settings, callbacks=[bar, *hooks])
+        trainer.fit(module, datamodule=data)
+        fitted = trainer.logged_metrics, trainer.callback_metrics, trainer.progress_bar_metrics
+        (tested,) = trainer.test(module, datamodule=data, verbose=False)
+        (validated,) = trainer.validate(module, datamodule=data, verbose=False)
+        logger.save()
+        return [*fitted, *bar.seen, tested, validated], of_epochs(tmp_path / name)
+
+    ours = seeded(MLP, (6,), 3, units=(4,), optimizer=partial(torch.optim.SGD, lr=0.1), task=task_with_auroc())
+    theirs = Logs(copy.deepcopy(ours.net))
+    (own, own_rows), (wanted, rows) = shown(ours, "ours"), shown(theirs, "theirs")
+    for found, expected in zip([*own, *own_rows.values()], [*wanted, *rows.values()], strict=True):
+        assert set(expected) <= set(found)
+        assert {name: float(found[name]) for name in expected} == pytest.approx(
+            {name: float(value) for name, value in expected.items()}, abs=1e-5
+        )
+    assert list(own_rows) == list(rows)
+
+
+def test_nobody_pays_where_nobody_looks(monkeypatch):
+    """`self.log` is not called for a run without loggers and bar, and the values are there."""
+    monkeypatch.setattr(MLP, "log", lambda *arguments, **named: pytest.fail("called"))
+    trainer = bare(max_epochs=1)
+    trainer.fit(seeded(MLP, (6,), 3, units=(4,)), datamodule=Blobs(rows=100, batch_size=10))
+    assert {"train/loss", "train/acc", "val/loss", "val/acc"} <= trainer.logged_metrics.keys()
+    assert trainer.logged_metrics["val/loss"] == trainer.callback_metrics["val/loss"]

@@ -8,6 +8,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from litmus.contract import tells_of_epochs
 from litmus.training.batches import samples_in
 from litmus.training.by_hand import Proofs
 from litmus.training.epoch_metrics import EpochMetrics, refuse_waiting
@@ -54,6 +55,7 @@ class Bookkeeping(pl.Callback):
             data.eval_stretches = reason is None
         if stage != "fit":
             return
+        _show_afterwards(trainer, self)
         refuse_limits_of_parts(trainer)
         self._own_step = step_of_ones_own(pl_module, self.base)
         self._automatic = pl_module.automatic_optimization
@@ -173,6 +175,8 @@ class Bookkeeping(pl.Callback):
     def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         log_means(trainer, pl_module, "test", pl_module.evaluated)
         _record_measured(pl_module, "test", pl_module.tested)
+        if not tells_of_epochs(trainer):
+            return
         metrics = {name: float(score) for name, score in trainer.callback_metrics.items()}
         for logger in trainer.loggers:
             logger.log_metrics(metrics, step=trainer.global_step)
@@ -221,6 +225,16 @@ def _add_returned(totals: Totals, outputs: Any, batch: Any, parts: int = 1) -> N
     samples = samples_in(batch)  # none in a process's share of a small last batch, whose mean is none either
     if samples and isinstance(loss, Tensor) and loss.numel() == 1:
         totals.add([loss.detach().reshape(()) * parts], [samples], None)
+
+
+def _show_afterwards(trainer: Any, own: pl.Callback) -> None:
+    """Has the bar speak after the means of an epoch are known: it would end each with those of the one before."""
+    bar = trainer.progress_bar_callback
+    if bar is None or trainer.callbacks.index(bar) > trainer.callbacks.index(own):
+        return
+    others = [callback for callback in trainer.callbacks if callback is not bar]
+    place = others.index(own) + 1
+    trainer.callbacks = [*others[:place], bar, *others[place:]]  # another list: this one is being gone through
 
 
 def _level_counters(trainer: pl.Trainer) -> None:

@@ -10,7 +10,7 @@ from pytorch_lightning.callbacks import BaseFinetuning
 from torch import Tensor
 from torch.optim import Adam, Optimizer
 
-from litmus.contract import Target
+from litmus.contract import Target, tells_of_epochs
 from litmus.tasks.kinds import is_usual, task_of, usual_task
 from litmus.tasks.task import Task
 from litmus.training.averaging import averaging_of
@@ -270,6 +270,8 @@ class Learner(pl.LightningModule):
             for counted in (progress.total, progress.current):
                 counted.ready += updates
                 counted.completed += updates
+        # By which loggers number what a module logs; the loop itself adds one for the stretch.
+        self.trainer.fit_loop.epoch_loop._batches_that_stepped += updates - 1
 
     def _refuse_not_finite(self, start: int) -> None:
         place = self.totals.first_not_finite(start)
@@ -314,9 +316,22 @@ class Learner(pl.LightningModule):
         return logits, y
 
     def _record(self, metrics: dict[str, float]) -> None:
-        """Makes metrics known to callbacks: `self.log` would round them to float32, and costs as much as an update."""
-        for name, value in metrics.items():
-            self.trainer.callback_metrics[name] = torch.tensor(value, dtype=torch.float64)
+        """Makes metrics known to callbacks, and to whatever else of the trainer shows what a module logs.
+
+        `self.log` costs as much as an update: where somebody else writes the rows of the epochs, or nothing shows them,
+        they are only left where they are looked for.
+        """
+        trainer = self.trainer
+        found = {name: torch.tensor(value, dtype=torch.float64) for name, value in metrics.items()}
+        trainer.callback_metrics.update(found)
+        if tells_of_epochs(trainer):
+            return
+        trainer.logged_metrics.update(found)
+        if trainer.loggers or trainer.progress_bar_callback is not None or trainer.state.fn != "fit":
+            several = trainer.world_size > 1  # who have the same value each
+            for name, one in found.items():
+                shown = name.partition("/")[2] in self.means
+                self.log(name, one, on_step=False, on_epoch=True, prog_bar=shown, batch_size=1, sync_dist=several)
 
 
 def _with_bookkeeping(own: Callable[[Any], Any]) -> Callable[[Any], list[pl.Callback]]:

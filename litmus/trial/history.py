@@ -56,6 +56,7 @@ class History(Checkpoint):
 
     # It adds up the samples of batches, however many updates one holds.
     ticks_per_stretch = True
+    tells_of_epochs = True
 
     def __init__(self, path: str) -> None:
         self.path = typed_path(path)
