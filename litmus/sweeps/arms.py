@@ -11,6 +11,7 @@ from litmus.claims.resampling import refuse_no_folds
 from litmus.claims.study import Study
 from litmus.sweeps.asked import Asked
 from litmus.sweeps.composition import Composition, hash_of, one_thread
+from litmus.sweeps.derived import Derived
 from litmus.sweeps.launching import Job
 from litmus.sweeps.overrides import override
 from litmus.sweeps.smoke import smoke_overrides
@@ -60,7 +61,11 @@ def hash_with(
     """The hash of `config` with other values; composed anew only where a value may choose a file."""
     simple = all(isinstance(value, int | float) and not knob.startswith("+") for knob, value in values.items())
     if simple and not any(composition.is_group(knob) for knob in values):
-        return hash_of(config, {**values, "seed": seed})
+        knobs = frozenset((*values, "seed"))
+        key = (Derived, id(config), knobs)  # the configuration is kept with it, and so its number
+        derived = composition.known.get(key) or Derived(config, knobs)
+        composition.known[key] = derived
+        return derived.hash_of({**values, "seed": seed})
     return hash_of(composition.compose(typed), {"seed": seed})
 
 

@@ -29,6 +29,8 @@ class Composition:
             hold(master, "hydra.searchpath", found)
         self.context = HydraContext(config_loader=self.loader, callbacks=context.callbacks)
         self.master = master
+        # What was found out about its configurations, by whoever found it.
+        self.known: dict[Any, Any] = {}
 
     def compose(self, overrides: Sequence[str]) -> DictConfig:
         """The configuration of a job with these overrides."""
