@@ -1,4 +1,4 @@
-"""Ratios of speed, each side measured in turns: python scripts/benchmark.py [--quick] [--only NAME] [--markdown].
+"""Ratios of speed, measured in turns: python scripts/benchmark.py [--quick] [--only NAME] [--cpu] [--markdown].
 
 Every workload runs ours, the bare loop and the rest as A B A B … with one thread; a ratio is the median over the turns.
 A ratio under 1.2 is noise, and a time without its machine means nothing: see docs/speed.md.
@@ -26,6 +26,8 @@ from rich.table import Table
 from litmus.atomic import write_json
 from litmus.quiet import silence_lightning
 from litmus.trial.environment import processor, versions
+from scripts.speed import floor
+from scripts.speed.clock import BY_PROCESSOR
 from scripts.speed.extras import NAMES
 from scripts.speed.workloads import OURS, WORKLOADS, Target, Workload
 
@@ -110,6 +112,7 @@ def arguments() -> argparse.Namespace:
     names = [workload.name for workload in WORKLOADS]
     parser.add_argument("--only", action="append", choices=names, help="this workload; may be given several times")
     parser.add_argument("--quick", action="store_true", help="shorter and fewer turns: to see that it works")
+    parser.add_argument("--cpu", action="store_true", help="seconds of the processor, which other work leaves alone")
     parser.add_argument("--markdown", action="store_true", help="print the table for the README")
     parser.add_argument("--output", type=Path, default=Path("benchmark.json"))
     return parser.parse_args()
@@ -118,6 +121,8 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     """Measures, prints, writes benchmark.json."""
     wanted = arguments()
+    if wanted.cpu:
+        os.environ[BY_PROCESSOR] = "1"
     torch.set_num_threads(1)
     silence_lightning()
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
@@ -128,6 +133,7 @@ def main() -> None:
         "date": date.today().isoformat(),
         "versions": versions(),
         "quick": wanted.quick,
+        "clock": "processor" if wanted.cpu else "wall",
         "workloads": {},
         "rows": [],
     }
@@ -141,7 +147,7 @@ def main() -> None:
             record["workloads"][workload.name] = {"unit": workload.unit, "medians": medians, "turns": found}
             record["rows"] += rows(workload, found)
             table += [cells(row, medians) for row in rows(workload, found)]
-            for side in sorted(medians.keys() & NAMES.keys()):
+            for side in sorted(medians.keys() & {floor.NAME, *NAMES}):
                 times = f"{medians[OURS] / medians[side]:.2f}×"
                 table.append(
                     [workload.title, amount(medians[OURS]), f"{side} {amount(medians[side])}", times, "", "", ""]

@@ -1,6 +1,5 @@
 """The reference: the loop that a careful person writes for one experiment, in a process with nothing else in it."""
 
-import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache
@@ -9,6 +8,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from scripts.speed.clock import seconds
 
 Splits = dict[str, tuple[Tensor, Tensor]]
 
@@ -37,7 +38,7 @@ def fit_here(
     torch.set_num_threads(1)
     optimizer = make_optimizer(net.parameters())
     (x, y), (val_x, val_y) = splits["train"], splits["val"]
-    started = time.perf_counter()
+    started = seconds()
     for _ in range(epochs):
         net.train()
         order = torch.randperm(len(y))
@@ -58,4 +59,4 @@ def fit_here(
                 predicted = logits.argmax(1) if logits.shape[1] > 1 else (logits.squeeze(1) > 0).long()
                 right += (predicted == labels).sum()
         float(total), float(val_loss), int(right)
-    return time.perf_counter() - started
+    return seconds() - started

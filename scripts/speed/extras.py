@@ -1,7 +1,6 @@
 """Two other libraries on the same rows, where they happen to be installed: scikit-learn and Keras."""
 
 import importlib.util
-import time
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +9,7 @@ from torch import nn
 from torch.optim import RMSprop
 
 from scripts.speed.bare import Splits
+from scripts.speed.clock import seconds
 
 NAMES = {"scikit-learn": "sklearn", "Keras": "keras"}
 
@@ -32,11 +32,11 @@ def sides(
 
         # It has no RMSprop; Adam costs it the same.
         model = MLPClassifier(tuple(widths[:-1]), batch_size=batch_size, max_iter=3, n_iter_no_change=10)
-        started = time.perf_counter()
+        started = seconds()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             model.fit(rows, labels)
-        return (time.perf_counter() - started) / 3
+        return (seconds() - started) / 3
 
     def by_keras() -> float:
         import keras
@@ -48,9 +48,9 @@ def sides(
         loss = "binary_crossentropy" if widths[-1] == 1 else "sparse_categorical_crossentropy"
         model.compile("rmsprop" if by_rmsprop else "adam", loss, metrics=["accuracy"])
         model.fit(rows, labels, batch_size, 1, 0, validation_data=held_out)  # builds its graph
-        started = time.perf_counter()
+        started = seconds()
         model.fit(rows, labels, batch_size, 2, 0, validation_data=held_out)
-        return (time.perf_counter() - started) / 2
+        return (seconds() - started) / 2
 
     calls = {"scikit-learn": by_scikit_learn, "Keras": by_keras}
     return {name: call for name, call in calls.items() if importlib.util.find_spec(NAMES[name]) is not None}

@@ -1,7 +1,6 @@
 """This project's side: a trial through train.py's own configuration, timed from its first epoch to its last file."""
 
 import os
-import time
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +12,14 @@ from litmus.project import ROOT
 from litmus.trial.command_line import register_resolvers
 from litmus.trial.parts import Parts
 from litmus.trial.parts import build as build_parts
+from scripts.speed.clock import seconds
 
 
 class Stopwatch(pl.Callback):
     """Notes when the first epoch begins; has no batch hook, so that the trial runs as without it."""
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self.started = time.perf_counter()
+        self.started = seconds()
 
 
 def build(directory: Path, *overrides: str) -> Parts:
@@ -38,7 +38,7 @@ def fit(directory: Path, *overrides: str) -> float:
     callbacks: list[Any] = trainer.callbacks
     callbacks.insert(0, stopwatch)
     trainer.fit(model, datamodule=data)
-    return time.perf_counter() - stopwatch.started
+    return seconds() - stopwatch.started
 
 
 def read_training_data(directory: Path, *overrides: str) -> tuple[float, int]:
@@ -46,11 +46,11 @@ def read_training_data(directory: Path, *overrides: str) -> tuple[float, int]:
     data = build(directory, *overrides).data
     data.setup("fit")
     data.train_stretches = True
-    started, samples = time.perf_counter(), 0
+    started, samples = seconds(), 0
     for x, y, batch_size in data.train_dataloader():
         for inputs, _ in zip(x.split(batch_size), y.split(batch_size), strict=True):
             samples += len(inputs)
-    return time.perf_counter() - started, samples
+    return seconds() - started, samples
 
 
 def parts_of(directory: Path, *overrides: str) -> tuple[dict[str, tuple[torch.Tensor, torch.Tensor]], Any]:

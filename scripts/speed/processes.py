@@ -10,6 +10,7 @@ import psutil
 
 from litmus.legible import read_json
 from litmus.project import ROOT
+from scripts.speed.clock import seconds_with_children
 
 # One thread for every library, also where `threads=1` comes too late: this is what all sides get.
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "DATA_DIR": os.environ.get("DATA_DIR", str(ROOT / "data"))}
@@ -19,9 +20,9 @@ WARM = 20
 
 def seconds_of(*arguments: str, ends_with: int = 0) -> float:
     """Seconds that `python …` takes in all."""
-    started = time.perf_counter()
+    started = seconds_with_children()
     ended = subprocess.run([sys.executable, *arguments], cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True)
-    seconds = time.perf_counter() - started
+    seconds = seconds_with_children() - started
     if ended.returncode != ends_with:
         raise RuntimeError(f"python {' '.join(arguments)} was to end with {ends_with}: {ended.stderr.strip()}")
     return seconds

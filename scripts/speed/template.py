@@ -1,7 +1,6 @@
 """The popular way: a dataset of single items, a DataLoader, torchmetrics objects and `self.log` in every step."""
 
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from torchmetrics import MaxMetric, MeanMetric
 from torchmetrics.classification import Accuracy
 
 from scripts.speed.bare import Splits
+from scripts.speed.clock import seconds
 
 
 class Items(Dataset):
@@ -99,7 +99,7 @@ def fit(
 
     class Stopwatch(pl.Callback):
         def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-            started.append(time.perf_counter())
+            started.append(seconds())
 
     callbacks = [
         Stopwatch(),
@@ -117,15 +117,15 @@ def fit(
         enable_model_summary=False,
     )
     trainer.fit(module, train, val)
-    return time.perf_counter() - started[0]
+    return seconds() - started[0]
 
 
 def read_training_data(splits: Splits, batch_size: int, samples: int) -> float:
     """Seconds to read so many training images."""
     loader = DataLoader(Images(*splits["train"]), batch_size, shuffle=True)
-    started, read = time.perf_counter(), 0
+    started, read = seconds(), 0
     for x, _ in loader:
         read += len(x)
         if read >= samples:
             break
-    return (time.perf_counter() - started) * samples / read
+    return (seconds() - started) * samples / read
