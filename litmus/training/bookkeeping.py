@@ -62,7 +62,8 @@ class Bookkeeping(pl.Callback):
         if not self._own_step:  # a step of one's own may be meant for manual optimization
             pl_module.automatic_optimization = True
         pl_module.single_step_reason = reason_for_single_steps(trainer, pl_module, self.base)
-        pl_module.path, pl_module.proofs = "steps", Proofs()
+        pl_module.path = None if pl_module.single_step_reason is None else "steps"
+        pl_module.proofs = Proofs()
         if pl_module.single_step_reason is None:
             pl_module.automatic_optimization = False
         if hasattr(data, "train_stretches"):

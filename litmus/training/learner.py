@@ -54,7 +54,7 @@ class Learner(pl.LightningModule):
         fewest_classes: with which it can be made.
         outputs: numbers that the net gives for each sample.
         fast: False makes every update a step of the trainer's own, with the same bits.
-        path: by which the last fit computed its updates: steps, stretches, or stretches by hand.
+        path: by which the last fit computed its updates: steps, stretches, or stretches by hand; None before any.
     """
 
     fewest_classes = 2
@@ -84,7 +84,7 @@ class Learner(pl.LightningModule):
         self.trained: list[tuple[Tensor, Tensor]] = []
         self.tested: list[tuple[Tensor, Tensor]] = []
         self.single_step_reason: str | None = None
-        self.path = STEPS
+        self.path: str | None = STEPS
         self.proofs = Proofs()
         self._share = 1.0
 

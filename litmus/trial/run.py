@@ -14,6 +14,7 @@ from rich.table import Table
 
 from litmus.atomic import write_json
 from litmus.contract import batch_sizes_of
+from litmus.legible import read_object
 from litmus.paths import typed_directory
 from litmus.quiet import silence_lightning
 from litmus.tasks.task import Task
@@ -66,6 +67,7 @@ def run(
     silence_lightning()
     if resume:  # before anything is written: the earlier result stays what it was
         refuse_damaged(directory / "checkpoints" / "last.ckpt")
+    path = (read_object(directory / "result.json").get("counters") or {}).get("path") if resume else None
     parts: Parts | None = None
     tested: dict[str, float] = {}
     loggers: list[Logger] = []
@@ -74,7 +76,10 @@ def run(
         refused = parts is None or parts.trainer.global_step == 0
         if resume and refused and (directory / "result.json").exists():
             return None  # it did not go on: what it had reached stands
-        return outcome(parts, tested, directory) if parts is None or parts.trainer.is_global_zero else None
+        found = outcome(parts, tested, directory) if parts is None or parts.trainer.is_global_zero else None
+        if found and found["counters"].get("path", "") is None:  # nothing was left to be trained
+            found["counters"]["path"] = path
+        return found
 
     def several() -> bool:
         return parts is not None and parts.trainer.world_size > 1
