@@ -506,6 +506,7 @@ def test_a_views_groups_are_labels_where_these_tell_arms_apart(tmp_path):
     for path in sorted(tmp_path.iterdir(), key=lambda path: int(path.name)):
         label = json.loads((path / "result.json").read_text())["overrides"][0]
         known = {"id": path.name, "name": path.name, "project": "litmus", "entity": None, "group": "g", "arm": label}
+        known |= {"job_type": "trial"}
         (path / "wandb.json").write_text(json.dumps(known))
     subject = read_subject(tmp_path)
     assert set(subject.arms) == set(TABLE[two_codes])

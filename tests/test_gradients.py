@@ -54,8 +54,8 @@ def test_norms_are_the_means_over_updates_of_what_autograd_gives_on_either_path(
 
 def test_watching_changes_no_bit_and_leaves_columns_and_a_picture(trial, tmp_path):
     knobs = ["model.units=8", "model.layers=3", "model.skip=true", "updates_per_epoch=3", "epochs=2"]
-    plain = trial(*knobs)
-    watched = trial(*knobs, "callbacks=gradient_norms", directory=tmp_path / "watched")
+    plain = trial(*knobs, picture=True)
+    watched = trial(*knobs, "callbacks=gradient_norms", directory=tmp_path / "watched", picture=True)
     names = [name for name in watched["metrics"] if name.startswith("grad_norm/")]
     assert {name: value for name, value in watched["metrics"].items() if name not in names} == plain["metrics"]
     assert "grad_norm/net.3.0" in names  # within its residual block

@@ -95,7 +95,7 @@ SMALL = ("model.units=[4]", "epochs=1")
         ),
         (("data=whole", "model=own", "scheduler.warmup=1"), "scheduler.warmup=1 would have no effect"),
         (("data=loaders", "batch_size=20", *SMALL), "batch_size=20 would have no effect"),
-        (("data=loaders", "batching=doubling", *SMALL), "with an attribute batch_size"),
+        (("data=loaders", "batching=doubling", *SMALL), "an attribute or hyperparameter batch_size"),
         (("data=whole", "+model.foo=1", *SMALL), "there is no knob model.foo"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
