@@ -120,7 +120,7 @@ class Case:
             self.seed = int(config.seed)
             epochs = EPOCHS + math.ceil((config.scheduler or {}).get("warmup") or 0)
             batching = config.batching or {}
-            found = [f"epochs={epochs}", "tuner=null", "threads=1", "trainer.accelerator=cpu"]
+            found = [f"epochs={epochs}", "threads=1", "trainer.accelerator=cpu"]
             found += [f"trainer.{knob}={one}" for knob, one in (("devices", 1), ("strategy", "auto"))]
             found += ["logger=[csv]"] * ("wandb" in (config.get("logger") or {}))
             found += ["callbacks.checkpoint.share=1"] * ("checkpoint" in (config.callbacks or {}))
