@@ -74,9 +74,11 @@ class Several(BaseSubmititLauncher):
         """Runs the trials of one job, in the job."""
         from litmus.sweeps.queue import stops_as_by_hand
 
+        Singleton.set_state(state)  # with it Hydra imports all plugins anew, this module and submitit's own too
+        register()
         with stops_as_by_hand():
             return [
-                super(Several, self).__call__(overrides, "hydra.sweep.dir", number, f"job_id_for_{number}", state)
+                BaseSubmititLauncher.__call__(self, overrides, "hydra.sweep.dir", number, f"job_id_for_{number}", state)
                 for overrides, number in trials
             ]
 
