@@ -91,7 +91,8 @@ def test_every_job_of_a_multirun_is_one_whole_run_and_a_crash_leaves_nothing_ope
         assert not any(key.startswith(("logger", "output_dir", "threads")) for key in run["config"])
         assert (run["exitcode"] == 0) == (result["status"] == "completed")
         for name, value in {**result["metrics"], **result["counters"]}.items():
-            assert run["summary"].get(name) == value, name
+            if name != "path":  # a word, which no chart draws
+                assert run["summary"][name] == value, name
         assert run["summary"]["status"] == result["status"]
         if result["status"] == "completed":
             rows = read_history(place / job / "metrics.csv")
