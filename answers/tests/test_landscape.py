@@ -124,7 +124,7 @@ def test_validation_is_without_noise_and_describes_no_classes():
 
 
 def test_a_run_is_the_seeds_to_the_last_bit_and_tells_height_and_mean_height(trial, tmp_path):
-    result = trial(*WALK, "seed=3", directory=tmp_path / "a")
+    result = trial(*WALK, "seed=3", directory=tmp_path / "a", picture=True)
     again = trial(*WALK, "seed=3", directory=tmp_path / "b")
     trial(*WALK, "seed=4", directory=tmp_path / "c")
     paths = {name: read_trajectory(tmp_path / name / "trajectory.npz").weights for name in "abc"}
