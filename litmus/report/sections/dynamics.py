@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from litmus.report.blocks import Block, Gallery, Points, Section, Text
+from litmus.report.blocks import Block, Gallery, Section, Text
 from litmus.report.evidence import Evidence
 from litmus.report.figures.curves import CLOCKS, curves
 from litmus.words import count
@@ -25,7 +25,7 @@ def section(evidence: Evidence) -> Section | None:
         *([Gallery([fitted], 1, "train/loss")] if fitted is not None else []),
     ]
     if evidence.jitters:
-        blocks.append(Points(evidence.jitters))
+        blocks.append(Text(" ".join(evidence.jitters), "How much of the spread between seeds is jitter"))
     return Section("dynamics", "Curves", blocks)
 
 
