@@ -123,6 +123,7 @@ class Case:
             found = [f"epochs={epochs}", "threads=1", "trainer.accelerator=cpu"]
             found += [f"trainer.{knob}={one}" for knob, one in (("devices", 1), ("strategy", "auto"))]
             found += ["logger=[csv]"] * ("wandb" in (config.get("logger") or {}))
+            found += ["callbacks.tail.least=1"] * ("tail" in (config.callbacks or {}))
             found += ["callbacks.checkpoint.share=1"] * ("checkpoint" in (config.callbacks or {}))
             if "updates_per_epoch" in config.data:
                 found.append(f"updates_per_epoch={UPDATES}")
