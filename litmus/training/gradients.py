@@ -2,6 +2,7 @@
 
 import math
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 
-class GradientWatcher(pl.Callback):
+class GradientWatcher(pl.Callback, ABC):
     """Sees every update's gradients after the backward pass, before they are clipped and a step is taken.
 
     A stretch of updates calls `see` by itself, so that watching costs no path. A subclass changes no gradient.
@@ -19,9 +20,9 @@ class GradientWatcher(pl.Callback):
 
     ticks_per_stretch = True
 
+    @abstractmethod
     def see(self, optimizer: Optimizer) -> None:
         """Looks at the gradients of an optimizer's parameters."""
-        raise NotImplementedError(f"{type(self).__name__} must say what it does with gradients")
 
     def on_before_optimizer_step(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: Optimizer

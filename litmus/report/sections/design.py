@@ -9,7 +9,7 @@ from litmus.claims.arms import varying
 from litmus.claims.factors import is_place
 from litmus.claims.notation import listing, text
 from litmus.records.facts import data_facts, distinct, seeded
-from litmus.report.blocks import Block, Section, Slot, Table, Text
+from litmus.report.blocks import Block, Points, Section, Slot, Table, Text
 from litmus.report.evidence import Evidence
 from litmus.words import count
 
@@ -21,6 +21,8 @@ def section(evidence: Evidence) -> Section:
     if not evidence.study.factors:
         blocks.append(arms(evidence))
     blocks += seeds(evidence)
+    if evidence.jitters:
+        blocks.append(Points(evidence.jitters))
     blocks += data(evidence)
     blocks += lint(evidence)
     return Section("design", "Design", blocks)

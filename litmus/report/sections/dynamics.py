@@ -24,8 +24,6 @@ def section(evidence: Evidence) -> Section | None:
         Gallery(pictures),
         *([Gallery([fitted], 1, "train/loss")] if fitted is not None else []),
     ]
-    if evidence.jitters:
-        blocks.append(Text(" ".join(evidence.jitters), "How much of the spread between seeds is jitter"))
     return Section("dynamics", "Curves", blocks)
 
 
