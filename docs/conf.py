@@ -76,13 +76,18 @@ html_theme = "furo"
 html_title = "Litmus"
 
 
-def plain(lines: list[str]) -> list[str]:
+def plain(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
     """Docstrings say (batch, *input_shape): there an asterisk emphasizes nothing."""
-    return [re.sub(r"\*+(?=\w)", lambda found: found[0].replace("*", r"\*"), line) for line in lines]
+    lines[:] = [re.sub(r"\*+(?=\w)", lambda found: found[0].replace("*", r"\*"), line) for line in lines]
+
+
+def listed(app: Any, page: str, text: list[str]) -> None:
+    """The first page is the README, which has no list of pages of its own."""
+    if page == root_doc:
+        text[0] += NAVIGATION + ANSWERS * answered
 
 
 def setup(app: Any) -> None:
-    """The first page is the README, which has no list of pages of its own."""
-    listed = NAVIGATION + ANSWERS * answered
-    app.connect("autodoc-process-docstring", lambda *known: known[-1].__setitem__(slice(None), plain(known[-1])))
-    app.connect("source-read", lambda _, page, text: text.append(text.pop() + listed * (page == root_doc)))
+    """Connects the two."""
+    app.connect("autodoc-process-docstring", plain)
+    app.connect("source-read", listed)

@@ -122,7 +122,7 @@ class Case:
             batching = config.batching or {}
             found = [f"epochs={epochs}", "threads=1", "trainer.accelerator=cpu"]
             found += [f"trainer.{knob}={one}" for knob, one in (("devices", 1), ("strategy", "auto"))]
-            found += ["logger=[csv]"] * ("wandb" in (config.get("logger") or {}))
+            found += ["logger=[csv]"] * any(one in (config.get("logger") or {}) for one in ("wandb", "mlflow"))
             found += ["callbacks.tail.least=1"] * ("tail" in (config.callbacks or {}))
             found += ["callbacks.checkpoint.share=1"] * ("checkpoint" in (config.callbacks or {}))
             if "updates_per_epoch" in config.data:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from typing import Any
 
 from litmus.claims.notation import text
@@ -28,6 +28,11 @@ def is_factor(key: str) -> bool:
     root = key.partition(".")[0]
     neutral = any(key == one or key.startswith(f"{one}.") for one in (*NUMERIC, *NEUTRAL))
     return not (is_place(key) or neutral or root in SWEEPS or key == "seed")
+
+
+def told_by(factors: Mapping[str, Any] | None) -> str | None:
+    """An arm called by its factors, "norm=batch,dropout=0.1"; None where there are none."""
+    return ",".join(f"{knob}={value}" for knob, value in (factors or {}).items()) or None
 
 
 def follows_seed(key: str, value: Any, seed: int | None, typed: Container[str]) -> bool:

@@ -15,7 +15,7 @@ from pytorch_lightning.loggers.logger import rank_zero_experiment
 from pytorch_lightning.utilities import rank_zero_only
 
 from litmus.atomic import write_json
-from litmus.claims.factors import is_place
+from litmus.claims.factors import is_place, told_by
 from litmus.legible import legible, legible_values, read_object
 from litmus.paths import typed_path
 from litmus.trial.tensorboard_logger import RESULT
@@ -66,7 +66,7 @@ class MLFlowLogger(loggers.MLFlowLogger):
             raise ValueError("logger=mlflow needs MLflow: pip install '.[mlflow]'") from None
         self.directory = typed_path(directory)
         self.store = None if "://" in uri or uri == "databricks" else typed_path(uri.removeprefix("file:")).absolute()
-        arm = arm or ",".join(f"{knob}={value}" for knob, value in (factors or {}).items()) or None
+        arm = arm or told_by(factors)
         tags = {"study": study, "arm": arm, "seed": seed, "job_type": job_type, "directory": self.directory}
         self._last_epoch, self._status, self._known = -1.0, "", set[str]()
         with self._alone():

@@ -12,7 +12,7 @@ from pytorch_lightning.loggers.logger import rank_zero_experiment
 from pytorch_lightning.utilities import rank_zero_only
 
 from litmus.atomic import write_json
-from litmus.claims.factors import is_place
+from litmus.claims.factors import is_place, told_by
 from litmus.legible import legible, legible_values, read_object
 from litmus.paths import typed_path
 from litmus.trial.history import read_history
@@ -65,7 +65,7 @@ class WandbLogger(loggers.WandbLogger):
         if job_type not in ("tune", "trial"):
             raise ValueError(f"logger.wandb.job_type must be tune or trial, got {job_type!r}")
         self.directory = typed_path(directory)
-        arm = arm or ",".join(f"{knob}={value}" for knob, value in (factors or {}).items()) or None
+        arm = arm or told_by(factors)
         name = name or (f"{arm} seed {seed}" if arm else self.directory.name)
         kept = self._kept()
         self.identity: dict[str, Any] = legible_values(
