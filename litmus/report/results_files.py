@@ -15,6 +15,9 @@ from litmus.records.tuning import TABLE, read_table, trials_of
 from litmus.report.evidence import Evidence, evidence_of
 from litmus.report.write import author_words
 
+# A study's copy in its own directory, which is called as the study is.
+STUDY = "study"
+
 
 def read_tables(study_file: Path, tables: Sequence[Path], output: Path) -> Evidence:
     """The study of a file with the trials of one or more CSV files, judged.
@@ -38,7 +41,7 @@ def read_tables(study_file: Path, tables: Sequence[Path], output: Path) -> Evide
     tuning = tuple(run for path in beside for run in read_table(path, study))
     names = " ".join(legible(path.name) for path in tables)
     return evidence_of(
-        legible(study_file.stem),
+        legible(study_file.stem if study_file.stem != STUDY else study_file.resolve().parent.name),
         study,
         replace(results, tuning=tuning),
         tuning=trials_of(tuning, study),
