@@ -33,7 +33,7 @@ docs/accelerators
 docs/api
 CONTRIBUTING
 AGENTS
-CHANGES
+CHANGELOG
 ```
 """
 # A folder to delete: a site without it is whole.
@@ -57,7 +57,7 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphin
 root_doc = "README"
 include_patterns = [
     "README.md",
-    "CHANGES.md",
+    "CHANGELOG.md",
     "CONTRIBUTING.md",
     "AGENTS.md",
     "docs/*.md",

@@ -19,7 +19,7 @@ from litmus.project import ROOT
 from litmus.trial.command_line import answer
 
 # This project's own: its questions and answers, and its history.
-LEFT_BEHIND = ("answers/", "CHANGES.md", "CITATION.cff", "CONTRIBUTING.md")
+LEFT_BEHIND = ("answers/", "CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md")
 # What tells the project's name, and the text that does.
 NAMED = {
     "pyproject.toml": [(r'^name = "[^"]+"', 'name = "{name}"'), (r'^description = "[^"]+"', 'description = "{name}"')],

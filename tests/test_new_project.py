@@ -22,7 +22,7 @@ def checkout(monkeypatch):
     files = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.is_file()]
     files += [path for path in ROOT.iterdir() if path.is_file()]
     kept = [str(path.relative_to(ROOT)) for path in files if "__pycache__" not in path.parts]
-    monkeypatch.setattr(new_project, "tracked", lambda: [path for path in kept if path not in ("CHANGES.md", ".git")])
+    monkeypatch.setattr(new_project, "tracked", lambda: [path for path in kept if path not in ("CHANGELOG.md", ".git")])
 
 
 @pytest.mark.parametrize("name", ["", "My Project", "litmus", "src", "9lives", "a-b", "../x", "a/b", "ünder"])
@@ -46,7 +46,7 @@ def test_it_is_named_and_holds_none_of_our_answers(tmp_path, checkout):
     target = tmp_path / "ours"
     new_project.make("my_project", target)
     assert not (target / "answers").exists()
-    assert not (target / "CHANGES.md").exists()
+    assert not (target / "CHANGELOG.md").exists()
     assert 'name = "my_project"' in (target / "pyproject.toml").read_text()
     assert (target / "README.md").read_text().startswith("# my_project\n")
     assert len((target / "README.md").read_text().splitlines()) < 60

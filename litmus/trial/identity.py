@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-# Raised by a commit that changes hashes, which CHANGES.md then explains: sweeps mix no trials of two meanings.
+# Raised by a commit that changes hashes, which CHANGELOG.md then explains: sweeps mix no trials of two meanings.
 HASHES = 2
 # Where a run is kept and watched, and how it is helped along, change nothing that it computes. How many threads compute
 # does: that is told by `numerics`, or where only the request is known by the request.
