@@ -20,8 +20,8 @@ from litmus.trial.numerics import numerics
 from tests.conftest import ROOT
 
 HERE = {"device": "cpu", "processes": 1, "threads": 1, "dtype": "float32", "matmul": "ieee", "convolution": "ieee"}
-# These may change only in a commit that says in CHANGELOG.md why, and that raises identity.HASHES: whoever has results on
-# disk must be told that they no longer match.
+# These may change only in a commit that says in CHANGELOG.md why, and that raises identity.HASHES: whoever has
+# results on disk must be told that they no longer match.
 GOLDEN = {
     "": ("12877e0599e2769f", "c1a1856570286ec0"),
     "model=cnn norm=instance dropout=0.1 epochs=20": ("e9488fba8ec12cb1", "f875c624e85b5b5b"),
