@@ -3,6 +3,7 @@
 import math
 import re
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -18,7 +19,7 @@ from litmus.report.document import document
 from litmus.report.effects import Scale, effect, outcome, spelled
 from litmus.report.evidence import evidence_of
 from litmus.report.figures.forest import panels
-from litmus.report.figures.lanes import drawable
+from litmus.report.figures.lanes import drawable, level
 from litmus.report.figures.sheet import ticks, width_of, wrapped
 from litmus.report.figures.style import SHAPES, VERDICTS
 from litmus.report.render import markdown
@@ -253,3 +254,11 @@ def test_numbers_share_their_decimals_and_zero_has_no_sign():
     rise = Scale(Quantity("rise", "val/loss", at="rise"))
     assert [rise.decimals(half) for half in (0.013, 0.14, 26.0)] == [3, 2, 0]
     assert not Scale(Quantity("rise", "val/acc", at="rise", direction="down")).points
+
+
+def test_the_level_that_is_said_is_that_of_the_intervals():
+    """As verdicts have it: by the looks of the contrast, and by no number in a text."""
+    leaf = panels(made(5))[0][0].leaves[0]
+    assert level([leaf]) == "95 %"
+    looked = replace(leaf, contrast=replace(leaf.contrast, corrected=True))
+    assert level([leaf, looked]) == f"{100 * (1 - looked.contrast.alpha):.4g} %" == "98.66 %"

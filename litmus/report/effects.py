@@ -86,7 +86,7 @@ class Scale:
     def size(self, gain: float) -> str:
         """A size without direction: 2 %, 1 pts, 0.01."""
         number = abs(self.number(gain))
-        return f"{number:,.3g}{self.unit}"
+        return f"{number:,.0f}{self.unit}" if number >= 1000 else f"{number:.3g}{self.unit}"
 
 
 def effect(contrast: Contrast) -> tuple[str, str]:

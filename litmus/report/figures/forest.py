@@ -48,7 +48,8 @@ def forest(evidence: Evidence) -> Picture | None:
     ]
     labels = ", ".join(dict.fromkeys(panel.scale.quantity.label for panel in made))
     verdicts = "; ".join(f"{verdict.id}: {verdict.verdict}" for panel in made for verdict, _, _ in panel.groups)
-    alt = f"Every comparison with its 95 % interval ({labels}): {'; '.join(rows)}. Verdicts: {verdicts}."
+    level = lanes.level(leaf for panel in made for leaf in panel.leaves)
+    alt = f"Every comparison with its {level} interval ({labels}): {'; '.join(rows)}. Verdicts: {verdicts}."
     more = f" {count(left_out, 'further comparison')} stand in the table only." if left_out else ""
     caption = f"Every comparison, paired by seed; each mark says what its own comparison shows.{more}"
 
@@ -186,19 +187,17 @@ class Plan:
         leaves = [leaf for panel in self.panels for leaf in panel.leaves]
         parts = []
         if any(isinstance(leaf, Gain) and leaf.by >= 0 for leaf in leaves):
-            parts.append("✓ dot beyond ┃ and line clear of 0   ✗ whole line short of ┃")
+            parts.append("✓ dot beyond ┃ and line clear of 0, ✗ whole line short of ┃")
         if any(isinstance(leaf, Gain) and leaf.by < 0 for leaf in leaves):
             parts.append("where ┃ is left of 0: ✓ whole line right of it")
         if any(not isinstance(leaf, Gain) for leaf in leaves):
-            parts.append("where [ ]: ✓ whole line inside   ✗ whole line outside")
+            parts.append("where [ ]: ✓ whole line inside, ✗ whole line outside")
         parts.append("? neither")
-        if any(leaf.contrast.corrected for leaf in leaves):
-            parts.append("the lines are the intervals that verdicts use: 98.66 %, as looks are counted")
-        else:
-            parts.append("lines: 95 % intervals")
+        looks = ", as looks are counted" if any(leaf.contrast.corrected for leaf in leaves) else ""
+        parts.append(f"lines: {lanes.level(leaves)} intervals{looks}")
         if len(self.evidence.judgement.verdicts) > 1:
             parts.append("a verdict counts all predictions together, a mark its own comparison")
-        return "   ".join(parts)
+        return " · ".join(parts)
 
     def lines_of(self, panel: Panel, window: tuple[float, float]) -> list[Line]:
         """Heads and rows of a panel."""

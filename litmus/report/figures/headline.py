@@ -45,7 +45,7 @@ def headline(evidence: Evidence) -> Picture | None:
     scale = Scale(rows[0].contrast.quantity, rows[0].contrast.oriented)
     what = f"Change of {scale.quantity.label}" if scale.oriented else scale.quantity.label.capitalize()
     claim = f"“{verdict.claim}”" if verdict.claim else titled(verdict.id)
-    alt = f"{verdict.verdict.capitalize()}: {claim} {what} with 95 % interval: {'; '.join(parts)}."
+    alt = f"{verdict.verdict.capitalize()}: {claim} {what} with {lanes.level(rows)} interval: {'; '.join(parts)}."
     caption = f"The {'primary' if verdict.primary else 'first'} prediction of {evidence.name}, {verdict.id}."
 
     def drawing(wide: bool) -> tuple[str, bytes]:
@@ -165,7 +165,7 @@ class Plan:
         corrected = any(leaf.contrast.corrected for leaf in self.rows)
         parts = [self.evidence.name, f"{count(seeds, 'seed')}, a dot each"]
         if any(lanes.interval(leaf) for leaf in self.rows):
-            parts.append(f"line: {'98.66 % interval, as looks are counted' if corrected else '95 % interval'}")
+            parts.append(f"line: {lanes.level(self.rows)} interval{', as looks are counted' if corrected else ''}")
         gain = isinstance(self.rows[0], Gain)
         if gain:
             beyond = [told for leaf in self.rows if (told := lanes.unreached(leaf, self.window))]

@@ -28,6 +28,11 @@ def interval(leaf: Leaf) -> tuple[float, float] | None:
     return (low, high) if known else None
 
 
+def level(leaves: Iterable[Leaf]) -> str:
+    """The level of the intervals, which are those that verdicts use: 95 %, more where looks are counted."""
+    return f"{100 * (1 - min(leaf.contrast.alpha for leaf in leaves)):.4g} %"
+
+
 def limits(scale: Scale, leaves: Sequence[Leaf], more: Iterable[float] = ()) -> tuple[float, float]:
     """From where to where the axis runs: all that was found, bars that are near, the band and a margin."""
     sesoi = scale.quantity.sesoi or 0.0
