@@ -28,6 +28,7 @@ test-all: test-answers
 	ln -s $(CURDIR)/data $$tree; git -C $$tree init -q; \
 	$(BIN)/python -m venv --without-pip $$tree/.venv; \
 	printf '%s\n' $$tree $$($(CURDIR)/$(BIN)/python $(SITE)) > $$($$tree/.venv/bin/python $(SITE))/project.pth; \
+	ln -s $(CURDIR)/$(BIN)/ruff $(CURDIR)/$(BIN)/mypy $$tree/.venv/bin; \
 	cd $$tree; .venv/bin/python -m pytest -n auto --dist loadgroup $(ARGS)
 
 lint: .venv/installed

@@ -10,6 +10,10 @@ action=${1:?$usage}
 mkdir -p "${2:?$usage}"
 directory=$(cd "$2" && pwd)
 
+free_port() {
+  python3 -c 'import socket; one = socket.socket(); one.bind(("127.0.0.1", 0)); print(one.getsockname()[1])'
+}
+
 stop() {
   for name in slurmd slurmctld munged; do
     pid=$(cat "$directory/$name.pid" 2>/dev/null || true)
@@ -19,6 +23,7 @@ stop() {
   done
 }
 
+# A job that is queued again waits until what it was started with has expired: here 5 s, not two minutes.
 start() {
   for program in munged slurmctld slurmd sbatch; do
     command -v "$program" >/dev/null || { echo "no $program here; apt-get install slurm-wlm munge" >&2; exit 1; }
@@ -27,16 +32,16 @@ start() {
   chmod 700 "$directory" # munge refuses what others could change
   [ -f "$directory/munge.key" ] || (umask 077; head -c 1024 /dev/urandom >"$directory/munge.key")
   local cores memory user
-  cores=$(nproc) memory=$(free -m | awk '/^Mem:/ {print int($2 * 0.9)}') user=$(id -un)
+  cores=$(getconf _NPROCESSORS_ONLN) memory=$(free -m | awk '/^Mem:/ {print int($2 * 0.9)}') user=$(id -un)
   cat >"$directory/slurm.conf" <<CONF
 ClusterName=local
 SlurmctldHost=$(hostname -s)(127.0.0.1)
-SlurmctldPort=${SLURM_PORT:-26817}
-SlurmdPort=$((${SLURM_PORT:-26817} + 1))
+SlurmctldPort=$(free_port)
+SlurmdPort=$(free_port)
 SlurmUser=$user
 SlurmdUser=$user
 AuthType=auth/munge
-AuthInfo=socket=$directory/munge.socket
+AuthInfo=socket=$directory/munge.socket,cred_expire=5
 StateSaveLocation=$directory/state
 SlurmdSpoolDir=$directory/spool
 SlurmctldPidFile=$directory/slurmctld.pid

@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.long, pytest.mark.xdist_group("slurm")]
 pytest.importorskip("hydra_plugins.hydra_submitit_launcher", reason="needs the extra `cluster`")
 SCRIPT = ROOT / "scripts" / "local_slurm.sh"
 LAUNCHER = ("hydra/launcher=submitit_slurm", "hydra.launcher.partition=cpu", "hydra.launcher.mem_gb=2")
-EPOCHS = 40
+EPOCHS = 200
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def cluster(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A study of six trials, each of some seconds, and what they give without a cluster."""
+    """A study of four trials, each of some seconds, and what they give without a cluster."""
     folder = tmp_path_factory.mktemp("study")
     write_study(folder, epochs=EPOCHS, updates_per_epoch=40)
     subprocess.run(
@@ -42,7 +42,7 @@ def folder(tmp_path_factory):
     return folder
 
 
-SEEDS = ("study.seeds=3",)
+SEEDS = ("study.seeds=2",)
 
 
 def started(folder, cluster, *arguments):
@@ -92,19 +92,19 @@ def ended(folder, process):
     ]
     assert told[0] == told[1]
     verdicts = [json.loads((folder / where / "tiny/verdicts.json").read_text()) for where in ("studies", "alone")]
-    assert verdicts[0]["predictions"] == verdicts[1]["predictions"]
+    assert verdicts[0] == verdicts[1]
     assert "sacct" not in said
     return said
 
 
 def test_several_trials_to_a_job_and_a_waiting_process_that_is_killed(cluster, folder):
     """What was queued runs without it, and the same command takes up what it did."""
-    first = started(folder, cluster, "hydra.launcher.trials_per_job=3")
+    first = started(folder, cluster, "hydra.launcher.trials_per_job=2")
     until(lambda: under_way(folder), first)
     assert len(queued(cluster, "all")) == 2
     first.kill()
     first.communicate()
-    ended(folder, waiting(folder, cluster, "hydra.launcher.trials_per_job=3"))
+    ended(folder, waiting(folder, cluster, "hydra.launcher.trials_per_job=2"))
 
 
 def test_jobs_that_are_requeued_and_one_that_is_cancelled(cluster, folder):
@@ -120,7 +120,7 @@ def test_jobs_that_are_requeued_and_one_that_is_cancelled(cluster, folder):
 
 def test_a_job_whose_time_is_over_stops_with_a_checkpoint_and_is_queued_again(cluster, folder):
     """As submitit has Slurm say so: by SIGUSR2, after which it asks for the job to be queued again."""
-    process = started(folder, cluster, "hydra.launcher.trials_per_job=6")
+    process = started(folder, cluster, "hydra.launcher.trials_per_job=4")
     until(lambda: under_way(folder), process)
     (job,) = queued(cluster, "running")
     subprocess.run(["scancel", f"--signal={signal.SIGUSR2.name.removeprefix('SIG')}", job], env=cluster, check=True)
