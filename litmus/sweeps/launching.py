@@ -81,7 +81,7 @@ class Launching:
     def run(self, jobs: Sequence[Job]) -> None:
         """Runs the jobs; afterwards each has a result.json."""
         if jobs and self.started == 0 and self.width > 1:
-            prepare_data(self.configs, min(self.width, cores()))
+            prepare_data(self.configs, min(self.width, cores()) if kind_of(self.settings) == "joblib" else 0)
         while jobs and self.asked:  # one trial tells whether the others are worth their time
             self._run_batch(jobs[:1])
             refuse_unrecorded(self.asked, self.directory / jobs[0].place)
