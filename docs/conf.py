@@ -16,6 +16,7 @@ NAVIGATION = """
 docs/running
 docs/extending
 docs/studies
+docs/cluster
 docs/verdicts
 docs/fewer_seeds
 docs/compare

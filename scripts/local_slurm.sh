@@ -2,7 +2,7 @@
 # A Slurm of one machine, to try a cluster's set-up and to test it: scripts/local_slurm.sh start|stop DIR
 #
 # Needs Debian's slurm-wlm and munge. All that it writes is in DIR, and what it started is stopped by its process ids.
-# `start` prints what to `export`, so that sbatch and squeue talk to it and to no other cluster.
+# docs/cluster.md says what for. `start` prints what to `export`, so that sbatch and squeue talk to it and to no other cluster.
 set -euo pipefail
 export PATH="$PATH:/usr/sbin"
 usage="local_slurm.sh start|stop DIR"
