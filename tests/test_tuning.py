@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 
+from litmus.claims.contrast import Contrast
 from litmus.claims.judgement import judge
 from litmus.claims.optimum import excess, optimum, parabola
 from litmus.claims.results import Results, Trial
@@ -311,3 +312,31 @@ def test_knobs_are_tuned_alike(tmp_path, per, other, said):
     with pytest.raises(ValueError, match=said) as told:
         sweep(tmp_path, "study=tiny")
     assert "\n" not in sentence(told.value)
+
+
+def test_a_sign_test_of_tuned_arms_can_decide_among_many_predictions_at_the_last_of_four_looks():
+    study = read_study(
+        {
+            "question": "?",
+            "arms": {"a": {"x": 1}, "b": {"x": 2}},
+            "quantities": {"score": {"metric": "score", "sesoi": 0.1}},
+        }
+    )
+    weights, tuned = {"a": 1.0, "b": -1.0}, ((0.01, 9.0), (0.01, 9.0))
+    earlier = [
+        Contrast(study.quantities["score"], weights, np.full(n, 5.0), test="sign", tuning=tuned, corrected=True)
+        for n in (5, 10, 20, 40)
+    ]
+    last = Contrast(
+        study.quantities["score"],
+        weights,
+        np.full(40, 5.0),
+        test="sign",
+        tuning=tuned,
+        earlier=tuple(earlier[:-1]),
+        corrected=True,
+    )
+    predictions, compared = 20, 2
+    assert predictions * compared * last.over_looks(lambda one: one.p_above(0.0)) < 0.025
+    # What tuning may have moved is none of the evidence.
+    assert last.over_looks(lambda one: one.p_above(4.5)) == 1.0
