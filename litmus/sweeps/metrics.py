@@ -1,8 +1,10 @@
 """Whether trials will record what a study or a search asks for: known before the first, or seen after it."""
 
+import difflib
 from collections.abc import Mapping
 from pathlib import Path
 
+from litmus.claims.finding import Finding, warning
 from litmus.claims.notation import listing
 from litmus.claims.reductions import DERIVED, UNITS
 from litmus.claims.results import COUNTERS
@@ -14,6 +16,8 @@ SPLITS = ("train", "val", "test")
 MEASURED = ("grad_norm", "sharpness")
 # What every run that classifies records.
 USUAL = {f"{split}/{name}" for split in SPLITS for name in ("loss", "acc")} | {"test/f1", "test/calibration_error"}
+# What runs of real values and of labels record.
+OTHERS = {f"{split}/{name}" for split in SPLITS for name in ("mae", "rmse", "r2")}
 KNOWN = USUAL | {*COUNTERS, *UNITS, *DERIVED, "lr", "batch_size"}
 
 
@@ -31,6 +35,17 @@ def asked_metrics(study: Study) -> dict[str, str]:
             if metric not in KNOWN:
                 found.setdefault(metric, where)
     return found
+
+
+def misspelt(asked: Mapping[str, str]) -> list[Finding]:
+    """What is asked and is nearly the name of something that runs record: who is right the first trial shows."""
+    near = {metric: difflib.get_close_matches(metric, sorted(KNOWN | OTHERS), n=1, cutoff=0.8) for metric in asked}
+    return [
+        warning("unknown_metric", f"{where}={metric} is no metric that every run records; did you mean {meant}?")
+        for metric, where in asked.items()
+        for meant in near[metric]
+        if metric not in OTHERS
+    ]
 
 
 def refuse_unknown_split(metric: str, where: str) -> None:

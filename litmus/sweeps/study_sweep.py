@@ -31,7 +31,7 @@ from litmus.sweeps.composition import Composition, settings_of
 from litmus.sweeps.generation import refuse_earlier
 from litmus.sweeps.launching import Job, Launching, keep_place
 from litmus.sweeps.lock import held
-from litmus.sweeps.metrics import asked_metrics
+from litmus.sweeps.metrics import asked_metrics, misspelt
 from litmus.sweeps.once import fail
 from litmus.sweeps.tuning import Tuned, tune
 from litmus.trial.command_line import SWEEPER
@@ -75,11 +75,10 @@ def answer_study(asked: Asked, composition: Composition, task: TaskFunction, dir
     console.print(Text.assemble((asked.study.question, "bold"), f"\n{size} in {directory}"))
     if accelerator is not None:
         console.print(TOLD[accelerator], highlight=False)
-    tell(console, lint_design(asked.study, settings))
+    metrics = asked_metrics(asked.study)
+    tell(console, [*lint_design(asked.study, settings), *misspelt(metrics)])
 
-    launching = Launching(
-        composition, task, directory, [arm.config for arm in arms.values()], asked_metrics(asked.study)
-    )
+    launching = Launching(composition, task, directory, [arm.config for arm in arms.values()], metrics)
     steps = asked.study.plan.steps if asked.judge else (asked.study.seeds,)
     tuned: dict[tuple[str, int], Tuned] = {}
     for number, due in enumerate(steps, start=1):

@@ -12,6 +12,7 @@ from litmus.training.stand_in import FACT, NAMES, STAND_INS
 from litmus.trial.kinds import admits, only_parts, shown, words
 from litmus.trial.ranges import range_of
 from litmus.trial.signatures import MISSING, Parameter, signature_of
+from litmus.trial.strays import refuse_strays
 
 OF_HYDRA = ("_target_", "_partial_", "_args_", "_convert_", "_recursive_")
 # A value that is another knob's, as in `lr: ${lr}`.
@@ -62,6 +63,7 @@ def check_knobs(config: DictConfig) -> None:
         if group != "hydra":  # its own parts, which sweeps are composed with
             for node in parts_in(config._get_node(group)):
                 check_part(node)
+    refuse_strays(config)
 
 
 def parts_in(node: Any) -> Iterator[DictConfig]:

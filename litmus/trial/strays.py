@@ -1,0 +1,107 @@
+"""What the root of a configuration has and nobody reads: misspelt knobs, and groups that make nothing.
+
+Hydra refuses an unknown knob that is typed. A study or an experiment file is merged into the configuration, and may add
+anything to it.
+"""
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from litmus.trial.kinds import shown
+from litmus.trial.signatures import signature_of
+
+# A part is made of each of these, and of each entry of the last two.
+PARTS = ("data", "model", "optimizer", "scheduler", "batching", "average", "trainer")
+OF_PARTS = ("callbacks", "logger")
+# Mappings of the run's own that make nothing.
+WEIGHTS = ("from", "only", "frozen")
+TASKS = tuple(f"litmus.tasks.{kind.lower()}.{kind}" for kind in ("Classification", "Regression", "Labels"))
+
+
+def refuse_strays(config: DictConfig) -> None:
+    """Refuses root knobs that the program's own file does not have and nothing refers to, and groups of no part.
+
+    A knob of one's own is read where anything in the configuration names it in an interpolation, as ${knob}.
+
+    Raises:
+        ValueError: what was found, what would be read, what to do.
+    """
+    composed: Any = HydraConfig.instance().cfg or {}
+    hydra = config.get("hydra") or composed.get("hydra")
+    own = None if hydra is None else _of_the_program(hydra)
+    if own is not None:
+        plain: Any = OmegaConf.to_container(config, resolve=False)
+        for knob in (str(name) for name in config if name not in own):
+            others = {name: value for name, value in plain.items() if name != knob}
+            if not _named(knob, others) and not _named(knob, OmegaConf.to_container(hydra, resolve=False)):
+                raise ValueError(_unread(knob, plain[knob], own, [str(one) for one in hydra.overrides.task]))
+    for group in PARTS:
+        _refuse_no_part(config, group, f"choose its file, as {group}=NAME or '- override /{group}: NAME'")
+    for group in OF_PARTS:
+        for name in config.get(group) or ():
+            near = difflib.get_close_matches(str(name), [str(one) for one in config[group] if one != name], n=1)
+            meant = f"did you mean {group}.{near[0]}?" if near else f"choose its file, as {group}=[{name}]"
+            _refuse_no_part(config[group], str(name), meant)
+    _refuse_others(config, "weights", WEIGHTS)
+    if "_target_" not in (config.get("task") or {"_target_": None}):
+        taken = {name: None for kind in TASKS for name in signature_of(kind).parameters if name != "target"}
+        _refuse_others(config, "task", tuple(taken))
+
+
+def _of_the_program(hydra: DictConfig) -> frozenset[str] | None:
+    """The root knobs and groups of the file that the command composes, None where it cannot be read any more."""
+    homes = [one.path for one in hydra.runtime.config_sources or () if one.provider == "main"]
+    file = Path(homes[0]) / f"{hydra.job.config_name}.yaml" if homes and hydra.job.config_name else None
+    if file is None or not file.is_file():
+        return None
+    content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    groups = [next(iter(one)) if isinstance(one, Mapping) else one for one in content.pop("defaults", ())]
+    return frozenset(content) | {re.sub(r"^(override |optional )*/?|[/@].*$", "", str(one)) for one in groups}
+
+
+def _named(knob: str, value: Any) -> bool:
+    word = re.compile(rf"(?<!\w){re.escape(knob)}(?!\w)")
+    return any(word.search(text) for text in _interpolations(value))
+
+
+def _interpolations(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        if (start := value.find("${")) >= 0:
+            yield value[start : value.rfind("}")]
+    elif isinstance(value, Mapping | list):
+        for one in value.values() if isinstance(value, Mapping) else value:
+            yield from _interpolations(one)
+
+
+def _unread(knob: str, value: Any, own: Iterable[str], typed: Iterable[str]) -> str:
+    told = next((one for one in typed if one.partition("=")[0].lstrip("+~") == knob), None)
+    told = told or (
+        f"{knob}: with {', '.join(map(str, value))}" if isinstance(value, dict) else f"{knob}={shown(value)}"
+    )
+    near = difflib.get_close_matches(knob.lower(), list(own), n=1)
+    meant = f"did you mean {near[0]}?" if near else "leave it out,"
+    return (
+        f"{told} would have no effect: no part of this run reads {knob}; {meant} or give it to the part that is to "
+        f"read it, as ${{{knob}}} in its file"
+    )
+
+
+def _refuse_no_part(parent: DictConfig, name: str, remedy: str) -> None:
+    node = parent.get(name)
+    if isinstance(node, DictConfig) and len(node) and "_target_" not in node:
+        place = str(node._get_full_key(None))
+        raise ValueError(f"{place}: with {', '.join(map(str, node))} makes nothing, for it has no _target_; {remedy}")
+
+
+def _refuse_others(config: DictConfig, group: str, known: tuple[str, ...]) -> None:
+    for name in (str(name) for name in config.get(group) or () if name not in known):
+        near = difflib.get_close_matches(name, known, n=1)
+        meant = f"did you mean {group}.{near[0]}?" if near else f"known here: {', '.join(known)}"
+        raise ValueError(f"there is no knob {group}.{name} in this configuration; {meant}")
