@@ -2,11 +2,14 @@
 
 import pytest
 
+from tests.sweep_helpers import QUESTION, results, sweep, write_study
+
 PARTS = '''
 import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
+from src.models.mlp import MLP
 from tests.small_data import Blobs
 from tests.strangers import OwnStep, Plain
 
@@ -32,6 +35,38 @@ class Own(Plain):
         return torch.optim.SGD(self.parameters(), lr=self.hparams.rate)
 
 
+class OwnOptimizer(MLP):
+    """One of ours, but for its optimizer."""
+
+    def configure_optimizers(self):
+        return self.chosen()
+
+    def chosen(self):
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+class OwnWay(OwnOptimizer):
+    """Reads what it is given by a method of its own."""
+
+    def chosen(self):
+        return {"optimizer": self.make_optimizer(self.parameters())}
+
+
+class OwnLoss(MLP):
+    """A loss that knows no task."""
+
+    def criterion(self, outputs, targets):
+        return torch.nn.functional.cross_entropy(outputs, targets)
+
+
+class OwnSplit(Blobs):
+    """The last rows are tested, whatever is typed."""
+
+    def split(self, source):
+        rows = torch.arange(len(source.y))
+        return {"train": rows[:100], "val": rows[100:150], "test": rows[150:]}
+
+
 class Loaders(pl.LightningDataModule):
     """Batches of a size that is its own."""
 
@@ -50,6 +85,11 @@ FILES = {
     "data/whole": "_target_: tests.small_data.Blobs\nbatch_size: ${batch_size}\nseed: ${seed}\n",
     "data/loaders": "_target_: readers_parts.Loaders\n",
     "model/own": "_target_: readers_parts.Own\n",
+    "model/sgd": "_target_: readers_parts.OwnOptimizer\nunits: [4]\n",
+    "model/way": "_target_: readers_parts.OwnWay\nunits: [4]\n",
+    "model/loss": "_target_: readers_parts.OwnLoss\nunits: [4]\n",
+    "data/last": "_target_: readers_parts.OwnSplit\nbatch_size: ${batch_size}\nseed: ${seed}\nval_fraction: 0.1\n",
+    "model/step": "_target_: tests.strangers.OwnStep\nunits: [4]\n",
     "model/rated": "_target_: readers_parts.Own\nrate: ${lr}\n",
     "optimizer/bare": "_target_: torch.optim.SGD\n_partial_: true\n",
     "optimizer/fixed": "_target_: torch.optim.SGD\n_partial_: true\nlr: 0.05\n",
@@ -96,6 +136,15 @@ SMALL = ("model.units=[4]", "epochs=1")
         (("data=whole", "model=own", "scheduler.warmup=1"), "scheduler.warmup=1 would have no effect"),
         (("data=loaders", "batch_size=20", *SMALL), "batch_size=20 would have no effect"),
         (("data=loaders", "batching=doubling", *SMALL), "an attribute or hyperparameter batch_size"),
+        (("data=whole", "model=sgd", "optimizer.eps=0.1"), "OwnOptimizer has a configure_optimizers of its own"),
+        (("data=whole", "model=sgd", "lr=0.2"), "lr=0.2 would have no effect"),
+        (
+            ("data=whole", "model=way", "scheduler=cosine"),
+            "let configure_optimizers use self.make_scheduler or super()",
+        ),
+        (("data=whole", "model=loss", "task.label_smoothing=0.1"), "OwnLoss has a criterion of its own"),
+        (("data=whole", "model=step", "task.label_smoothing=0.1"), "OwnStep has a training_step of its own"),
+        (("data=last", "data.val_fraction=0.3", *SMALL), "OwnSplit has a split of its own that does not read it"),
         (("data=whole", "+model.foo=1", *SMALL), "there is no knob model.foo"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
@@ -110,6 +159,8 @@ def test_what_nobody_reads_is_refused_before_training(refused, stranger, typed, 
         ("data=whole", "model=rated", "lr=0.05", "batch_size=20", "seed=3"),
         ("data=whole", "optimizer=fixed", "+mine=3", "model.units=['${mine}']"),
         ("data=loaders", "model=own", "seed=2"),
+        ("data=whole", "model=way", "lr=0.2", "optimizer.eps=1e-7"),
+        ("data=last", "model=sgd"),
         ("data=whole", "data.seed=1", "seed=4", *SMALL),
     ],
     ids=" ".join,
@@ -117,3 +168,43 @@ def test_what_nobody_reads_is_refused_before_training(refused, stranger, typed, 
 @pytest.mark.filterwarnings("ignore:.*does not have many workers")
 def test_what_somebody_reads_trains_whatever_nobody_typed(trial, stranger, typed):
     assert trial(stranger, *typed, "epochs=1")["status"] == "completed"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("lr: 0.3\n", "lr=0.3 would have no effect"),
+        ("defaults:\n  - override /optimizer: sgd\n", "optimizer=sgd would have no effect"),
+        ("task:\n  label_smoothing: 0.1\n", "task.label_smoothing"),
+    ],
+)
+def test_what_a_file_says_counts_as_typed(refused, stranger, tmp_path, content, said):
+    place = tmp_path / "configs" / "experiment" / "mine.yaml"
+    place.parent.mkdir()
+    place.write_text(f"# @package _global_\n{content}")
+    model = "model=loss" if "task" in content else "model=sgd"
+    assert said in refused(stranger, "data=whole", model, "experiment=mine", "epochs=1")
+
+
+@pytest.mark.parametrize(
+    ("changed", "shared", "said"),
+    [
+        ({"arms": {"a": {}, "b": {"optimizer": "sgd"}}}, {}, "the arm b: optimizer=sgd would have no effect"),
+        ({"factors": {"lr": [0.1, 0.2]}}, {}, "lr=0.1 would have no effect"),
+        (
+            {"factors": {"model.units": [[4], [5]]}, "nuisance": {"lr": {"log": [0.1, 1], "trials": 3}}},
+            {},
+            "would have no effect",
+        ),
+        ({"arms": {"a": {}}}, {"lr": 0.3}, "the arm a: lr=0.3 would have no effect"),
+    ],
+    ids=str,
+)
+def test_an_arm_that_varies_what_nobody_reads_is_refused_before_any_trains(tmp_path, stranger, changed, shared, said):
+    study = {name: value for name, value in QUESTION.items() if name not in ("factors", "predictions")} | changed
+    defaults = [{"override /data": "whole"}, {"override /model": "sgd"}, {"override /hydra/sweeper": "study"}]
+    write_study(tmp_path / "configs", study=study, defaults=defaults, **shared)
+    with pytest.raises(ValueError, match="would have no effect") as refused:
+        sweep(tmp_path / "configs", "study=tiny")
+    assert said in str(refused.value)
+    assert not results(tmp_path)

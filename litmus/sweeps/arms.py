@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 from litmus.claims.resampling import refuse_no_folds
 from litmus.claims.study import Study
 from litmus.sweeps.asked import Asked
-from litmus.sweeps.composition import Composition, hash_of, one_thread
+from litmus.sweeps.composition import Composition, as_job, hash_of, one_thread
 from litmus.sweeps.derived import Derived
 from litmus.sweeps.launching import Job
 from litmus.sweeps.overrides import override
@@ -19,6 +19,7 @@ from litmus.sweeps.watched import factors_of, watched
 from litmus.sweeps.workers import refuse_many_processes
 from litmus.trial.command_line import sentence
 from litmus.trial.knobs import check_knobs
+from litmus.trial.overriding import may_leave_unread
 
 
 @dataclass(frozen=True)
@@ -114,8 +115,12 @@ def _arm(name: str, typed: tuple[str, ...], composition: Composition, tried: Seq
         typed, config = one_thread(typed, config)
         check_knobs(config)
         refuse_many_processes(config.trainer, composition.master.hydra.launcher)
-        if tried:
-            composition.compose([*typed, *tried])
+        whole = composition.compose([*typed, *tried]) if tried else config
+        if may_leave_unread(whole):
+            from litmus.trial.readers import refuse_unread_of_arm
+
+            with as_job(whole) as job:
+                refuse_unread_of_arm(job)
     except Exception as error:
         raise ValueError(f"the arm {name}: {sentence(error)}") from error
     return Arm(name, typed, config, composition)

@@ -5,14 +5,17 @@ from typing import Any
 
 import pytorch_lightning as pl
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from litmus.training.array_data_module import ArrayDataModule
 from litmus.training.learner import Learner
+from litmus.training.plain import class_of
 from litmus.trial.description import resolved
 from litmus.trial.directed import parameters_of
-from litmus.trial.typed import choice
+from litmus.trial.overriding import OF_DATA, OF_MODEL, unread_in
+from litmus.trial.strays import said_in_files
+from litmus.trial.typed import choice, typed_knobs
 
 # What the run itself reads, whatever its parts are.
 OF_THE_RUN = ("seed", "threads", "resume", "trust", "output_dir", "fast", "judge")
@@ -25,7 +28,7 @@ class UnreadError(ValueError):
 
 
 def refuse_unread(config: DictConfig, data: Any, model: pl.LightningModule) -> None:
-    """Refuses what was typed and has no reader, and a seed or a rate that parts of this project would not be given.
+    """Refuses what was said and has no reader, and a seed or a rate that parts of this project would not be given.
 
     Args:
         config: of the run, as it was composed.
@@ -36,22 +39,39 @@ def refuse_unread(config: DictConfig, data: Any, model: pl.LightningModule) -> N
     """
     if config.get("resume") is not None:  # it keeps the configuration that it began with
         return
-    named = parameters_of(str(config.model._target_))
-    unused = ["batching"] * (not hasattr(data, "batch_size"))  # which then leaves the data their own
-    unused += [group for group in OF_TRAINING if not isinstance(model, Learner) and group not in named]
     if isinstance(data, ArrayDataModule) and "seed" not in config.data:
         raise UnreadError(
             f"seed would change neither the split nor the order of the data: {_file('data')} lacks the line "
             f"seed: ${{seed}}{_named(data, 'seed')}"
         )
+    # Without a size to set, batching leaves the data their own.
+    _refuse(config, type(data), type(model), [] if hasattr(data, "batch_size") else ["batching"])
+
+
+def refuse_unread_of_arm(config: DictConfig) -> None:
+    """The same of an arm's configuration, as far as the classes of its parts tell."""
+    data, model = (class_of(str(config[group].get("_target_")), group) for group in ("data", "model"))
+    if isinstance(data, type) and isinstance(model, type):
+        _refuse(config, data, model, [])
+
+
+def _refuse(config: DictConfig, data: type, model: type, unused: list[str]) -> None:
+    target = str(config.model._target_)
+    named = parameters_of(target)
+    found = (*unread_in(model, Learner, OF_MODEL), *unread_in(data, ArrayDataModule, OF_DATA))
+    lost = {one.knob: one for one in found}
+    its_own = [group for group in OF_TRAINING if not issubclass(model, Learner) and group not in named]
+    unused = [*unused, *its_own, *(group for group in OF_TRAINING if group in lost)]
     optimizer = config.optimizer
     if "optimizer" not in unused and "lr" not in optimizer and "lr" in parameters_of(str(optimizer._target_)):
         raise UnreadError(f"lr would have no effect: {_file('optimizer')} lacks the line lr: ${{lr}}")
-    for text, knob in typed_knobs():
+    for text, knob in said(config, lost):
         group = knob.partition(".")[0]
-        if group in unused and group in OF_TRAINING:
+        if (one := lost.get(knob) or lost.get(group)) is not None:
+            raise UnreadError(f"{text} would have no effect: {one.told}")
+        if group in its_own:
             raise UnreadError(
-                f"{text} would have no effect: {config.model._target_} makes its own {group}; leave it out, or let its "
+                f"{text} would have no effect: {target} makes its own {group}; leave it out, or let its "
                 f"constructor name {group}, which is then given what makes one"
             )
         if "." in knob or knob in OF_THE_RUN or not _is_value(config, knob):
@@ -63,10 +83,17 @@ def refuse_unread(config: DictConfig, data: Any, model: pl.LightningModule) -> N
             )
 
 
-def typed_knobs() -> list[tuple[str, str]]:
-    """What was typed for this job, and the knob that each is of; nothing where no command composed it."""
-    typed = HydraConfig.get().overrides.task if HydraConfig.initialized() else ()
-    return [(str(one), str(one).partition("=")[0].lstrip("+~")) for one in typed if not str(one).startswith("~")]
+def said(config: DictConfig, others: Iterable[str] = ()) -> list[tuple[str, str]]:
+    """What was typed or is otherwise in a file than in the program's own, with the knob that each is of.
+
+    Args:
+        config: of the run.
+        others: knobs below a group that count too where they hold anything.
+    """
+    found = {knob: f"{knob}={value}" for knob in others if "." in knob and (value := OmegaConf.select(config, knob))}
+    found = {knob: text for knob, text in found.items() if knob.startswith("task.")}
+    found |= {knob: text for text, knob in said_in_files(config)} | {knob: text for text, knob in typed_knobs()}
+    return [(text, knob) for knob, text in found.items()]
 
 
 def readers_of(config: DictConfig, knob: str) -> Iterable[str]:

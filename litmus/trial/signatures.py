@@ -62,6 +62,28 @@ def signature_of(target: str) -> Signature:
         return Signature()
 
 
+def own_methods(target: str) -> frozenset[str] | None:
+    """The methods that a class and its bases down to those of the engine have without what super() has; None where its
+    source does not tell.
+    """
+    try:
+        found, names = _definition(target), set[str]()
+        while found is not None:
+            module, statement = found
+            if not isinstance(statement, ast.ClassDef):
+                return None
+            if module.name.startswith("litmus."):
+                return frozenset(names)
+            own = [one for one in statement.body if isinstance(one, ast.FunctionDef)]
+            names |= {one.name for one in own if f"super().{one.name}(" not in ast.unparse(one)}
+            if len(statement.bases) != 1:
+                return None
+            found = _named(module, ast.unparse(statement.bases[0]))
+    except (SyntaxError, UnicodeDecodeError, OSError, ImportError, ValueError, RecursionError):
+        pass
+    return None
+
+
 # ---------------------------------------------------------------------- from a dotted path to its definition
 
 

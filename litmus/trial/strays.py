@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
@@ -55,15 +54,42 @@ def refuse_strays(config: DictConfig) -> None:
         _refuse_others(config, "task", tuple(taken))
 
 
+def said_in_files(config: DictConfig) -> list[tuple[str, str]]:
+    """What files say otherwise than the program's own, of its root knobs and choices: the text, and the knob."""
+    composed: Any = HydraConfig.instance().cfg or {}
+    hydra = composed.get("hydra")
+    content = None if hydra is None else _program(hydra)
+    if content is None:
+        return []
+    plain: Any = OmegaConf.to_container(config, resolve=False)
+    usual = {
+        str(group): choice for one in content["defaults"] if isinstance(one, Mapping) for group, choice in one.items()
+    }
+    changed: dict[Any, Any] = {
+        **{knob: plain[knob] for knob in content if knob in plain and plain[knob] != content[knob]},
+        **{group: chosen for group, chosen in hydra.runtime.choices.items() if chosen != usual.get(group, chosen)},
+    }
+    return [(f"{knob}={shown(value)}", str(knob)) for knob, value in changed.items() if not isinstance(value, dict)]
+
+
 def _of_the_program(hydra: DictConfig) -> frozenset[str] | None:
     """The root knobs and groups of the file that the command composes, None where it cannot be read any more."""
+    content = _program(hydra)
+    if content is None:
+        return None
+    groups = [next(iter(one)) if isinstance(one, Mapping) else one for one in content.pop("defaults", ())]
+    return frozenset(content) | {re.sub(r"^(override |optional )*/?|[/@].*$", "", str(one)) for one in groups}
+
+
+def _program(hydra: DictConfig) -> dict[str, Any] | None:
     homes = [one.path for one in hydra.runtime.config_sources or () if one.provider == "main"]
     file = Path(homes[0]) / f"{hydra.job.config_name}.yaml" if homes and hydra.job.config_name else None
     if file is None or not file.is_file():
         return None
-    content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    groups = [next(iter(one)) if isinstance(one, Mapping) else one for one in content.pop("defaults", ())]
-    return frozenset(content) | {re.sub(r"^(override |optional )*/?|[/@].*$", "", str(one)) for one in groups}
+    content = OmegaConf.to_container(OmegaConf.load(file))
+    return (
+        {"defaults": [], **{str(knob): value for knob, value in content.items()}} if isinstance(content, dict) else None
+    )
 
 
 def _named(knob: str, value: Any) -> bool:

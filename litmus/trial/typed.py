@@ -38,3 +38,11 @@ def _swept(overrides: Any) -> set[str]:
 
     parsed = OverridesParser.create().parse_overrides([str(entry) for entry in overrides])
     return {one.key_or_group for one in parsed if one.is_sweep_override()}
+
+
+def typed_knobs() -> list[tuple[str, str]]:
+    """What was typed for this job, and the knob that each is of; nothing where no command composed it."""
+    from hydra.core.hydra_config import HydraConfig
+
+    typed = HydraConfig.get().overrides.task if HydraConfig.initialized() else ()
+    return [(str(one), str(one).partition("=")[0].lstrip("+~")) for one in typed if not str(one).startswith("~")]
