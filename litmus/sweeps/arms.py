@@ -14,6 +14,7 @@ from litmus.sweeps.composition import Composition, as_job, hash_of, one_thread
 from litmus.sweeps.derived import Derived
 from litmus.sweeps.launching import Job
 from litmus.sweeps.overrides import override
+from litmus.sweeps.packs import kin_of
 from litmus.sweeps.smoke import smoke_overrides
 from litmus.sweeps.watched import factors_of, watched
 from litmus.sweeps.workers import refuse_many_processes
@@ -48,7 +49,8 @@ class Arm:
             job_type=kind,
         )
         typed = (*self.overrides, *typed_values(values), f"seed={seed}")
-        return Job(place, (*typed, *named, *extra), hash_with(self.composition, self.config, typed, values, seed))
+        asked = hash_with(self.composition, self.config, typed, values, seed)
+        return Job(place, (*typed, *named, *extra), asked, kin_of(self.config, values, extra))
 
 
 def typed_values(values: Mapping[str, Any]) -> list[str]:

@@ -19,17 +19,22 @@ from litmus.sweeps.metrics import refuse_unrecorded
 from litmus.sweeps.once import attempts, fail
 from litmus.sweeps.outcome import Outcome, outcome_of
 from litmus.sweeps.overrides import override
+from litmus.sweeps.packs import MOST, Packing, gathered
 from litmus.sweeps.workers import at_once, cores, kind_of
 from litmus.trial.command_line import sentence
 
 
 @dataclass(frozen=True)
 class Job:
-    """One run: its directory under the sweep's, its overrides, and the hash of what it is asked."""
+    """One run: its directory under the sweep's, its overrides, and the hash of what it is asked.
+
+    Trials of the same `kin` may go into one pack; None is alone.
+    """
 
     place: Path
     overrides: tuple[str, ...]
     asked_hash: str
+    kin: str | None = None
 
 
 class Launching:
@@ -54,8 +59,9 @@ class Launching:
         self.asked = asked or {}
         self.directory, self.configs = directory, configs
         self.settings: Mapping[str, Any] = composition.master.hydra.launcher
+        self.packing = Packing(composition.context, task, composition.master)
         self.launcher = Plugins.instance().instantiate_launcher(
-            hydra_context=composition.context, task_function=task, config=composition.master
+            hydra_context=composition.context, task_function=self.packing, config=composition.master
         )
         self.started = 0
         self._given = (composition.context, task, composition.master)
@@ -128,16 +134,38 @@ class Launching:
 
     def _launch(self, jobs: Sequence[Job]) -> dict[Job, str]:
         """Launches the jobs; why those that Hydra could not start did not."""
-        overrides = [self._typed(job) for job in jobs]
+        packs = [[jobs[place] for place in pack] for pack in gathered([job.kin for job in jobs], self._most(len(jobs)))]
         first, self.started = self.started, self.started + len(jobs)
+        number = first + len(packs)
+        self.packing.others = {}
+        for one, *others in packs:
+            self.packing.others[one.place.as_posix()] = [
+                (self._typed(job), place) for place, job in enumerate(others, number)
+            ]
+            number += len(others)
         try:
-            returned = self.launcher.launch(overrides, initial_job_idx=first)
+            returned = self.launcher.launch([self._typed(pack[0]) for pack in packs], initial_job_idx=first)
         except Exception as error:
             return dict.fromkeys(jobs, f"its process ended: {sentence(error)}")
         errors = (getattr(one, "_return_value", None) for one in returned)
         return {
-            job: sentence(error) for job, error in zip(jobs, errors, strict=False) if isinstance(error, BaseException)
+            job: sentence(error)
+            for pack, error in zip(packs, errors, strict=False)
+            if isinstance(error, BaseException)
+            for job in pack
         }
+
+    def _most(self, jobs: int) -> int:
+        """How many trials a pack may have, so that every worker has one; of a cluster's job, as many as it has."""
+        kind = kind_of(self.settings)
+        if kind in ("basic", "joblib"):
+            return min(MOST, -(-jobs // self.width))
+        each = int(self.settings.get("trials_per_job") or 1)
+        if kind not in ("local", "slurm") or not hasattr(self.launcher, "trials_per_job"):
+            return 1
+        most = min(MOST, each)
+        self.launcher.trials_per_job = -(-each // most)
+        return most
 
     def _typed(self, job: Job) -> list[str]:
         return [*job.overrides, override("hydra.sweep.subdir", job.place.as_posix())]

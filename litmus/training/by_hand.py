@@ -269,12 +269,14 @@ class ByHand:
     """The gradients of a module that is a chain of known layers under a known loss.
 
     Attributes:
+        layers: in their order.
         told: everything beside inputs and targets by which its kernels are chosen.
         buffers: that a forward pass changes.
     """
 
     def __init__(self, layers: list[nn.Module], loss: Gradients) -> None:
         made = [LAYERS[type(layer)][0](layer) for layer in layers]
+        self.layers = layers
         self.forwards = [one.forward for one in made]
         # Layers before the first with parameters have nothing to learn.
         first = next((place for place, layer in enumerate(layers) if list(layer.parameters(False))), len(layers))
@@ -355,6 +357,10 @@ class Proven:
                 return self.autograd(x, targets)
         key = (x.shape, self.told)
         return self.hand(x, targets) if key in self.proofs.held else self._tried(key, x, targets)
+
+    def held(self, x: Tensor) -> bool:
+        """Whether an update of such inputs was proven."""
+        return not self.proofs.failed and (x.shape, self.told) in self.proofs.held
 
     def _tried(self, key: Any, x: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         before, drawn = [buffer.clone() for buffer in self.hand.buffers], torch.get_rng_state()

@@ -52,7 +52,7 @@ def _tried(optimizer: Optimizer, step: Step, trusted: set[Any]) -> Step | None:
         step()
         return None
     parameters = [one for group in groups for one in group["params"]]
-    key = (type(optimizer), *((len(group["params"]), bool(group.get("momentum"))) for group in groups))
+    key = _key(optimizer)
     here = _Tensors(optimizer, {one: one for one in parameters})
     if key in trusted:
         call = here.step()
@@ -70,6 +70,28 @@ def _tried(optimizer: Optimizer, step: Step, trusted: set[Any]) -> Step | None:
         return step
     trusted.add(key)
     return here.step()
+
+
+def _key(optimizer: Optimizer) -> Any:
+    groups = optimizer.param_groups
+    return (type(optimizer), *((len(group["params"]), bool(group.get("momentum"))) for group in groups))
+
+
+def is_direct(optimizer: Optimizer, trusted: set[Any]) -> bool:
+    """Whether the optimizer's next step would be made by the kernels alone, which were tried before."""
+    known = type(optimizer) in KERNELS and is_plain(optimizer) and _key(optimizer) in trusted
+    return known and all(_usual(optimizer, one) and _begun(optimizer, one) for one in optimizer.param_groups)
+
+
+def kernels_of(*optimizers: Optimizer) -> Step:
+    """A step of optimizers that `is_direct` and whose settings are the same, group by group, by one call for all."""
+    calls = []
+    for groups in zip(*(one.param_groups for one in optimizers), strict=True):
+        parameters = [parameter for group in groups for parameter in group["params"]]
+        owners = [one for one, group in zip(optimizers, groups, strict=True) for _ in group["params"]]
+        states = [owner.state.get(one) or {} for owner, one in zip(owners, parameters, strict=True)]
+        calls.append(KERNELS[type(optimizers[0])](groups[0], parameters, states))
+    return calls[0] if len(calls) == 1 else lambda: [call() for call in calls]
 
 
 def _begun(optimizer: Optimizer, group: dict[str, Any]) -> bool:

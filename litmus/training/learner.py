@@ -16,9 +16,11 @@ from litmus.tasks.task import Task
 from litmus.training.averaging import averaging_of
 from litmus.training.batches import pair
 from litmus.training.bookkeeping import Bookkeeping, counters
-from litmus.training.by_hand import Gradients, Proofs, Proven, by_hand, called_plainly
-from litmus.training.direct_step import direct_step
+from litmus.training.by_hand import ByHand, Gradients, Proofs, Proven, by_hand, called_plainly
+from litmus.training.direct_step import direct_step, is_direct
 from litmus.training.gradients import watchers_of
+from litmus.training.pack import generator_here, pack_here
+from litmus.training.packed import Stretch
 from litmus.training.plan import planned_updates
 from litmus.training.schedule import Schedule
 from litmus.training.stretches import reason_in_optimizer
@@ -29,7 +31,7 @@ from litmus.training.update import plain_backward, plain_step
 # How many updates may pass before a loss that is not finite is noticed: reading it back waits for the device.
 CHECK_EVERY = 64
 # How the updates of a fit were computed, from the plainest on; all give the same bits.
-STEPS, STRETCHES, BY_HAND = "steps", "stretches", "by hand"
+STEPS, STRETCHES, BY_HAND, PACKED = "steps", "stretches", "by hand", "by hand, in packs"
 
 
 class Learner(pl.LightningModule):
@@ -54,7 +56,8 @@ class Learner(pl.LightningModule):
         fewest_classes: with which it can be made.
         outputs: numbers that the net gives for each sample.
         fast: False makes every update a step of the trainer's own, with the same bits.
-        path: by which the last fit computed its updates: steps, stretches, or stretches by hand; None before any.
+        path: by which the last fit computed its updates: steps, stretches, or stretches by hand, alone or some of them
+            together with other trials of a pack; None before any.
     """
 
     fewest_classes = 2
@@ -223,9 +226,24 @@ class Learner(pl.LightningModule):
         step = plain_step(optimizer) if hand is None else direct_step(optimizer, self.proofs.steps)
         averaging, watchers = averaging_of(self.trainer), watchers_of(self.trainer)
         start = len(self.totals.losses)
-        losses, logits, sizes = [], [], []
+        losses, logits, sizes = list[Tensor](), list[Tensor](), list[int]()
+        together, packed = 0, self.path == PACKED
         with torch.autocast(x.device.type, enabled=False), torch.set_grad_enabled(hand is None):
-            for inputs, targets in zip(x.split(batch_size), self.targets(y).split(batch_size), strict=True):
+            every = self.targets(y)
+            # Nothing but the schedule may come between updates that are made together with those of other trials.
+            may_meet = pack_here() is not None and averaging is None and not watchers
+            for inputs, targets in zip(x.split(batch_size), every.split(batch_size), strict=True):
+                if together:  # this one is made
+                    together -= 1
+                    continue
+                if may_meet and hand is not None and self._is_proven(gradients, optimizer, inputs):
+                    may_meet, done = False, batch_size * len(sizes)
+                    met = self._met(hand, optimizer, x[done:], every[done:], batch_size, by_update)
+                    losses, logits, sizes = losses + met.losses, logits + met.outputs, sizes + [batch_size] * met.made
+                    if met.made:
+                        packed = True
+                        together = met.made - 1
+                        continue
                 loss, outputs = gradients(inputs, targets)
                 for watcher in watchers:
                     watcher.see(optimizer)
@@ -238,10 +256,27 @@ class Learner(pl.LightningModule):
                 if by_update:
                     self.schedule.step({})  # type: ignore[union-attr]
         all_by_hand = hand is not None and not self.proofs.failed and self.path != STRETCHES
-        self.path = BY_HAND if all_by_hand else STRETCHES
+        self.path = (PACKED if packed else BY_HAND) if all_by_hand else STRETCHES
         self._count(losses, sizes, torch.cat(logits), y)
         self._count_updates(len(sizes))
         self._refuse_not_finite(start)
+
+    def _is_proven(self, gradients: Gradients, optimizer: Optimizer, inputs: Tensor) -> bool:
+        """Whether an update of these inputs would be made by hand and by kernels that were tried, as in a pack."""
+        return isinstance(gradients, Proven) and gradients.held(inputs) and is_direct(optimizer, self.proofs.steps)
+
+    def _met(
+        self, hand: ByHand, optimizer: Optimizer, x: Tensor, y: Tensor, batch_size: int, by_update: bool
+    ) -> Stretch:
+        """What was made of these samples' whole batches together with other trials."""
+        whole = len(x) // batch_size
+        x, y = (one[: whole * batch_size].unflatten(0, (whole, batch_size)) for one in (x, y))
+        after = partial(self.schedule.step, {}) if by_update and self.schedule is not None else None
+        stretch = Stretch(hand, optimizer, x, y, after, generator_here())
+        pack = pack_here()
+        if pack is not None and whole > 1:
+            pack.meet(stretch)
+        return stretch
 
     def _by_autograd(self, parameters: list[Tensor], device: torch.device) -> Gradients:
         """The gradients of an update as autograd finds them."""

@@ -1,7 +1,6 @@
 """Best and last checkpoint, for epochs that take milliseconds as well as for those that take hours."""
 
 import math
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from litmus.direction import mode_of
 from litmus.paths import typed_path
 from litmus.training.averaging import averaging_of
 from litmus.training.epoch_metrics import EpochMetrics
+from litmus.training.pack import own_seconds
 
 
 def better(score: float, best: float | None, mode: str) -> bool:
@@ -105,7 +105,7 @@ class BestAndLast(Checkpoint):
         self._judge(trainer, pl_module, self._metrics.take(trainer))
         self._validated = None
         self._stopped = trainer.should_stop
-        elapsed = time.monotonic() - self._written
+        elapsed = own_seconds() - self._written
         due = self.share > 0 and elapsed * self.share >= self._seconds_to_write * (1 - self.share)
         # Clocks differ, and saving waits for every rank: the first decides for all.
         # At the end of the run as well, and now: callbacks may change weights when training has ended.
@@ -197,7 +197,7 @@ class BestAndLast(Checkpoint):
         }
 
     def _write(self, trainer: pl.Trainer) -> None:
-        start = time.monotonic()
+        start = own_seconds()
         # Best before last: if only the first is written, resuming from the older last finds the same best again.
         if self._best is not None and trainer.is_global_zero:
             with replacing(self.best_path) as path:
@@ -208,7 +208,7 @@ class BestAndLast(Checkpoint):
                 trainer.save_checkpoint(path)
         else:
             trainer.save_checkpoint(self.last_path)  # every rank takes part; only the first writes
-        self._written = time.monotonic()
+        self._written = own_seconds()
         self._seconds_to_write = self._written - start
 
 

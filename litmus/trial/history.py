@@ -1,7 +1,6 @@
 """The run's own record: one row per epoch in metrics.csv, the same row to every logger."""
 
 import csv
-import time
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -14,6 +13,7 @@ from litmus.paths import typed_path
 from litmus.tables import shielded, unshielded
 from litmus.training.batches import samples_in
 from litmus.training.epoch_metrics import EpochMetrics
+from litmus.training.pack import own_seconds
 
 FIRST_COLUMNS = ("epoch", "updates", "samples", "seconds", "batch_size", "lr")
 
@@ -75,7 +75,7 @@ class History(Checkpoint):
             self.seconds, self.samples, self.epochs = 0.0, 0, 0
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._clock = time.perf_counter()
+        self._clock = own_seconds()
         self._metrics.take(trainer)
         if trainer.is_global_zero:
             self._keep_rows_before(trainer.current_epoch)
@@ -96,7 +96,7 @@ class History(Checkpoint):
             self._trained, self._waiting = self._trained + self._waiting, 0
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        now = time.perf_counter()
+        now = own_seconds()
         self.seconds, self._clock = self.seconds + now - self._clock, now
         self.samples += self._over_all_processes(trainer)
         self.epochs = trainer.current_epoch + 1

@@ -1,0 +1,505 @@
+"""Updates of several nets of one shape at once: the bits that each gives alone, by fewer and larger calls.
+
+A small net's update is some forty calls that take a microsecond or two each, whatever they compute. K nets that differ
+in their weights, their samples, their rate, decay or dropout make the same calls; stacked, one call serves all K. Which
+calls give each net its own bits is torch's affair, as in `by_hand`, and so nothing is believed: an operation whose
+stacked form gives other bits is called for each net in turn, and the first update as a whole must be what the nets
+compute alone, to the bit, or it is not used.
+
+Products of matrices are as exact as they are aligned: MKL rounds otherwise where a matrix does not begin on a multiple
+of 64 bytes, as every tensor of its own does: where a net's part of a stack does not, it is multiplied apart, as a copy.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor, nn
+from torch.optim import Optimizer
+
+from litmus.training.by_hand import LAYERS, ByHand, Known, aten, cross_entropy
+from litmus.training.direct_step import kernels_of
+from litmus.training.same_bits import same_bits
+
+
+@dataclass
+class Stretch:
+    """Updates of one net that wait to be made: what makes them, and what they gave.
+
+    Args:
+        hand: the net's gradients by hand, which were seen to be autograd's for batches of this shape.
+        optimizer: whose step by kernels alone was seen to be torch's.
+        x, y: inputs and targets (updates, batch, …).
+        after: what follows each update, None if nothing does.
+        draws: the generator that the net's dropout draws from.
+    """
+
+    hand: ByHand
+    optimizer: Optimizer
+    x: Tensor
+    y: Tensor
+    after: Callable[[], Any] | None
+    draws: Generator
+    losses: list[Tensor] = field(default_factory=list)
+    outputs: list[Tensor] = field(default_factory=list)
+
+    @property
+    def made(self) -> int:
+        """How many of the updates are made."""
+        return len(self.losses)
+
+    @property
+    def parameters(self) -> list[Any]:
+        """What the optimizer has, in its order."""
+        return [one for group in self.optimizer.param_groups for one in group["params"]]
+
+    @property
+    def kind(self) -> Any:
+        """What all nets of one stack have in common."""
+        # The probability of a dropout is each net's own; whether there is one at all is not.
+        layers = [
+            (type(layer), () if type(layer) is nn.Dropout and told != (0,) else told, *_shapes(layer))
+            for layer, (_, *told) in zip(self.hand.layers, self.hand.told, strict=True)
+        ]
+        groups = [(len(group["params"]), bool(group.get("momentum"))) for group in self.optimizer.param_groups]
+        loss = self.hand.loss is cross_entropy
+        return (
+            *(str(layers), loss, type(self.optimizer).__name__, str(groups)),
+            *(self.x.shape[1:], self.y.shape[1:], self.y.dtype, torch.get_num_threads()),
+        )
+
+    def alone(self) -> None:
+        """The first update as the net makes it by itself."""
+        torch.set_rng_state(self.draws.get_state())
+        loss, outputs = self.hand(self.x[0], self.y[0])
+        kernels_of(self.optimizer)()
+        self.losses.append(loss)
+        self.outputs.append(outputs)
+        self.draws.set_state(torch.get_rng_state())
+
+
+def _shapes(layer: nn.Module) -> list[torch.Size]:
+    return [one.shape for one in (*layer.parameters(False), *layer.buffers(False))]
+
+
+class Tried:
+    """What was found out: by the kind of a stack, which operations are stacked; None where it is not used."""
+
+    def __init__(self) -> None:
+        self.found: dict[Any, list[bool] | None] = {}
+
+
+def together(stretches: Sequence[Stretch], tried: Tried) -> int:
+    """Makes updates of all these nets, as many as each has; how many were made.
+
+    Args:
+        stretches: of one kind. Their `after` is called after each update, in their order.
+        tried: what stacks were found to be exact, and is added to.
+    """
+    key = (len(stretches), stretches[0].kind)
+    if tried.found.get(key, ()) is None or not all(map(_aligned, stretches)):
+        return 0
+    updates = min(len(one.x) for one in stretches)
+    with torch.no_grad():
+        expected = before = None
+        if key not in tried.found:
+            before = _State(stretches)
+            for one in stretches:
+                one.alone()
+            expected = _State(stretches)
+            before.put_back()
+        exact = True
+        with Stack(stretches, updates, tried.found.get(key)) as stack:
+            for place in range(updates):
+                if expected is not None:
+                    exact = stack.gives(expected) and stack.gains
+                    tried.found[key], expected = stack.choices() if exact else None, None
+                else:
+                    stack.update(place)
+                if not exact:
+                    break
+                stack.after()
+        if before is not None and not exact:
+            before.put_back()
+    return updates if exact else 0
+
+
+def _aligned(one: Stretch) -> bool:
+    """Whether inputs and parameters begin where each net's part of a stack does."""
+    whole = one.x[0].numel() * one.x.element_size() % LINE == 0
+    return whole and not any(each.data_ptr() % LINE for each in (one.x, *one.parameters))
+
+
+# Bytes that the processor computes with at once, at most, and on a multiple of which torch allocates.
+LINE = 64
+
+
+class _State:
+    """All that an update changes, as it is."""
+
+    def __init__(self, stretches: Sequence[Stretch]) -> None:
+        self.stretches = stretches
+        self.kept = [_changed(one) for one in stretches]
+        self.values = [[tensor.clone() for tensor in tensors] for tensors in self.kept]
+        self.draws = [one.draws.get_state() for one in stretches]
+        self.gave = [[one.clone() for one in (*stretch.losses, *stretch.outputs)] for stretch in stretches]
+        self.gradients = [[one.grad for one in stretch.parameters] for stretch in stretches]
+
+    def put_back(self) -> None:
+        for stretch, tensors, values, state in zip(self.stretches, self.kept, self.values, self.draws, strict=True):
+            for tensor, value in zip(tensors, values, strict=True):
+                tensor.copy_(value)
+            stretch.draws.set_state(state)
+            stretch.losses.clear()
+            stretch.outputs.clear()
+
+    def is_now(self) -> bool:
+        """Whether everything is the same now, to the bit, the gradients among it."""
+        now = _State(self.stretches)
+        pairs = zip(
+            (*self.values, *self.gave, *self.gradients, self.draws),
+            (*now.values, *now.gave, *now.gradients, now.draws),
+            strict=True,
+        )
+        return all(len(one) == len(other) and all(map(same_bits, one, other)) for one, other in pairs)
+
+
+def _changed(one: Stretch) -> list[Tensor]:
+    states = [one.optimizer.state.get(parameter) or {} for parameter in one.parameters]
+    kept = [value for state in states for _, value in sorted(state.items()) if isinstance(value, Tensor)]
+    return [*(parameter.data for parameter in one.parameters), *one.hand.buffers, *kept]
+
+
+# ---------------------------------------------------------------------- operations
+
+
+class Operation:
+    """One that is called on the stack where that gives each net its bits, and else for each net in turn.
+
+    Args:
+        whole: from stacked tensors to a stacked one.
+        apart: the same, net by net.
+        product: whether it multiplies matrices, and needs aligned ones.
+        chosen: which of the two, where it was tried before.
+    """
+
+    def __init__(
+        self, whole: Callable[..., Tensor], apart: Callable[..., Tensor], product: bool, chosen: bool | None
+    ) -> None:
+        self.whole, self.apart, self.product, self.chosen = whole, apart, product, chosen
+
+    def __call__(self, *given: Any) -> Tensor:
+        if self.chosen is None:
+            return self._tried(*given)
+        return self.whole(*given) if self.chosen else self.apart(*given)
+
+    def _tried(self, *given: Any) -> Tensor:
+        """Tries it on what it is given and on drawn values: two orders of a short sum often agree by chance."""
+        drawn, found = Generator().manual_seed(0), self.apart(*given)
+        if self.product and any(one.stride(0) * one.element_size() % LINE for one in (*given, found)):
+            self.chosen = False
+            return found
+        rounds = min(MOST_ROUNDS, 1 + COMPARED // max(1, found.numel()))
+        try:
+            self.chosen = self._same(*given) and all(
+                self._same(*(_drawn(one, drawn) for one in given)) for _ in range(rounds)
+            )
+        except RuntimeError:
+            self.chosen = False
+        return self(*given)
+
+    def _same(self, *given: Any) -> bool:
+        expected = self.apart(*given).clone()  # both may write into the same gradients
+        return same_bits(self.whole(*given), expected)
+
+
+# Values of each operation that are compared before it is believed, and how often it is called for that at most.
+COMPARED, MOST_ROUNDS = 1 << 14, 64
+
+
+def _drawn(one: Tensor, generator: Generator) -> Tensor:
+    """Other values, in the same layout, where they are no indices."""
+    return torch.empty_like(one).normal_(generator=generator) if one.is_floating_point() else one
+
+
+def each_product(of: Callable[..., Tensor], out: Tensor | None = None) -> Callable[..., Tensor]:
+    """A product net by net, each of matrices that begin as a tensor of their own would."""
+
+    def apart(*given: Tensor) -> Tensor:
+        matrices = [[one.clone() if one.data_ptr() % LINE else one for one in stacked] for stacked in given]
+        found = [of(*one) for one in zip(*matrices, strict=True)]
+        return torch.stack(found) if out is None else torch.stack(found, out=out)
+
+    return apart
+
+
+# What makes an operation of the stack from its two forms, and whether it is a product.
+Make = Callable[..., Operation]
+
+
+def linear(layers: Sequence[nn.Linear], make: Make, stack: "Stack") -> Known:
+    """x Wᵀ + b, from (nets, batch, in) to (nets, batch, out)."""
+    weight, weight_gradient = stack.stacked([layer.weight for layer in layers])
+    has_bias = layers[0].bias is not None
+    given: tuple[Tensor, ...] = (weight,)
+    if has_bias:
+        bias, bias_gradient = stack.stacked([layer.bias for layer in layers])
+        given = (weight, bias)
+        multiply = make(
+            lambda x, weight, bias: torch.baddbmm(bias.unsqueeze(1), x, weight.transpose(1, 2)),
+            each_product(F.linear),
+            product=True,
+        )
+        summed = make(
+            lambda d: torch.sum(d, 1, out=bias_gradient),
+            lambda d: torch.stack([one.sum(0) for one in d], out=bias_gradient),
+        )
+    else:
+        multiply = make(
+            lambda x, weight: torch.bmm(x, weight.transpose(1, 2)),
+            each_product(F.linear),
+            product=True,
+        )
+    of_weight = make(
+        lambda d, x: torch.bmm(d.transpose(1, 2), x, out=weight_gradient),
+        each_product(lambda d, x: torch.mm(d.t(), x), out=weight_gradient),
+        product=True,
+    )
+    of_input = make(torch.bmm, each_product(torch.mm), product=True)
+
+    def backward(d: Tensor, x: Tensor, wanted: bool) -> Tensor:
+        of_weight(d, x)
+        if has_bias:
+            summed(d)
+        return of_input(d, weight) if wanted else d
+
+    return Known(lambda x: (multiply(x, *given), x), backward, ())
+
+
+def activation(known: Known, make: Make) -> Known:
+    """Of each value by itself; the same for all nets."""
+    forward = make(lambda x: known.forward(x)[0], lambda x: torch.stack([known.forward(one)[0] for one in x]))
+    derivative = make(
+        lambda d, kept: known.backward(d, kept, True),
+        lambda d, kept: torch.stack([known.backward(*one, True) for one in zip(d, kept, strict=True)]),
+    )
+    probe = torch.ones(1)
+    of_output = known.forward(probe)[1] is not probe
+
+    def both(x: Tensor) -> tuple[Tensor, Tensor]:
+        y = forward(x)
+        return y, y if of_output else x
+
+    return Known(both, lambda d, kept, wanted: derivative(d, kept), ())
+
+
+def dropout(layers: Sequence[nn.Dropout], draws: Sequence[Generator]) -> Known:
+    """With each net's own probability and draws."""
+    each = [(1 - layer.p, generator) for layer, generator in zip(layers, draws, strict=True)]
+
+    def forward(x: Tensor) -> tuple[Tensor, Tensor]:
+        factors = torch.empty_like(x)
+        for own, (stays, generator) in zip(factors, each, strict=True):
+            own.bernoulli_(stays, generator=generator).div_(stays)
+        return x * factors, factors
+
+    return Known(forward, lambda d, factors, wanted: d * factors, ())
+
+
+def each_by_itself(known: Sequence[Known]) -> Known:
+    """A layer of which nothing is stacked but what it gives."""
+
+    def forward(x: Tensor) -> tuple[Tensor, list[Any]]:
+        given = [one.forward(own) for one, own in zip(known, x, strict=True)]
+        return torch.stack([y for y, _ in given]), [kept for _, kept in given]
+
+    def backward(d: Tensor, kept: list[Any], wanted: bool) -> Tensor:
+        return torch.stack([one.backward(own, past, wanted) for one, own, past in zip(known, d, kept, strict=True)])
+
+    return Known(forward, backward, ())
+
+
+# By the exact class; what is not here is computed by each net itself.
+PLAIN = (nn.ReLU, nn.Tanh, nn.Sigmoid, nn.SiLU, nn.GELU)
+
+
+# ---------------------------------------------------------------------- the stack
+
+
+class Stack:
+    """The parameters of several nets as one tensor each, of which every net's own are views while the block runs."""
+
+    def __init__(self, stretches: Sequence[Stretch], updates: int, choices: list[bool] | None) -> None:
+        self.stretches, self.updates = stretches, updates
+        self._known = None if choices is None else iter(choices)
+        self._operations: list[Operation] = []
+        self._own: list[tuple[Any, Tensor]] = []
+        # After, not before, the optimizer's parameters are views.
+        self._gradients: list[tuple[Any, Tensor]] = []
+
+    def __enter__(self) -> "Stack":
+        try:
+            return self._entered()
+        except BaseException:
+            self._leave()
+            raise
+
+    def _entered(self) -> "Stack":
+        first = self.stretches[0].hand
+        self.layers = [self._layer(place, type(layer)) for place, layer in enumerate(first.layers)]
+        self.backwards = [(place, wanted) for place, _, wanted in first.backwards]
+        # (updates, nets, batch, …)
+        self.x = torch.stack([one.x[: self.updates] for one in self.stretches], 1)
+        self.y = torch.stack([one.y[: self.updates] for one in self.stretches], 1)
+        usual = all(one.hand.loss is cross_entropy for one in self.stretches) and bool((self.y >= 0).all())
+        self.loss = self._cross_entropy() if usual else self._each_loss
+        self.step = self._steps()
+        self.follows = [one.after for one in self.stretches if one.after is not None]
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        self._leave()
+
+    def _leave(self) -> None:
+        for parameter, gradient in self._gradients:
+            parameter.grad = gradient.clone()
+        for parameter, own in self._own:
+            own.copy_(parameter.data)
+            parameter.data = own
+
+    @property
+    def gains(self) -> bool:
+        """Whether most products are stacked; calling each apart, from copies, takes longer than the rest saves."""
+        products = [one.chosen for one in self._operations if one.product and one.chosen is not None]
+        return 2 * sum(products) > len(products)
+
+    def choices(self) -> list[bool]:
+        """What was chosen, for the next stack of the kind; what never came is called apart."""
+        return [bool(one.chosen) for one in self._operations]
+
+    def stacked(self, parameters: Sequence[Any]) -> tuple[Tensor, Tensor]:
+        """The parameters (nets, …) and their gradients."""
+        values, gradients = (_rows(len(parameters), parameters[0]) for _ in range(2))
+        torch.stack([one.data for one in parameters], out=values)
+        for parameter, value, gradient in zip(parameters, values, gradients, strict=True):
+            self._own.append((parameter, parameter.data))
+            parameter.data, parameter.grad = value, gradient
+            self._gradients.append((parameter, gradient))
+        return values, gradients
+
+    def update(self, place: int) -> None:
+        """One update of every net."""
+        x, kept = self.x[place], []
+        for parameter, gradient in self._gradients:
+            parameter.grad = gradient
+        for layer in self.layers:
+            x, one = layer.forward(x)
+            kept.append(one)
+        losses, d = self.loss(x, place)
+        for number, wanted in self.backwards:
+            d = self.layers[number].backward(d, kept[number], wanted)
+        self.step()
+        for stretch, loss, outputs in zip(self.stretches, losses, x.unbind(), strict=True):
+            stretch.losses.append(loss)
+            stretch.outputs.append(outputs)
+
+    def gives(self, expected: _State) -> bool:
+        """Makes the first update; whether it is to the bit what the nets gave alone."""
+        try:
+            self.update(0)
+        except Exception:  # a kernel that this torch does not have, or has otherwise
+            return False
+        return expected.is_now()
+
+    def after(self) -> None:
+        """What the nets have to do after an update."""
+        for one in self.follows:
+            one()
+
+    def _make(self, whole: Callable[..., Tensor], apart: Callable[..., Tensor], product: bool = False) -> Operation:
+        made = Operation(whole, apart, product, None if self._known is None else next(self._known, None))
+        self._operations.append(made)
+        return made
+
+    def _layer(self, place: int, kind: type) -> Known:
+        layers: list[Any] = [one.hand.layers[place] for one in self.stretches]
+        if kind is nn.Linear:
+            return linear(layers, self._make, self)
+        if kind is nn.Dropout and any(layer.training and layer.p for layer in layers):
+            return dropout(layers, [one.draws for one in self.stretches])
+        known = [LAYERS[kind][0](layer) for layer in layers]
+        if kind in PLAIN:
+            return activation(known[0], self._make)
+        if kind is nn.Flatten:
+            return Known(lambda x: (x.flatten(2), x.shape), lambda d, shape, wanted: d.reshape(shape), ())
+        return known[0] if kind in (nn.Identity, nn.Dropout) else each_by_itself(known)
+
+    def _cross_entropy(self) -> Callable[[Tensor, int], tuple[list[Tensor], Tensor]]:
+        samples = self.y.shape[2]
+        rows, each, one = self.y.flatten(1), [own.unbind() for own in self.y], torch.ones(())
+        weight = torch.tensor(float(samples))
+        loss_of: Any = torch._C._nn.nll_loss_nd
+        shares: Tensor
+
+        def whole(outputs: Tensor, targets: Tensor) -> Tensor:
+            nonlocal shares
+            shares = torch.log_softmax(outputs.flatten(0, 1), 1)
+            d = aten.nll_loss_backward.default(one, shares, targets, None, 1, -100, weight)
+            return aten._log_softmax_backward_data.default(d, shares, 1, outputs.dtype).view(outputs.shape)
+
+        def apart(outputs: Tensor, targets: Tensor) -> Tensor:
+            nonlocal shares
+            shares = torch.cat([torch.log_softmax(own, 1) for own in outputs])
+            pairs = zip(outputs, targets.view(len(outputs), -1), strict=True)
+            return torch.stack([cross_entropy(*pair)[1] for pair in pairs])
+
+        gradient = self._make(whole, apart)
+
+        def loss(outputs: Tensor, place: int) -> tuple[list[Tensor], Tensor]:
+            d = gradient(outputs, rows[place])
+            pairs = zip(shares.split(samples), each[place], strict=True)
+            return [loss_of(own, labels, None, 1, -100) for own, labels in pairs], d
+
+        return loss
+
+    def _each_loss(self, outputs: Tensor, place: int) -> tuple[list[Tensor], Tensor]:
+        found = [
+            one.hand.loss(own, targets)
+            for one, own, targets in zip(self.stretches, outputs, self.y[place], strict=True)
+        ]
+        return [loss for loss, _ in found], torch.stack([d for _, d in found])
+
+    def _steps(self) -> Callable[[], Any]:
+        """A step of every optimizer: by one call where their rates, decays and all else are the same."""
+        optimizers = [one.optimizer for one in self.stretches]
+        each, whole = [kernels_of(one) for one in optimizers], kernels_of(*optimizers)
+        alike = [group for one in optimizers for group in one.param_groups]
+        groups = len(optimizers[0].param_groups)
+        moves = any(one.after is not None for one in self.stretches)
+
+        def same() -> bool:
+            return all(_settings(group) == _settings(alike[place % groups]) for place, group in enumerate(alike))
+
+        fixed = None if moves else same()
+
+        def step() -> None:
+            if same() if fixed is None else fixed:
+                whole()
+                return
+            for one in each:
+                one()
+
+        return step
+
+
+def _rows(nets: int, like: Tensor) -> Tensor:
+    """Room for (nets, …) tensors like this one, each aligned."""
+    line = LINE // like.element_size()
+    rows = like.new_empty(nets, -(-like.numel() // line) * line)
+    return rows[:, : like.numel()].unflatten(1, like.shape)
+
+
+def _settings(group: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in group.items() if name not in ("params", "initial_lr")}
