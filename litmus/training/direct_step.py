@@ -83,14 +83,19 @@ def is_direct(optimizer: Optimizer, trusted: set[Any]) -> bool:
     return known and all(_usual(optimizer, one) and _begun(optimizer, one) for one in optimizer.param_groups)
 
 
-def kernels_of(*optimizers: Optimizer) -> Step:
-    """A step of optimizers that `is_direct` and whose settings are the same, group by group, by one call for all."""
-    calls = []
+def kernels_of(*optimizers: Optimizer, count: Step | None = None) -> Step:
+    """A step of optimizers that `is_direct` and whose settings are the same, group by group, by one call for all.
+
+    `count` adds one to all that count their steps, where these lie together.
+    """
+    calls: list[Step] = []
     for groups in zip(*(one.param_groups for one in optimizers), strict=True):
         parameters = [parameter for group in groups for parameter in group["params"]]
         owners = [one for one, group in zip(optimizers, groups, strict=True) for _ in group["params"]]
         states = [owner.state.get(one) or {} for owner, one in zip(owners, parameters, strict=True)]
-        calls.append(KERNELS[type(optimizers[0])](groups[0], parameters, states))
+        make = KERNELS[type(optimizers[0])]
+        calls.append(make(groups[0], parameters, states, count is None))
+    calls = calls if count is None else [count, *calls]
     return calls[0] if len(calls) == 1 else lambda: [call() for call in calls]
 
 
@@ -161,7 +166,7 @@ def _gradients(parameters: list[Tensor]) -> Any:
     return [parameter.grad for parameter in parameters]
 
 
-def _adam(group: dict[str, Any], parameters: list[Tensor], states: list[dict[str, Any]]) -> Step:
+def _adam(group: dict[str, Any], parameters: list[Tensor], states: list[dict[str, Any]], counts: bool = True) -> Step:
     first, second, steps = _each(states, "exp_avg"), _each(states, "exp_avg_sq"), _each(states, "step")
     kernel = torch._fused_adamw_ if group["decoupled_weight_decay"] else torch._fused_adam_
     one, add = torch.ones(()), torch._foreach_add_
@@ -169,7 +174,8 @@ def _adam(group: dict[str, Any], parameters: list[Tensor], states: list[dict[str
 
     def step() -> None:
         beta1, beta2 = group["betas"]
-        add(steps, one, alpha=1.0)
+        if counts:
+            add(steps, one, alpha=1.0)
         fixed(
             parameters,
             _gradients(parameters),
@@ -187,7 +193,7 @@ def _adam(group: dict[str, Any], parameters: list[Tensor], states: list[dict[str
     return step
 
 
-def _sgd(group: dict[str, Any], parameters: list[Tensor], states: list[dict[str, Any]]) -> Step:
+def _sgd(group: dict[str, Any], parameters: list[Tensor], states: list[dict[str, Any]], counts: bool = True) -> Step:
     kept = _each(states, "momentum_buffer") if group["momentum"] else []
     kernel = partial(torch._fused_sgd_, maximize=False, is_first_step=False, grad_scale=None, found_inf=None)
 
@@ -206,7 +212,9 @@ def _sgd(group: dict[str, Any], parameters: list[Tensor], states: list[dict[str,
     return step
 
 
-def _rmsprop(group: dict[str, Any], parameters: list[Tensor], states: list[dict[str, Any]]) -> Step:
+def _rmsprop(
+    group: dict[str, Any], parameters: list[Tensor], states: list[dict[str, Any]], counts: bool = True
+) -> Step:
     squares, steps = _each(states, "square_avg"), _each(states, "step")
     kept = _each(states, "momentum_buffer") if group["momentum"] else []
     add, one = torch._foreach_add_, torch.ones(())
@@ -220,7 +228,8 @@ def _rmsprop(group: dict[str, Any], parameters: list[Tensor], states: list[dict[
             numbers = group["alpha"], group["eps"]
             alpha, eps = (torch.tensor(value, dtype=torch.float32) for value in numbers)
         gradients = _gradients(parameters)
-        add(steps, one, alpha=1.0)
+        if counts:
+            add(steps, one, alpha=1.0)
         if group["weight_decay"] != 0:
             gradients = list(torch._foreach_add(gradients, parameters, alpha=group["weight_decay"]))
         torch._foreach_mul_(squares, alpha)

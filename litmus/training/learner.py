@@ -274,7 +274,7 @@ class Learner(pl.LightningModule):
         after = partial(self.schedule.step, {}) if by_update and self.schedule is not None else None
         stretch = Stretch(hand, optimizer, x, y, after, generator_here())
         pack = pack_here()
-        if pack is not None and whole > 1:
+        if pack is not None and stretch.gains:
             pack.meet(stretch)
         return stretch
 

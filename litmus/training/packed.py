@@ -46,6 +46,11 @@ class Stretch:
     outputs: list[Tensor] = field(default_factory=list)
 
     @property
+    def gains(self) -> bool:
+        """Whether stacking it could gain: the parameters of larger nets are not found in the cache again."""
+        return len(self.x) > 1 and sum(one.numel() for one in self.parameters) <= MOST_PARAMETERS
+
+    @property
     def made(self) -> int:
         """How many of the updates are made."""
         return len(self.losses)
@@ -78,6 +83,10 @@ class Stretch:
         self.losses.append(loss)
         self.outputs.append(outputs)
         self.draws.set_state(torch.get_rng_state())
+
+
+# Of one net: beyond, eight of them compute as long together as apart, and then longer.
+MOST_PARAMETERS = 1 << 17
 
 
 def _shapes(layer: nn.Module) -> list[torch.Size]:
@@ -121,6 +130,8 @@ def together(stretches: Sequence[Stretch], tried: Tried) -> int:
                 if not exact:
                     break
                 stack.after()
+            if exact:
+                stack.give()
         if before is not None and not exact:
             before.put_back()
     return updates if exact else 0
@@ -336,8 +347,9 @@ class Stack:
         self._known = None if choices is None else iter(choices)
         self._operations: list[Operation] = []
         self._own: list[tuple[Any, Tensor]] = []
-        # After, not before, the optimizer's parameters are views.
         self._gradients: list[tuple[Any, Tensor]] = []
+        # Of each update, the nets' losses and outputs.
+        self._gave: list[tuple[list[Tensor], Tensor]] = []
 
     def __enter__(self) -> "Stack":
         try:
@@ -392,8 +404,6 @@ class Stack:
     def update(self, place: int) -> None:
         """One update of every net."""
         x, kept = self.x[place], []
-        for parameter, gradient in self._gradients:
-            parameter.grad = gradient
         for layer in self.layers:
             x, one = layer.forward(x)
             kept.append(one)
@@ -401,9 +411,7 @@ class Stack:
         for number, wanted in self.backwards:
             d = self.layers[number].backward(d, kept[number], wanted)
         self.step()
-        for stretch, loss, outputs in zip(self.stretches, losses, x.unbind(), strict=True):
-            stretch.losses.append(loss)
-            stretch.outputs.append(outputs)
+        self._gave.append((losses, x))
 
     def gives(self, expected: _State) -> bool:
         """Makes the first update; whether it is to the bit what the nets gave alone."""
@@ -411,7 +419,17 @@ class Stack:
             self.update(0)
         except Exception:  # a kernel that this torch does not have, or has otherwise
             return False
+        self.give()
         return expected.is_now()
+
+    def give(self) -> None:
+        """Gives the nets what their updates gave since the last time."""
+        outputs = torch.stack([outputs for _, outputs in self._gave], 1).flatten(1, 2)
+        losses_of = zip(*(losses for losses, _ in self._gave), strict=True)
+        for stretch, losses, own in zip(self.stretches, losses_of, outputs, strict=True):
+            stretch.losses.extend(losses)
+            stretch.outputs.append(own)
+        self._gave.clear()
 
     def after(self) -> None:
         """What the nets have to do after an update."""
@@ -471,10 +489,22 @@ class Stack:
         ]
         return [loss for loss, _ in found], torch.stack([d for _, d in found])
 
+    def _counting(self, optimizers: Sequence[Optimizer]) -> Callable[[], Any] | None:
+        """Counts a step of all parameters at once; None where none are counted."""
+        counters = [state["step"] for one in optimizers for state in one.state.values() if "step" in state]
+        if not counters:
+            return None
+        together = torch.stack(counters)
+        for counter, own in zip(counters, together, strict=True):
+            self._own.append((counter, counter.data))
+            counter.data = own
+        return lambda: together.add_(1)
+
     def _steps(self) -> Callable[[], Any]:
         """A step of every optimizer: by one call where their rates, decays and all else are the same."""
         optimizers = [one.optimizer for one in self.stretches]
-        each, whole = [kernels_of(one) for one in optimizers], kernels_of(*optimizers)
+        each = [kernels_of(one) for one in optimizers]
+        whole = kernels_of(*optimizers, count=self._counting(optimizers))
         alike = [group for one in optimizers for group in one.param_groups]
         groups = len(optimizers[0].param_groups)
         moves = any(one.after is not None for one in self.stretches)
