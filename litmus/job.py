@@ -37,11 +37,11 @@ def job(
     from litmus.trial.first_word import say
     from litmus.trial.knobs import check_knobs
     from litmus.trial.offline import told_of_run
-    from litmus.trial.place import begun, given_to_parts, name_directory, occupied
+    from litmus.trial.place import begun, given_to_parts, occupied, with_directory
     from litmus.trial.ranks import on_one_device
     from litmus.trial.source import with_source
 
-    name_directory()
+    config = with_directory(config)
     hydra_config = HydraConfig.get()
     in_sweep = hydra_config.mode == RunMode.MULTIRUN
 

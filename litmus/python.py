@@ -98,10 +98,10 @@ def composed(
             except HydraException as problem:
                 raise ValueError(sentence(problem)) from problem
         settings.set_config(config)
-        own: Any = settings.cfg  # a copy
-        with read_write(own.hydra), open_dict(own.hydra):
-            own.hydra.runtime.cwd = str(Path.cwd())
-            own.hydra.runtime.output_dir = str(Path.cwd() / own.hydra.run.dir)
+        with read_write(config.hydra), open_dict(config.hydra):
+            config.hydra.runtime.cwd = str(Path.cwd())
+            config.hydra.runtime.output_dir = str(Path.cwd() / config.hydra.run.dir)
+        settings.set_config(config)
         with open_dict(config):
             del config["hydra"]
         yield config

@@ -56,12 +56,12 @@ class PlainSweeper(BasicSweeper):
         from litmus.sweeps.plain import Surviving, tell_failures
 
         assert self.config is not None
-        with held(Path(self.config.hydra.sweep.dir)):  # of two such commands each would take the other's jobs
+        directory = Path(self.config.hydra.sweep.dir)
+        with held(directory):  # of two such commands each would take the other's jobs
             returned = super().sweep(arguments)
         assert isinstance(self.launcher, Surviving)
-        assert self.config is not None
-        _tell_offline(self.config)
-        tell_failures(self.launcher, Path(self.config.hydra.sweep.dir))
+        _tell_offline(directory)
+        tell_failures(self.launcher, directory)
         return returned
 
 
@@ -74,8 +74,7 @@ class StudySweeper(Sweeper):
     def sweep(self, arguments: list[str]) -> Any:
         from litmus.sweeps.study_sweep import sweep_study
 
-        sweep_study(*self.given, arguments)
-        _tell_offline(self.given[2])
+        _tell_offline(sweep_study(*self.given, arguments))
 
 
 class SearchSweeper(Sweeper):
@@ -87,13 +86,12 @@ class SearchSweeper(Sweeper):
     def sweep(self, arguments: list[str]) -> Any:
         from litmus.sweeps.search_sweep import sweep_search
 
-        sweep_search(*self.given, arguments)
-        _tell_offline(self.given[2])
+        _tell_offline(sweep_search(*self.given, arguments))
 
 
-def _tell_offline(config: DictConfig) -> None:
+def _tell_offline(directory: Path) -> None:
     """One line where there are runs that W&B does not have yet."""
-    if told := told_of_sweep(Path(config.hydra.sweep.dir)):
+    if told := told_of_sweep(directory):
         print(told)
 
 

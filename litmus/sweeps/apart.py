@@ -6,12 +6,11 @@ import signal
 from collections.abc import Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
-from typing import Any
 
 from hydra.core.singleton import Singleton
-from hydra.core.utils import JobStatus
+from hydra.core.utils import JobStatus, run_job, setup_globals
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig
+from omegaconf import DictConfig, open_dict
 
 from litmus.trial.command_line import sentence, stop_when_told
 
@@ -52,10 +51,13 @@ def ended(code: int) -> str:
 
 
 def _work(job: bytes, saying: Connection) -> None:
-    from hydra_plugins.hydra_joblib_launcher._core import execute_job
-
     stop_when_told()
-    arguments: Any = pickle.loads(job)
-    returned = execute_job(*arguments)
+    number, overrides, context, config, task, state = pickle.loads(job)
+    setup_globals()
+    Singleton.set_state(state)
+    own = context.config_loader.load_sweep_config(config, overrides)
+    with open_dict(own):
+        own.hydra.job.id, own.hydra.job.num = f"{own.hydra.job.name}_{number}", number
+    returned = run_job(task, own, "hydra.sweep.dir", "hydra.sweep.subdir", context)
     error = returned._return_value if returned.status == JobStatus.FAILED else None
     saying.send("" if error is None else sentence(error))

@@ -26,7 +26,7 @@ class Composition:
         self.loader: ConfigLoader = frozen_loader(context.config_loader, snapshots)
         if master.hydra.searchpath:
             found = [frozen(str(place), snapshots) for place in master.hydra.searchpath]
-            hold(master, "hydra.searchpath", found)
+            master = holding(master, "hydra.searchpath", found)
         self.context = HydraContext(config_loader=self.loader, callbacks=context.callbacks)
         self.master = master
         # What was found out about its configurations, by whoever found it.
@@ -41,11 +41,20 @@ class Composition:
         return bool(self.loader.get_group_options(knob.lstrip("+")))
 
 
-def hold(master: DictConfig, knob: str, value: Any) -> None:
-    """Sets one of Hydra's own knobs in the command's configuration and in every job's, which Hydra composes anew."""
-    others = [entry for entry in master.hydra.overrides.hydra if entry.lstrip("+").partition("=")[0] != knob]
-    OmegaConf.update(master, "hydra.overrides.hydra", [*others, override(knob, value)], merge=False)
-    OmegaConf.update(master, knob, value)
+def own_copy(master: DictConfig) -> DictConfig:
+    """The command's configuration as the sweep's own, in which it may set what in Hydra's is read-only."""
+    own = copy.deepcopy(master)
+    OmegaConf.set_readonly(own.hydra, None)
+    return own
+
+
+def holding(master: DictConfig, knob: str, value: Any) -> DictConfig:
+    """A copy with another value of one of Hydra's own knobs, there and in every job's, which Hydra composes anew."""
+    own = own_copy(master)
+    others = [entry for entry in own.hydra.overrides.hydra if entry.lstrip("+").partition("=")[0] != knob]
+    OmegaConf.update(own, "hydra.overrides.hydra", [*others, override(knob, value)], merge=False)
+    OmegaConf.update(own, knob, value)
+    return own
 
 
 def with_values(config: DictConfig, values: Mapping[str, Any]) -> DictConfig:

@@ -30,6 +30,6 @@ def prepare_data(configs: Sequence[DictConfig], workers: int) -> None:
 
 
 def _prepare(data: dict[str, Any]) -> None:
-    from hydra.utils import instantiate
+    from litmus.trial.instantiation import instantiate
 
-    instantiate(data, _convert_="all").prepare_data()
+    instantiate(data).prepare_data()

@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from litmus.legible import read_object
 from litmus.project import put_on_path
 from litmus.sweeps.apart import run_apart
-from litmus.sweeps.composition import Composition, hold
+from litmus.sweeps.composition import Composition, holding
 from litmus.sweeps.data import prepare_data
 from litmus.sweeps.metrics import refuse_unrecorded
 from litmus.sweeps.once import attempts, fail
@@ -171,13 +171,13 @@ class Launching:
         return [*job.overrides, override("hydra.sweep.subdir", job.place.as_posix())]
 
 
-def keep_place(config: DictConfig, default: str | None, suffix: str = "") -> Path:
-    """The sweep's directory: as typed, else `default`, else the new one that the configuration names; for every job."""
+def placed(config: DictConfig, default: str | None, suffix: str = "") -> tuple[DictConfig, Path]:
+    """The configuration with the sweep's directory in it, which is as typed, else `default`, else the new one it names."""
     typed = any(entry.startswith("hydra.sweep.dir=") for entry in config.hydra.overrides.hydra)
     directory = str(config.hydra.sweep.dir) if typed or default is None else default
     directory = directory.rstrip("/") + suffix
-    hold(config, "hydra.sweep.dir", directory)
+    config = holding(config, "hydra.sweep.dir", directory)
     # The launchers would name every job on the terminal, where the sweep shows them in one table.
     logging.getLogger("hydra_plugins").setLevel(logging.WARNING)
     OmegaConf.update(config, "hydra.hydra_logging.root.level", "WARNING", force_add=True)
-    return Path(directory)
+    return config, Path(directory)

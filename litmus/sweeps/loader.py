@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
+from hydra._internal import config_loader_impl
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
@@ -51,13 +52,10 @@ class SnapshotLoader(ConfigLoaderImpl):
         typed = [one for one in read if not one.is_hydra_override()]
         config.hydra.overrides.hydra = [one.input_line for one in read if one.is_hydra_override()]
         config.hydra.overrides.task = [one.input_line for one in typed]
-        dirname = config.hydra.job.config.override_dirname
-        config.hydra.job.override_dirname = get_overrides_dirname(
-            overrides=typed,
-            kv_sep=dirname.kv_sep,
-            item_sep=dirname.item_sep,
-            exclude_keys=dirname.exclude_keys,
-        )
+        if hasattr(config_loader_impl, "get_overrides_dirname"):  # from Hydra 1.4 on it is made when it is read
+            config.hydra.job.override_dirname = config_loader_impl.get_overrides_dirname(
+                overrides=typed, **config.hydra.job.config.override_dirname
+            )
         OmegaConf.copy_cache(from_config=master_config, to_config=config)
         return config
 

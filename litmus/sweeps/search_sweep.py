@@ -18,7 +18,7 @@ from litmus.sweeps.arms import hash_with, typed_values
 from litmus.sweeps.asked import PRUNERS, refuse_no_treatment
 from litmus.sweeps.composition import Composition, hash_of, one_thread
 from litmus.sweeps.generation import refuse_earlier
-from litmus.sweeps.launching import Job, Launching, keep_place
+from litmus.sweeps.launching import Job, Launching, placed
 from litmus.sweeps.lock import held
 from litmus.sweeps.metrics import KNOWN, refuse_unknown_split
 from litmus.sweeps.overrides import parsed, without
@@ -51,21 +51,22 @@ class Wanted:
         return "maximize" if direction_of(self.metric) == "up" else "minimize"
 
 
-def sweep_search(context: HydraContext, task: TaskFunction, config: DictConfig, arguments: list[str]) -> None:
-    """Runs the search that the command asks for.
+def sweep_search(context: HydraContext, task: TaskFunction, config: DictConfig, arguments: list[str]) -> Path:
+    """Runs the search that the command asks for, in the directory that is given back.
 
     Raises:
         ValueError: for a mistake, a directory that is held or holds another search, or when every trial failed.
         KeyboardInterrupt: with what to do to go on.
     """
     wanted = wanted_by(config, arguments, context.config_loader)
-    directory = keep_place(config, None)
+    config, directory = placed(config, None)
     with held(directory):
         refuse_earlier(directory, "search.json")
         try:
             search(wanted, Composition(context, config, directory), task, directory)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(f"interrupted; the same command with hydra.sweep.dir={directory} goes on") from None
+    return directory
 
 
 def wanted_by(config: DictConfig, arguments: Sequence[str], loader: ConfigLoader) -> Wanted:

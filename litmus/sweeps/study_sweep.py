@@ -29,7 +29,7 @@ from litmus.sweeps.asked import Asked, asked_by
 from litmus.sweeps.board import Board
 from litmus.sweeps.composition import Composition, settings_of
 from litmus.sweeps.generation import refuse_earlier
-from litmus.sweeps.launching import Job, Launching, keep_place
+from litmus.sweeps.launching import Job, Launching, placed
 from litmus.sweeps.lock import held
 from litmus.sweeps.metrics import asked_metrics, misspelt
 from litmus.sweeps.once import fail
@@ -41,21 +41,22 @@ from litmus.words import count
 MOST_FAILURES_SHOWN = 20
 
 
-def sweep_study(context: HydraContext, task: TaskFunction, config: DictConfig, arguments: list[str]) -> None:
-    """Answers the study that the command asks for.
+def sweep_study(context: HydraContext, task: TaskFunction, config: DictConfig, arguments: list[str]) -> Path:
+    """Answers the study that the command asks for, in the directory that is given back.
 
     Raises:
         ValueError: for a mistake, a directory that another process holds, or when every trial failed.
         KeyboardInterrupt: with what to do to go on.
     """
     asked = asked_by(config, arguments, context.config_loader)
-    directory = keep_place(config, f"studies/{asked.name}", "-smoke" if asked.smoke else "")
+    config, directory = placed(config, f"studies/{asked.name}", "-smoke" if asked.smoke else "")
     with held(directory):
         refuse_earlier(directory, "command.json")
         try:
             answer_study(asked, Composition(context, config, directory), task, directory)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(f"interrupted; the same command goes on where {directory} was cut") from None
+    return directory
 
 
 def answer_study(asked: Asked, composition: Composition, task: TaskFunction, directory: Path) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from hydra.utils import instantiate
 from omegaconf import DictConfig
 from torch import Tensor
 
@@ -17,6 +16,7 @@ from litmus.training.foreign_data import adopted
 from litmus.training.learner import Learner
 from litmus.training.overridden import overridden
 from litmus.trial.finished import Finished, is_tested, weights_in
+from litmus.trial.instantiation import instantiate
 from litmus.trial.numerics import numerics
 from litmus.trial.parts import Parts, model_of, seed_everything, told_of
 from litmus.trial.run import refuse_damaged
@@ -37,7 +37,7 @@ def loaded(directory: Path, finished: Finished) -> tuple[Parts, bool]:
         )
     refuse_damaged(best)
     seed_everything(finished.config.seed)  # as the run did
-    data = adopted(instantiate(finished.config.data, _convert_="all"), finished.config.seed)
+    data = adopted(instantiate(finished.config.data), finished.config.seed)
     data.setup("test")
     if "test" not in data.splits:
         raise ValueError(f"this split of {data.name} has no test set; its result.json has the validation's metrics")

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from hydra.utils import instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from litmus.project import ROOT
 from litmus.trial.command_line import innermost
+from litmus.trial.instantiation import instantiate
 from litmus.trial.kinds import shown, words
 from litmus.trial.knobs import OF_HYDRA, check_part, origin, parts_in, unknown_argument
 from litmus.trial.signatures import MISSING, signature_of
@@ -28,13 +28,13 @@ def make(node: DictConfig, **given: Any) -> Any:
         ValueError: for an argument of another kind than the constructor takes, or one that it refuses.
     """
     if "_target_" not in node:
-        return instantiate(node, _convert_="all")
+        return instantiate(node)
     check_part(node)
     for name in node:
         if name not in given and node.get("_recursive_", True) and any(parts_in(node._get_node(name))):
             given[str(name)] = _made_within(node[name])
     # What lies within is made by now; plain data that are given may describe parts that a constructor makes itself.
-    called = functools.partial(instantiate, _bare(node, given), _convert_="all", _recursive_=False)
+    called = functools.partial(instantiate, _bare(node, given), recursive=False)
     try:
         made = called(**given)
     except Exception as problem:

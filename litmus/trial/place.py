@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+from omegaconf import DictConfig, OmegaConf
 
 from litmus.atomic import write_json
 from litmus.legible import read_object
@@ -28,18 +28,23 @@ ARTEFACTS = (
     "mlflow.json",
 )
 FOLDERS = ("checkpoints", "tail", "tensorboard", "wandb")
+# How configs/train.yaml names the directory.
+OF_HYDRA = "${hydra:runtime.output_dir}"
 # By one of these a directory is a run's, whoever wrote the rest of it.
 MARKS = ("trial.json", ".hydra/config.yaml")
 SWEEPS = {"study.yaml": "a study", "search.json": "a search", "multirun.yaml": "a multirun"}
 
 
-def name_directory() -> None:
-    """Makes ${hydra:runtime.output_dir} the directory itself, also where its name reads like ${lr}."""
-    config: Any = HydraConfig.instance().cfg
-    runtime: Any = OmegaConf.to_container(config.hydra.runtime, resolve=False)
-    if "${" in str(runtime["output_dir"]):
-        with read_write(config.hydra.runtime), open_dict(config.hydra.runtime):
-            config.hydra.runtime.output_dir = literal(runtime["output_dir"])
+def with_directory(config: DictConfig) -> DictConfig:
+    """The configuration whose ${hydra:runtime.output_dir} is the directory itself, also where it reads like ${lr}."""
+    hydra: Any = HydraConfig.instance().cfg
+    runtime: Any = OmegaConf.to_container(hydra.hydra.runtime, resolve=False)
+    found: Any = OmegaConf.to_container(config, resolve=False)
+    if "${" not in str(runtime["output_dir"]) or found.get("output_dir") != OF_HYDRA:
+        return config
+    changed = config.copy()
+    changed.output_dir = literal(runtime["output_dir"])
+    return changed
 
 
 def given_to_parts(config: DictConfig, directory: Path) -> DictConfig:

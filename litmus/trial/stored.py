@@ -9,7 +9,6 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 import yaml
-from antlr4 import ParserRuleContext
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from omegaconf.grammar.gen.OmegaConfGrammarParser import OmegaConfGrammarParser
@@ -162,7 +161,7 @@ def _resolvers(node: Any) -> Iterator[str]:
     """The names of all resolvers in a text as OmegaConf reads it; one that is itself composed is its own text."""
     if isinstance(node, OmegaConfGrammarParser.InterpolationResolverContext):
         yield node.resolverName().getText()
-    if isinstance(node, ParserRuleContext):
+    if hasattr(node, "getChildren"):  # a rule of the grammar, and no word; 2.4 has a parser of its own
         for child in node.getChildren():
             yield from _resolvers(child)
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from hydra.utils import instantiate
 from numpy.typing import NDArray
 from omegaconf import OmegaConf
 
@@ -15,6 +14,7 @@ from answers.make.descent.surface import Score, score
 from litmus.claims.factors import is_factor
 from litmus.trial.description import flat
 from litmus.trial.history import read_history
+from litmus.trial.instantiation import instantiate
 from litmus.trial.stored import read_stored
 from src.callbacks.trajectory import read_trajectory
 
@@ -113,9 +113,9 @@ def _descent(directory: Path, config: Any, label: str) -> Descent:
     if len(recorded.weights) < 2 or not np.isfinite(recorded.weights).all():
         found = "the first alone" if len(recorded.weights) < 2 else "some that are not finite"
         raise ValueError(f"{directory}: expected finite weights along the run, found {found}: it diverged or was cut")
-    data = instantiate(config.data, _convert_="all")
+    data = instantiate(config.data)
     data.setup()
-    model = instantiate(config.model, input_shape=data.input_shape, classes=data.classes, _convert_="all")
+    model = instantiate(config.model, input_shape=data.input_shape, classes=data.classes)
     history = read_history(directory / "metrics.csv")
     # Rows within an epoch: its updates are of one size but for the last.
     samples = np.interp(
