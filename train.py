@@ -5,6 +5,7 @@ import sys
 import hydra
 from omegaconf import DictConfig
 
+from litmus.hydra_versions import MAIN
 from litmus.job import job
 from litmus.trial.command_line import (
     answer,
@@ -20,7 +21,7 @@ from litmus.trial.processes import keep_together
 register_resolvers()
 
 
-@hydra.main(version_base="1.3", config_path="configs", config_name="train")
+@hydra.main(config_path="configs", config_name="train", **MAIN)
 def main(config: DictConfig) -> float | None:
     """Runs the trial that `config` describes, in its run directory; the best monitored metric, for sweepers."""
     from litmus.trial.ranks import own_environment

@@ -13,6 +13,7 @@ from litmus.claims.results import Results
 from litmus.claims.results_table import read_results, results_from_rows
 from litmus.claims.study import Study
 from litmus.claims.study_file import read_study_file, read_study_node
+from litmus.hydra_versions import BASE
 from litmus.project import ROOT, put_on_path
 from litmus.records.record import Record, read_record
 
@@ -92,7 +93,7 @@ def composed(
     before = hydra.hydra, settings.cfg
     hydra.clear()
     try:
-        with initialize_config_dir(str(place.resolve()), version_base="1.3", job_name="train"):
+        with initialize_config_dir(str(place.resolve()), job_name="train", **BASE):
             try:
                 config = compose(name, [*arguments, "hydra.mode=RUN"], return_hydra_config=True)
             except HydraException as problem:

@@ -9,6 +9,7 @@ What follows is typed as for train.py: the data are what a run of it would learn
 import argparse
 from pathlib import Path
 
+from litmus.hydra_versions import BASE
 from litmus.project import ROOT
 from litmus.trial.command_line import answer
 
@@ -27,7 +28,7 @@ def main(given: list[str] | None = None) -> None:
     from litmus.trial.command_line import imports, register_resolvers
 
     register_resolvers()
-    with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
+    with initialize_config_dir(str(ROOT / "configs"), **BASE):
         config = compose("train", overrides=asked.knobs)
     with imports():
         from litmus.trial.look import look

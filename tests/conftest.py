@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from litmus.hydra_versions import BASE
 from litmus.project import ROOT, put_on_path
 from litmus.quiet import WARNINGS
 
@@ -47,7 +48,7 @@ def _composed(overrides, config_dir, config_name):
     from hydra.core.global_hydra import GlobalHydra
 
     GlobalHydra.instance().clear()
-    with initialize_config_dir(str(config_dir), version_base="1.3"):
+    with initialize_config_dir(str(config_dir), **BASE):
         return compose(config_name, overrides=list(overrides), return_hydra_config=True)
 
 

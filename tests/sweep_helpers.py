@@ -50,6 +50,7 @@ def sweep(folder, *arguments):
     from hydra.core.global_hydra import GlobalHydra
 
     import train
+    from litmus.hydra_versions import BASE, TRUSTED, allowing
     from litmus.trial.command_line import register_resolvers, sweep_arguments
 
     register_resolvers()
@@ -58,7 +59,7 @@ def sweep(folder, *arguments):
     os.chdir(folder)
     sys.argv = ["train.py", "-m", *arguments]
     try:
-        with initialize_config_dir(str(ROOT / "configs"), version_base="1.3", job_name="train"):
+        with initialize_config_dir(str(ROOT / "configs"), job_name="train", **BASE), allowing(TRUSTED):
             GlobalHydra.instance().hydra.multirun(
                 "train",
                 train.main.__wrapped__,

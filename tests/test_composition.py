@@ -7,6 +7,7 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
 from omegaconf import OmegaConf
 
+from litmus.hydra_versions import register_resolver
 from litmus.project import ROOT
 from litmus.sweeps import snapshot
 from litmus.sweeps.composition import hash_of
@@ -83,7 +84,7 @@ def test_the_hash_of_a_job_is_derived_from_another_s_where_it_can_be(compose, ty
 
 
 def test_a_resolver_that_nobody_knows_is_asked_each_time(compose):
-    OmegaConf.register_new_resolver("of_seed", lambda *, _root_: _root_.seed // 2, replace=True)
+    register_resolver("of_seed", lambda *, _root_: _root_.seed // 2, replace=True)
     try:
         config = compose("hydra.runtime.output_dir=runs/here", "+half='${of_seed:}'")
         assert followers(config, frozenset(["seed"])) is None

@@ -11,6 +11,7 @@ from hydra.core.plugins import Plugins
 from omegaconf import OmegaConf, open_dict
 
 from litmus.atomic import write_json
+from litmus.hydra_versions import BASE
 from litmus.legible import read_object
 from litmus.sweeps import launching, lock
 from litmus.sweeps.apart import ended, run_apart
@@ -157,7 +158,7 @@ def test_a_job_apart_tells_how_its_process_ended(tmp_path, how, said):
 
     (tmp_path / "plain.yaml").write_text("how: nothing\n")
     GlobalHydra.instance().clear()
-    with initialize_config_dir(str(tmp_path), version_base="1.3"):
+    with initialize_config_dir(str(tmp_path), **BASE):
         config = compose(
             "plain", return_hydra_config=True, overrides=[f"hydra.sweep.dir={tmp_path}", "hydra.mode=MULTIRUN"]
         )

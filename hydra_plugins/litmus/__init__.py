@@ -9,12 +9,12 @@ from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper, BasicSweeperConf
 from hydra.core.config_search_path import ConfigSearchPath
-from hydra.core.config_store import ConfigStore
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
+from litmus.hydra_versions import store
 from litmus.project import ROOT
 from litmus.trial.command_line import register_resolvers
 from litmus.trial.composing import share_sources
@@ -96,13 +96,6 @@ def _tell_offline(directory: Path) -> None:
 
 
 for _name, _class in (("study", StudySweeper), ("search", SearchSweeper)):
-    ConfigStore.instance().store(
-        group="hydra/sweeper", name=_name, node={"_target_": f"{__name__}.{_class.__name__}"}, provider="litmus"
-    )
+    store("hydra/sweeper", _name, {"_target_": f"{__name__}.{_class.__name__}"})
 # In the place of Hydra's own, which names the first job that failed and no other: whoever chooses none has this one.
-ConfigStore.instance().store(
-    group="hydra/sweeper",
-    name="basic",
-    node={**vars(BasicSweeperConf()), "_target_": f"{__name__}.PlainSweeper"},
-    provider="litmus",
-)
+store("hydra/sweeper", "basic", {**vars(BasicSweeperConf()), "_target_": f"{__name__}.PlainSweeper"})

@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from hydra.core.config_store import ConfigStore
 from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn
 from hydra_plugins.hydra_submitit_launcher.config import BaseQueueConf, LocalQueueConf, SlurmQueueConf
 from hydra_plugins.hydra_submitit_launcher.submitit_launcher import BaseSubmititLauncher
+
+from litmus.hydra_versions import store
 
 # A trial's overrides and its number.
 Numbered = tuple[list[str], int]
@@ -123,4 +124,4 @@ class Local(LocalQueueConf):
 def register() -> None:
     """Puts these in the place of submitit's own, whose names users know."""
     for name, node in (("submitit_slurm", Slurm), ("submitit_local", Local)):
-        ConfigStore.instance().store(group="hydra/launcher", name=name, node=node, provider="litmus")
+        store("hydra/launcher", name, node)

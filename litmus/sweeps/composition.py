@@ -1,6 +1,7 @@
 """From overrides to a resolved configuration and its hash, without running anything."""
 
 import copy
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,7 +28,7 @@ class Composition:
         if master.hydra.searchpath:
             found = [frozen(str(place), snapshots) for place in master.hydra.searchpath]
             master = holding(master, "hydra.searchpath", found)
-        self.context = HydraContext(config_loader=self.loader, callbacks=context.callbacks)
+        self.context = dataclasses.replace(context, config_loader=self.loader)
         self.master = master
         # What was found out about its configurations, by whoever found it.
         self.known: dict[Any, Any] = {}

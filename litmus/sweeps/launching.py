@@ -172,7 +172,7 @@ class Launching:
 
 
 def placed(config: DictConfig, default: str | None, suffix: str = "") -> tuple[DictConfig, Path]:
-    """The configuration with the sweep's directory in it, which is as typed, else `default`, else the new one it names."""
+    """The configuration with the sweep's directory, as typed, else `default`, else the new one that it names."""
     typed = any(entry.startswith("hydra.sweep.dir=") for entry in config.hydra.overrides.hydra)
     directory = str(config.hydra.sweep.dir) if typed or default is None else default
     directory = directory.rstrip("/") + suffix

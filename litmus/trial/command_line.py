@@ -1,7 +1,6 @@
 """What the user types and reads: mistakes in one sentence, resuming by one word, directories of their own."""
 
 import difflib
-import inspect
 import io
 import os
 import secrets
@@ -14,8 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from omegaconf import OmegaConf
-
+from litmus.hydra_versions import register_resolver
 from litmus.legible import legible
 from litmus.trial.hyphens import AGENT
 
@@ -40,12 +38,9 @@ def register_resolvers() -> None:
     """
     from litmus.trial.typed import choice, typed
 
-    # OmegaConf 2.4 calls so what 2.3 called otherwise, where this was the name of an older way.
-    renamed = "replace" in inspect.signature(OmegaConf.register_resolver).parameters
-    register: Any = OmegaConf.register_resolver if renamed else OmegaConf.register_new_resolver
-    register("run_directory", _run_directory, use_cache=True, replace=True)
+    register_resolver("run_directory", _run_directory, use_cache=True, replace=True)
     for name, function in (("sweep_name", _sweep_name), ("typed", typed), ("choice", choice)):
-        register(name, function, replace=True)
+        register_resolver(name, function, replace=True)
 
 
 def _run_directory(root: str) -> str:

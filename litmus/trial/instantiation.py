@@ -1,23 +1,20 @@
 """The one door to Hydra's `instantiate`, which calls whatever a configuration names."""
 
-import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from hydra import utils
 from omegaconf import DictConfig, OmegaConf
 
+from litmus.hydra_versions import allowing
 from litmus.trial.knobs import parts_in
-
-# From 1.4 on Hydra asks for the names that may be called, and wants them always from 1.5 on.
-ASKS = "_execution_whitelist_" in inspect.signature(utils.instantiate).parameters
 
 
 def instantiate(node: DictConfig | Mapping[str, Any], *, recursive: bool = True, **given: Any) -> Any:
     """What a node of the configuration describes, made of plain data.
 
-    Only what the node names is called: neither what is named by an argument that is given, nor what Hydra knows to run
-    anything it is told (os.system). Whether a stored node may be called at all is told before, by `read_stored`.
+    Only what the node itself names is called: nothing that an argument names, and nothing that Hydra knows to run
+    whatever it is told (os.system). Whether a stored configuration may name it is told before, by `read_stored`.
 
     Args:
         node: with a `_target_`, or with nodes in it that have one.
@@ -25,10 +22,6 @@ def instantiate(node: DictConfig | Mapping[str, Any], *, recursive: bool = True,
         given: arguments that no configuration holds.
     """
     config = node if OmegaConf.is_config(node) else OmegaConf.create(dict(node))
-    inner = {} if recursive else {"_recursive_": False}
-    allowed = {"_execution_whitelist_": sorted(_named(config))} if ASKS else {}
-    return utils.instantiate(config, _convert_="all", **inner, **allowed, **given)
-
-
-def _named(config: Any) -> Iterable[str]:
-    return {str(part["_target_"]) for part in parts_in(config)}
+    named = sorted({str(part["_target_"]) for part in parts_in(config)})
+    with allowing(named, reset=True):
+        return utils.instantiate(config, _convert_="all", **({} if recursive else {"_recursive_": False}), **given)

@@ -8,6 +8,7 @@ import pytorch_lightning as pl
 import torch
 from hydra import compose, initialize_config_dir
 
+from litmus.hydra_versions import BASE
 from litmus.project import ROOT
 from litmus.trial.command_line import register_resolvers
 from litmus.trial.parts import Parts
@@ -26,7 +27,7 @@ def build(directory: Path, *overrides: str) -> Parts:
     """The parts of the trial that `python train.py threads=1 …` with these overrides would run."""
     register_resolvers()
     everywhere = [f"output_dir={directory}", "threads=1", f"data_dir={os.environ.get('DATA_DIR', ROOT / 'data')}"]
-    with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
+    with initialize_config_dir(str(ROOT / "configs"), **BASE):
         config = compose("train", overrides=[*everywhere, *overrides])
     return build_parts(config)
 

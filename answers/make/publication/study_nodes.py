@@ -13,10 +13,11 @@ def study_nodes(studies: Path = STUDIES) -> dict[str, dict[str, Any]]:
     from hydra.core.global_hydra import GlobalHydra
     from omegaconf import OmegaConf
 
+    from litmus.hydra_versions import BASE
     from litmus.trial.command_line import register_resolvers
 
     register_resolvers()
     GlobalHydra.instance().clear()
-    with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
+    with initialize_config_dir(str(ROOT / "configs"), **BASE):
         composed = {path.stem: compose("train", [f"study={path.stem}"]) for path in sorted(studies.glob("*.yaml"))}
     return {name: OmegaConf.to_container(config.study, resolve=True) for name, config in composed.items()}  # type: ignore[misc]
