@@ -5,7 +5,6 @@ import sys
 import hydra
 from omegaconf import DictConfig
 
-from litmus.hydra_versions import MAIN
 from litmus.job import job
 from litmus.trial.command_line import (
     answer,
@@ -15,6 +14,7 @@ from litmus.trial.command_line import (
     sweep_arguments,
 )
 from litmus.trial.home import readable_arguments
+from litmus.trial.hydra_versions import MAIN
 from litmus.trial.hyphens import without_hyphens
 from litmus.trial.processes import keep_together
 

@@ -13,7 +13,6 @@ from litmus.claims.results import Results
 from litmus.claims.results_table import read_results, results_from_rows
 from litmus.claims.study import Study
 from litmus.claims.study_file import read_study_file, read_study_node
-from litmus.hydra_versions import BASE
 from litmus.project import ROOT, put_on_path
 from litmus.records.record import Record, read_record
 
@@ -78,6 +77,7 @@ def composed(
 
     from litmus.trial.command_line import register_resolvers, resumed_arguments, sentence, sweep_arguments
     from litmus.trial.home import readable_arguments
+    from litmus.trial.hydra_versions import BASE
 
     put_on_path(project.resolve())
     register_resolvers()

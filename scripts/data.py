@@ -9,9 +9,9 @@ What follows is typed as for train.py: the data are what a run of it would learn
 import argparse
 from pathlib import Path
 
-from litmus.hydra_versions import BASE
 from litmus.project import ROOT
 from litmus.trial.command_line import answer
+from litmus.trial.hydra_versions import BASE
 
 
 def main(given: list[str] | None = None) -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from litmus.hydra_versions import BASE
 from litmus.project import ROOT, put_on_path
 from litmus.quiet import WARNINGS
+from litmus.trial.hydra_versions import BASE
 
 # Before anything computes: the suite runs beside itself, and threads that wait for each other help nobody.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

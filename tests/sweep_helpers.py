@@ -50,8 +50,8 @@ def sweep(folder, *arguments):
     from hydra.core.global_hydra import GlobalHydra
 
     import train
-    from litmus.hydra_versions import BASE, TRUSTED, allowing
     from litmus.trial.command_line import register_resolvers, sweep_arguments
+    from litmus.trial.hydra_versions import BASE, TRUSTED, allowing
 
     register_resolvers()
     GlobalHydra.instance().clear()

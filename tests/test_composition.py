@@ -7,13 +7,13 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
 from omegaconf import OmegaConf
 
-from litmus.hydra_versions import register_resolver
 from litmus.project import ROOT
 from litmus.sweeps import snapshot
 from litmus.sweeps.composition import hash_of
 from litmus.sweeps.derived import Derived, followers
 from litmus.sweeps.loader import SnapshotLoader
 from litmus.sweeps.snapshot import without_question
+from litmus.trial.hydra_versions import register_resolver
 
 
 @pytest.fixture

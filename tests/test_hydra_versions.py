@@ -14,7 +14,7 @@ OWN = ("litmus", "src", "hydra_plugins", "scripts", "answers/make")
 # What only the module of this name may call, and what Hydra or OmegaConf let nobody call any more.
 DOORS = {
     r"hydra\.utils import .*instantiate|utils\.instantiate": "litmus/trial/instantiation.py",
-    r"OmegaConf\.register|ConfigStore\.instance|version_base": "litmus/hydra_versions.py",
+    r"OmegaConf\.register|ConfigStore\.instance|version_base": "litmus/trial/hydra_versions.py",
     r"set_readonly": "litmus/sweeps/composition.py",
     r"HydraConfig\.instance\(\)\.cfg\.|settings\.cfg\.": "nowhere",
 }

@@ -11,13 +11,13 @@ from hydra.core.plugins import Plugins
 from omegaconf import OmegaConf, open_dict
 
 from litmus.atomic import write_json
-from litmus.hydra_versions import BASE
 from litmus.legible import read_object
 from litmus.sweeps import launching, lock
 from litmus.sweeps.apart import ended, run_apart
 from litmus.sweeps.launching import Job, Launching
 from litmus.sweeps.once import attempts, once
 from litmus.sweeps.outcome import outcome_of
+from litmus.trial.hydra_versions import BASE
 from tests.sweep_helpers import QUESTION, results, sweep, write_study
 
 HASH = "asked"

@@ -14,10 +14,10 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from litmus.hydra_versions import store
 from litmus.project import ROOT
 from litmus.trial.command_line import register_resolvers
 from litmus.trial.composing import share_sources
+from litmus.trial.hydra_versions import store
 from litmus.trial.offline import told_of_sweep
 from litmus.trial.short_forms import take_short_forms
 

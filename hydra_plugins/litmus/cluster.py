@@ -16,7 +16,7 @@ from hydra.core.utils import JobReturn
 from hydra_plugins.hydra_submitit_launcher.config import BaseQueueConf, LocalQueueConf, SlurmQueueConf
 from hydra_plugins.hydra_submitit_launcher.submitit_launcher import BaseSubmititLauncher
 
-from litmus.hydra_versions import store
+from litmus.trial.hydra_versions import store
 
 # A trial's overrides and its number.
 Numbered = tuple[list[str], int]

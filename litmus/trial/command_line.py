@@ -13,8 +13,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from litmus.hydra_versions import register_resolver
 from litmus.legible import legible
+from litmus.trial.hydra_versions import register_resolver
 from litmus.trial.hyphens import AGENT
 
 SWEEPER = "hydra/sweeper="

@@ -6,7 +6,7 @@ from typing import Any
 from hydra import utils
 from omegaconf import DictConfig, OmegaConf
 
-from litmus.hydra_versions import allowing
+from litmus.trial.hydra_versions import allowing
 from litmus.trial.knobs import parts_in
 
 

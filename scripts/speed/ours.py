@@ -8,9 +8,9 @@ import pytorch_lightning as pl
 import torch
 from hydra import compose, initialize_config_dir
 
-from litmus.hydra_versions import BASE
 from litmus.project import ROOT
 from litmus.trial.command_line import register_resolvers
+from litmus.trial.hydra_versions import BASE
 from litmus.trial.parts import Parts
 from litmus.trial.parts import build as build_parts
 from scripts.speed.clock import seconds

@@ -13,8 +13,8 @@ def study_nodes(studies: Path = STUDIES) -> dict[str, dict[str, Any]]:
     from hydra.core.global_hydra import GlobalHydra
     from omegaconf import OmegaConf
 
-    from litmus.hydra_versions import BASE
     from litmus.trial.command_line import register_resolvers
+    from litmus.trial.hydra_versions import BASE
 
     register_resolvers()
     GlobalHydra.instance().clear()
