@@ -1,11 +1,15 @@
 # make train · make test · make test-answers · make test-all · make lint · make docs · make bench ·
-# make simulate · make new NAME=my_project; each makes .venv first.
+# make simulate · make new NAME=my_project; each makes .venv first. make lock.
 PYTHON ?= python3
 BIN := .venv/bin
 # The tested versions; `make test CONSTRAINTS=` takes the newest that pyproject.toml admits.
 CONSTRAINTS ?= -c constraints.txt
+# uv is quicker where it is at hand, and takes torch as TORCH says: cpu, or auto for what the machine's driver runs.
+TORCH ?= cpu
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+INSTALL = $(if $(shell command -v uv),uv pip install --quiet --python $(BIN)/python --torch-backend=$(TORCH) $(1) || )$(PIP) $(1)
 
-.PHONY: train test test-answers test-all lint docs bench simulate new clean
+.PHONY: train test test-answers test-all lint docs bench simulate new lock clean
 .DELETE_ON_ERROR:
 
 train: .venv/installed
@@ -50,14 +54,21 @@ simulate: .venv/installed
 new: .venv/installed
 	@$(BIN)/python scripts/new_project.py "$(NAME)" $(if $(DIR),"$(DIR)")
 
+# constraints.txt with the hashes of every file, for Python 3.11.5 to 3.14 on any machine: torch and CUDA's libraries in
+# a file of their own, since a CPU takes another build. It needs uv.
+lock: constraints.txt pyproject.toml
+	uv pip compile --quiet --universal --python-version 3.11.5 --generate-hashes --no-annotate --no-header \
+	  --no-emit-index-url --all-extras $(CONSTRAINTS) pyproject.toml | \
+	awk '/^[a-z]/ {cuda = /^(torch|triton|nvidia-.*|cuda-.*)==/} {print > (cuda ? "requirements-cuda.lock" : "requirements.lock")}'
+
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0])'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -e '.[dev]'
+	$(call INSTALL,$(CONSTRAINTS) -e '.[dev]')
 	touch $@
 
 .venv/documents: .venv/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -e '.[docs]'
+	$(call INSTALL,$(CONSTRAINTS) -e '.[docs]')
 	touch $@
 
 clean:
