@@ -17,6 +17,14 @@ def _weights(directory, name="best"):
     return torch.load(directory / "checkpoints" / f"{name}.ckpt", weights_only=True)["state_dict"]
 
 
+def test_the_version_of_torch_names_its_build(monkeypatch):
+    from litmus.trial import environment
+
+    monkeypatch.setattr(environment, "version", lambda package: "2.14.1")
+    monkeypatch.setattr(torch, "__version__", "2.14.1+cu130")
+    assert environment.versions.__wrapped__()["torch"] == "2.14.1+cu130"
+
+
 def test_the_result_says_what_was_run_on_what_and_what_came_out(trial, tmp_path):
     result = trial(*TINY, "batch_size=100")
     assert result["status"] == "completed"

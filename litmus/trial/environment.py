@@ -23,6 +23,7 @@ def versions() -> dict[str, str]:
             found[package] = version(package)
         except PackageNotFoundError:
             continue
+    found["torch"] = str(torch.__version__)  # with its build, 2.14.1+cu130, where its metadata may say 2.14.1
     return found
 
 
