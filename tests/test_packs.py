@@ -91,7 +91,7 @@ def law(path, *members, **more):
         {"optimizer": partial(optimizer_of, "RMSprop", foreach=True, momentum=0.9), "classes": 2, "batch_size": 32},
         {"make": partial(MLP, units=(5, 40), activation="silu"), "updates_per_epoch": 11, "batch_size": 48},
     ],
-    ids=str,
+    ids=["cosine", "batch norm", "plain sgd", "layer norm", "two classes", "other widths"],
 )
 def test_a_pack_is_its_trials_alone_to_the_bit(more):
     law(PACKED, 0, 1, 2, **more)
@@ -139,7 +139,7 @@ class EveryBatch(pl.Callback):
         (ALONE, {"make": partial(MLP, units=(10, 10)), "batch_size": 5}),
         (ALONE, {"optimizer": partial(optimizer_of, "Adagrad")}),
     ],
-    ids=str,
+    ids=["own step", "own hook", "watched batches", "slow", "averaged", "misaligned", "other optimizer"],
 )
 def test_what_no_pack_can_serve_runs_alone(path, more):
     law(path, 0, 1, epochs=2, **more)
