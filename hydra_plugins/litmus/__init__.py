@@ -33,8 +33,10 @@ class Places(SearchPathPlugin):
     """Where else choices come from: this project's own answers, as long as that folder is there, and our launchers."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        with suppress(ModuleNotFoundError):  # the extra `cluster`; by now Hydra knows the launchers that ours replace
-            from hydra_plugins.litmus.cluster import register
+        # The extra `cluster`; by now Hydra knows the launchers that ours replace. Of modules whose name begins with an
+        # underscore Hydra looks for no plugins: without the extra it would warn of this one at every command.
+        with suppress(ModuleNotFoundError):
+            from hydra_plugins.litmus._cluster import register
 
             register()
         if ANSWERS.is_dir():

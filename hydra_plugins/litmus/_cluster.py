@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
+from hydra.core.plugins import Plugins
 from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn
 from hydra_plugins.hydra_submitit_launcher.config import BaseQueueConf, LocalQueueConf, SlurmQueueConf
@@ -109,7 +110,7 @@ class LocalLauncher(Several):
 class Slurm(SlurmQueueConf):
     """The knobs of submitit's Slurm launcher, and how many trials a job has."""
 
-    _target_: str = "hydra_plugins.litmus.cluster.SlurmLauncher"
+    _target_: str = "hydra_plugins.litmus._cluster.SlurmLauncher"
     trials_per_job: int = 1
 
 
@@ -117,11 +118,13 @@ class Slurm(SlurmQueueConf):
 class Local(LocalQueueConf):
     """The knobs of submitit's local launcher, and how many trials a job has."""
 
-    _target_: str = "hydra_plugins.litmus.cluster.LocalLauncher"
+    _target_: str = "hydra_plugins.litmus._cluster.LocalLauncher"
     trials_per_job: int = 1
 
 
 def register() -> None:
     """Puts these in the place of submitit's own, whose names users know."""
+    for launcher in (SlurmLauncher, LocalLauncher):
+        Plugins.instance().register(launcher)
     for name, node in (("submitit_slurm", Slurm), ("submitit_local", Local)):
         store("hydra/launcher", name, node)
