@@ -6,6 +6,7 @@ import hydra
 from omegaconf import DictConfig
 
 from litmus.job import job
+from litmus.trial.arguments import readable_arguments, without_hyphens
 from litmus.trial.command_line import (
     answer,
     register_resolvers,
@@ -13,9 +14,7 @@ from litmus.trial.command_line import (
     stop_when_told,
     sweep_arguments,
 )
-from litmus.trial.home import readable_arguments
 from litmus.trial.hydra_versions import MAIN
-from litmus.trial.hyphens import without_hyphens
 from litmus.trial.processes import keep_together
 
 register_resolvers()

@@ -1,13 +1,16 @@
 """One trial, from its composed configuration to its result: what train.py does, and Python as well."""
 
+import os
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
 from litmus.trial.command_line import answer, imports, said_at_once
 from litmus.trial.processes import own_rank
+from litmus.words import count
 
 if TYPE_CHECKING:
     from litmus.trial.parts import Parts
@@ -34,7 +37,6 @@ def job(
     from litmus.sweeps.once import fail, once, silent
     from litmus.sweeps.workers import refuse_many_processes
     from litmus.trial.description import describe, identified
-    from litmus.trial.first_word import say
     from litmus.trial.knobs import check_knobs
     from litmus.trial.offline import told_of_run
     from litmus.trial.place import begun, given_to_parts, occupied, with_directory
@@ -58,8 +60,9 @@ def job(
                 fail(directory, description["asked_hash"], f"ValueError: {refusal}", **identified(description, None))
             raise
         with begun(told, directory, description, resume=resume, prepared=quiet and in_sweep):
-            if not in_sweep and not quiet:
-                say(config)
+            # Before torch is imported, which takes seconds; one process of several speaks for all.
+            if not in_sweep and not quiet and os.environ.get("LOCAL_RANK", "0") in ("", "0"):
+                print(first_word(config), flush=True)
             given = given_to_parts(told, directory)
             if in_sweep:
                 given = on_one_device(given)
@@ -86,3 +89,10 @@ def job(
         return None
     # A sweep survives a failed job, says so, and names it again at its end; a single run answers for itself.
     return said_at_once(alone, hydra_config.job.num) if in_sweep else said(alone)
+
+
+def first_word(config: DictConfig) -> str:
+    """MLP on MNIST1D, 40 epochs, in runs/2026-03-01/12-00-00-a1b2c3."""
+    model, data = (str(node["_target_"]).rpartition(".")[2] for node in (config.model, config.data))
+    goes_on = "going on with " if config.resume is not None else ""
+    return f"{goes_on}{model} on {data}, {count(config.epochs, 'epoch')}, in {os.path.relpath(Path(config.output_dir))}"

@@ -75,8 +75,8 @@ def composed(
     from hydra.errors import HydraException
     from omegaconf import open_dict, read_write
 
+    from litmus.trial.arguments import readable_arguments
     from litmus.trial.command_line import register_resolvers, resumed_arguments, sentence, sweep_arguments
-    from litmus.trial.home import readable_arguments
     from litmus.trial.hydra_versions import BASE
 
     put_on_path(project.resolve())

@@ -25,7 +25,7 @@ from rich.table import Table
 
 from litmus.atomic import write_json
 from litmus.quiet import silence_lightning
-from litmus.trial.environment import processor, versions
+from litmus.trial.record import processor, versions
 from scripts.speed import floor
 from scripts.speed.clock import BY_PROCESSOR
 from scripts.speed.extras import NAMES

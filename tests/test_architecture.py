@@ -87,8 +87,8 @@ def test_the_command_line_imports_nothing_heavy_at_its_top():
 
 
 def test_hydra_looks_for_plugins_in_nothing_that_an_extra_must_be_there_for():
-    # It imports every module below hydra_plugins whose name begins with no underscore, and warns at every command of one
-    # that cannot be imported.
+    # It imports every module below hydra_plugins whose name begins with no underscore, and warns at every command of
+    # one that cannot be imported.
     modules = {path.name for path in (ROOT / "hydra_plugins").rglob("*.py")}
     assert {name for name in modules if not name.startswith("_")} == set()
 

@@ -7,9 +7,9 @@ import pytorch_lightning as pl
 import torch
 from torch.optim import SGD
 
+from litmus.training.ordinary_loader import Rows, exact_parts
 from litmus.trial.history import History, read_history
 from src.callbacks.batch_size import BatchSizeScheduler
-from src.callbacks.loader_updates import Rows, exact_parts
 from tests.batch_helpers import Ordinary, Tiny, fit, net, ramp
 
 

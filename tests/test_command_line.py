@@ -10,8 +10,8 @@ import time
 
 import pytest
 
+from litmus.trial.arguments import without_hyphens
 from litmus.trial.command_line import answer
-from litmus.trial.hyphens import without_hyphens
 from tests.conftest import ROOT
 
 WITHOUT_TORCH = """
@@ -134,9 +134,10 @@ def test_a_sweep_goes_on_after_a_failed_job_and_names_it(tmp_path):
 
 def test_the_first_word_comes_before_torch(tmp_path):
     program = (
-        "import sys, runpy, litmus.trial.first_word as first\n"
-        "def end(config): print(first.first_word(config), 'torch' in sys.modules); sys.exit(7)\n"
-        f"first.say = end; sys.argv[1:] = ['epochs=1', 'hydra.run.dir={tmp_path}']\n"
+        "import sys, runpy, litmus.job as first\n"
+        "told = first.first_word\n"
+        "def end(config): print(told(config), 'torch' in sys.modules); sys.exit(7)\n"
+        f"first.first_word = end; sys.argv[1:] = ['epochs=1', 'hydra.run.dir={tmp_path}']\n"
         "runpy.run_path('train.py', run_name='__main__')\n"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from evaluate import evaluate
+from litmus.training.arrays import Arrays
 from litmus.training.mapped import MappedRows, windowed_order
 from litmus.training.order import generator
-from src.datamodules.arrays import Arrays
 
 ROWS = 300
 

@@ -13,8 +13,8 @@ from PIL import Image
 import evaluate
 from litmus.contract import Target
 from litmus.training.array_data_module import ArrayDataModule, Source
+from litmus.training.arrays import Arrays
 from litmus.training.torch_dataset import TorchDataset
-from src.datamodules.arrays import Arrays
 from src.datamodules.huggingface import HuggingFace
 from src.datamodules.image_folder import ImageFolder
 from src.datamodules.table import Table

@@ -10,8 +10,8 @@ import random
 import pytest
 import torch
 
+from litmus.training.text_table import COMMA, POINT, fitting, number
 from litmus.training.unfit import UnfitError, refuse_foreign
-from litmus.training.written_numbers import COMMA, POINT, fitting, number
 from src.datamodules.social_network_ads import FILE, SocialNetworkAds
 
 DRAW = random.Random(0)

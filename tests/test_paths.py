@@ -14,8 +14,8 @@ from omegaconf import OmegaConf
 
 from litmus.paths import typed_path
 from litmus.sweeps.overrides import override
+from litmus.trial.arguments import readable_arguments
 from litmus.trial.command_line import resumed_arguments
-from litmus.trial.home import readable_arguments
 from litmus.trial.resuming import goes_on, run_named
 from tests.conftest import ROOT
 
@@ -96,10 +96,10 @@ def test_what_lightning_puts_between_quotes_is_quoted_as_hydra_reads_it():
 def test_relative_paths_begin_where_the_command_was_typed(compose, monkeypatch, tmp_path):
     from hydra.core.hydra_config import HydraConfig
 
+    from litmus.training.trajectory import RecordWeights
     from litmus.trial.checkpoint import BestAndLast
     from litmus.trial.history import History
     from litmus.trial.pruning import Pruning
-    from src.callbacks.trajectory import RecordWeights
     from src.datamodules.mnist1d import MNIST1D
 
     (there := tmp_path / "there").mkdir()

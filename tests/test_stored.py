@@ -31,7 +31,7 @@ def touch(path):
         ("torchmetrics.classification.MulticlassAUROC", True),
         # functions, of whatever package
         ("torch.utils.collect_env.run", False),
-        ("litmus.trial.environment._git", False),
+        ("litmus.trial.record._git", False),
         ("litmus.sweeps.once.fail", False),
         ("torch.nn.init.zeros_", False),
         ("pytorch_lightning.LightningModule.load_from_checkpoint", False),
@@ -39,7 +39,7 @@ def touch(path):
         ("torch.nn.modules.torch.utils.collect_env.run", False),
         ("litmus.trial.run.os.system", False),
         ("litmus.no.such.subprocess.Popen", False),
-        ("litmus.trial.environment.subprocess.Popen", False),
+        ("litmus.trial.record.subprocess.Popen", False),
         ("torch.nn.Linear.__class__", False),
         ("torch.nn.Linear.__init__.__globals__", False),
         ("torch.nn.functional.importlib.import_module", False),

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from litmus.training.trajectory import RecordWeights, Trajectory, flat, kept, read_trajectory
 from litmus.trial.checkpoint import BestAndLast
-from src.callbacks.trajectory import RecordWeights, Trajectory, flat, kept, read_trajectory
 from src.models.mlp import MLP
 from tests.small_data import Blobs, optimizer_of, quiet_trainer, seeded
 from tests.test_resume import PowerCut

@@ -61,7 +61,7 @@ def pictures(evidence: Evidence, directory: Path) -> list[Picture]:
 def path_of(record: Record) -> Path2D:
     """Where a trial was (updates + 1, 2), in the landscape's own axes, from before its first update on."""
     from answers.exhibits.landscape_functions import chosen, frame
-    from src.callbacks.trajectory import read_trajectory
+    from litmus.training.trajectory import read_trajectory
 
     own = {name: record.settings[f"model.{name}"] for name in ("function", "depth", "rotation", "seed")}
     _, turn = frame(chosen(own["function"]), own["depth"], own["rotation"], own["seed"])

@@ -13,7 +13,7 @@ import torch
 from answers.make.recompute.measuring import Update, peak_bytes, seconds, stored_bytes, update_of
 from answers.make.recompute.picture import draw
 from litmus.project import ROOT
-from litmus.trial.allocator import keep_big_buffers
+from litmus.trial.memory import keep_big_buffers
 from src.models.cnn import CNN
 from src.models.mlp import MLP
 

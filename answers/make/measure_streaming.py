@@ -20,7 +20,7 @@ from answers.make.recompute.measuring import peak_bytes, update_of
 from litmus.atomic import replacing
 from litmus.project import ROOT
 from litmus.report.figures.style import SERIES, SETTINGS
-from src.datamodules.arrays import Arrays
+from litmus.training.arrays import Arrays
 from src.models.mlp import MLP
 
 MIB = 2**20

@@ -14,8 +14,8 @@ from answers.make import draw_descent
 from answers.make.descent.paths import labels_of, read_descents, refuse_apart
 from answers.make.descent.plane import grid_around, plane_of, random_walks_held
 from answers.make.descent.surface import score
+from litmus.training.trajectory import read_trajectory
 from litmus.trial.command_line import answer
-from src.callbacks.trajectory import read_trajectory
 from src.models.cnn import CNN
 from src.models.mlp import MLP
 from tests.data_helpers import require_ads

@@ -13,9 +13,9 @@ from answers.exhibits.landscape import Landscape
 from answers.exhibits.landscape_functions import FUNCTIONS, frame
 from answers.make import draw_landscapes as script
 from litmus.sweeps import study_sweep
+from litmus.training.trajectory import read_trajectory
 from litmus.trial.command_line import answer
 from litmus.trial.history import read_history
-from src.callbacks.trajectory import read_trajectory
 from tests.data_helpers import require_ads
 from tests.sweep_helpers import results, sweep
 

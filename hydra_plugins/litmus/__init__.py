@@ -16,10 +16,9 @@ from omegaconf import DictConfig
 
 from litmus.project import ROOT
 from litmus.trial.command_line import register_resolvers
-from litmus.trial.composing import share_sources
+from litmus.trial.hydra import share_sources, take_short_forms
 from litmus.trial.hydra_versions import store
 from litmus.trial.offline import told_of_sweep
-from litmus.trial.short_forms import take_short_forms
 
 # A worker process imports this module with the first job it is handed, and composes that job's configuration next.
 register_resolvers()

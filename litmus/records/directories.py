@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from litmus.claims.notation import listing
+from litmus.claims.study import Study
 from litmus.legible import legible
 
 MARKS = ("result.json", "metrics.csv", ".hydra", "trial.json")
@@ -100,3 +101,16 @@ def _placed(path: Path, asked: Path, reason: str) -> Place:
             return Place(path, home, PARTS[inside[0]], legible(unquote(inside[1])), reason)
     job_of_a_sweep = path.name.isdigit() and path != asked
     return Place(path, absolute.parent if job_of_a_sweep else asked.absolute(), reason=reason)
+
+
+SEED = re.compile(r"^seed=(-?\d+)$")
+
+
+def folders(root: Path) -> list[Path]:
+    """The directories inside a directory, sorted; none when it does not exist."""
+    return sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+
+
+def arm_of(name: str, study: Study) -> str | None:
+    """The arm whose trials lie in a directory of this name."""
+    return next((arm for arm in study.arms if arm in (name, legible(unquote(name)))), None)

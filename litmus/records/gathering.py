@@ -12,8 +12,7 @@ from litmus.claims.notation import listing, shortened, text
 from litmus.claims.study_file import read_study_file
 from litmus.legible import legible
 from litmus.records.arms import UNKNOWN, code, group, numeric, numerics, parts
-from litmus.records.directories import Place, find, natural
-from litmus.records.places import arm_of
+from litmus.records.directories import Place, arm_of, find, natural
 from litmus.records.reading import read
 from litmus.records.record import Record
 from litmus.records.repeats import Repeat, notes, repeated

@@ -16,7 +16,7 @@ from litmus.claims.reductions import DERIVED, UNITS, History
 from litmus.claims.runs import Run
 from litmus.claims.study import Study
 from litmus.records.arms import code, parts, recorded_numerics
-from litmus.records.places import SEED, arm_of, folders
+from litmus.records.directories import SEED, arm_of, folders
 from litmus.records.record import Record, read_record
 
 

@@ -14,7 +14,7 @@ from litmus.claims.quantity import Quantity, direction_of
 from litmus.claims.study import Study
 from litmus.claims.tuning import TuningRun, is_tuned, score_in, twin
 from litmus.legible import legible, read_object
-from litmus.records.places import SEED, arm_of, folders
+from litmus.records.directories import SEED, arm_of, folders
 from litmus.records.record import Record, read_record
 from litmus.tables import read_mappings, table_text
 

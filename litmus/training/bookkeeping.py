@@ -9,12 +9,11 @@ import torch
 from torch import Tensor
 
 from litmus.contract import tells_of_epochs
-from litmus.training.batches import samples_in
+from litmus.training.batches import samples_in, share_of, weigh
 from litmus.training.by_hand import Proofs
 from litmus.training.epoch_metrics import EpochMetrics, refuse_waiting
 from litmus.training.overridden import step_of_ones_own
 from litmus.training.plan import refuse_batch_of_one, refuse_limits_of_parts
-from litmus.training.shares import share_of, weigh
 from litmus.training.stretches import reason_for_single_batches, reason_for_single_steps, reason_in_settings
 from litmus.training.totals import Totals
 

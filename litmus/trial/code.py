@@ -15,7 +15,7 @@ from litmus.project import ROOT
 MAKER = Path(__file__).with_name("parts.py")
 # Who reads a command and words its mistakes: what is made imports it for that alone, and trains the same without. Whose
 # weights a run begins from its configuration tells.
-AROUND = {Path(__file__).with_name(f"{name}.py") for name in ("command_line", "readers", "typed", "source")} | {
+AROUND = {Path(__file__).with_name(f"{name}.py") for name in ("command_line", "readers", "source")} | {
     Path(__file__).parents[1] / "python.py"  # which `import litmus` names, for whoever asks for it
 }
 

@@ -33,7 +33,9 @@ MOVED: Mapping[str, str] = {
     "litmus.trial.summary.TerminalSummary": "src.callbacks.summary.TerminalSummary",
     "litmus.trial.pruning.Pruning": "src.callbacks.pruning.Pruning",
     "litmus.training.schedule.Schedule": "src.models.schedule.Schedule",
-    "litmus.trial.forget.ForgetConfigurations": "src.trial.forget.ForgetConfigurations",
+    "litmus.training.arrays.Arrays": "src.datamodules.arrays.Arrays",
+    "litmus.training.trajectory.RecordWeights": "src.callbacks.trajectory.RecordWeights",
+    "litmus.trial.hydra.ForgetConfigurations": "src.trial.forget.ForgetConfigurations",
     "litmus.trial.tensorboard_logger.TensorBoardLogger": "src.trial.tensorboard_logger.TensorBoardLogger",
     "litmus.trial.wandb_logger.WandbLogger": "src.trial.wandb_logger.WandbLogger",
 }

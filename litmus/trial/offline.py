@@ -1,8 +1,10 @@
-"""Runs that W&B does not have yet: where they are, and what uploads them. Read without torch and without W&B."""
+"""W&B without asking it anything: whether there is a key for its server, and runs that were kept offline."""
 
+import netrc
 import os
 import shlex
 from pathlib import Path
+from urllib.parse import urlparse
 
 from litmus.words import count
 
@@ -40,3 +42,27 @@ def told_of_sweep(directory: Path) -> str:
 
 def _typed(path: Path) -> str:
     return shlex.quote(os.path.relpath(path))
+
+
+SERVER = "https://api.wandb.ai"
+
+
+def server() -> str:
+    """The address of the W&B server in use."""
+    return os.environ.get("WANDB_BASE_URL", SERVER).rstrip("/")
+
+
+def find_key() -> str | None:
+    """The key for the server in use, from WANDB_API_KEY or from `wandb login` (which writes ~/.netrc)."""
+    if os.environ.get("WANDB_API_KEY"):
+        return os.environ["WANDB_API_KEY"]
+    try:
+        found = netrc.netrc(os.environ.get("NETRC")).authenticators(urlparse(server()).hostname or "")
+    except (OSError, netrc.NetrcParseError):
+        return None
+    return None if found is None else found[2]
+
+
+def has_key() -> bool:
+    """Whether there is a key for the server in use."""
+    return find_key() is not None

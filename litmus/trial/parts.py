@@ -11,21 +11,20 @@ import torch
 from omegaconf import DictConfig
 
 from litmus.tasks.task import Task
+from litmus.training.batches import Shares
 from litmus.training.foreign_data import adopted
 from litmus.training.learner import Learner
 from litmus.training.pretrained import Pretrained
-from litmus.training.shares import Shares
-from litmus.trial.allocator import free_earlier_runs, keep_big_buffers
+from litmus.trial.callbacks import refuse_unknown_monitors
 from litmus.trial.course import Course
 from litmus.trial.description import resolved
 from litmus.trial.devices import placed
 from litmus.trial.directed import directed, parameters_of
-from litmus.trial.facts import facts_of, given, plain_with_facts, target_of, with_facts
+from litmus.trial.facts import facts_of, given, plain_with_facts, target_of, task_in, with_facts
 from litmus.trial.making import make
-from litmus.trial.monitors import refuse_unknown_monitors
+from litmus.trial.memory import free_earlier_runs, keep_big_buffers
 from litmus.trial.readers import refuse_unread
 from litmus.trial.source import best_weights
-from litmus.trial.tasks import task_in
 
 
 class Parts(NamedTuple):

@@ -11,11 +11,11 @@ from omegaconf.errors import OmegaConfBaseException
 from litmus.training.array_data_module import ArrayDataModule
 from litmus.training.learner import Learner
 from litmus.training.plain import class_of
+from litmus.trial.command_line import choice, typed_knobs
 from litmus.trial.description import resolved
 from litmus.trial.directed import parameters_of
 from litmus.trial.overriding import OF_DATA, OF_MODEL, unread_in
 from litmus.trial.strays import said_in_files
-from litmus.trial.typed import choice, typed_knobs
 
 # What the run itself reads, whatever its parts are.
 OF_THE_RUN = ("seed", "threads", "resume", "trust", "output_dir", "fast", "judge")

@@ -20,12 +20,12 @@ from litmus.quiet import silence_lightning
 from litmus.tasks.task import Task
 from litmus.training.averaging import averaging_of
 from litmus.training.overridden import overridden
+from litmus.trial.callbacks import refuse_callbacks
 from litmus.trial.checkpoint import BestAndLast
 from litmus.trial.command_line import sentence
 from litmus.trial.curves import draw_curves
 from litmus.trial.description import flat, identified
 from litmus.trial.devices import told_of_choice
-from litmus.trial.environment import hardware, load
 from litmus.trial.finished import is_tested
 from litmus.trial.history import History
 from litmus.trial.memory import limit, limits_in, next_limit
@@ -33,8 +33,7 @@ from litmus.trial.movement import Movement
 from litmus.trial.numerics import numerics
 from litmus.trial.parts import Parts
 from litmus.trial.processes import listen, one_story, own_rank
-from litmus.trial.record import recorded
-from litmus.trial.refused_callbacks import refuse_callbacks
+from litmus.trial.record import hardware, load, recorded
 from litmus.trial.tail import Tail
 from litmus.words import count
 

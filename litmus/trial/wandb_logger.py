@@ -15,10 +15,9 @@ from litmus.atomic import write_json
 from litmus.claims.factors import is_place, told_by
 from litmus.legible import legible, legible_values, read_object
 from litmus.paths import typed_path
+from litmus.trial.arguments import AGENT
 from litmus.trial.history import read_history
-from litmus.trial.hyphens import AGENT
-from litmus.trial.offline import IDENTITY
-from litmus.trial.wandb_key import has_key
+from litmus.trial.offline import IDENTITY, has_key
 
 # What a curve can be drawn over; every row of a run's history has all four.
 UNITS = ("epoch", "updates", "samples", "seconds")

@@ -11,7 +11,7 @@ from torch import nn
 from litmus.training.by_hand import ByHand, cross_entropy
 from litmus.training.direct_step import direct_step
 from litmus.training.packed import Stretch, Tried, together
-from litmus.trial.allocator import keep_big_buffers
+from litmus.trial.memory import keep_big_buffers
 
 NETS, SAMPLES, UPDATES, TURNS = 8, 32, 120, 7
 

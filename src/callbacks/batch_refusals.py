@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import GradientAccumulationScheduler
 
-from src.callbacks.loader_updates import Rows
+from litmus.training.ordinary_loader import Rows
 
 
 def refuse_counts_of_batches(trainer: pl.Trainer) -> None:

@@ -15,6 +15,16 @@ from pytorch_lightning.utilities.parsing import (
 )
 from torch.optim import Optimizer
 
+from litmus.training.ordinary_loader import (
+    LastUpdate,
+    exact_parts,
+    made_for,
+    maker_of,
+    planned_counts,
+    refuse_another_size,
+    rows_of,
+    sizes_in,
+)
 from litmus.training.plan import has_batch_norm
 from src.callbacks.batch_refusals import (
     refuse_accumulation,
@@ -32,8 +42,6 @@ from src.callbacks.batch_schedules import (
     schedule_with,
 )
 from src.callbacks.learning_rate import refuse_cycles, refuse_lengths, scale_learning_rates
-from src.callbacks.loader_sizes import made_for, maker_of, refuse_another_size, sizes_in
-from src.callbacks.loader_updates import LastUpdate, exact_parts, planned_counts, rows_of
 
 
 class BatchSizeScheduler(pl.Callback):

@@ -3,9 +3,19 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from litmus.training.text_table import DELIMITERS, TextTable, place, read_table, shortened
+from litmus.training.text_table import (
+    COMMA,
+    DELIMITERS,
+    POINT,
+    Notation,
+    TextTable,
+    fitting,
+    number,
+    place,
+    read_table,
+    shortened,
+)
 from litmus.training.unfit import UnfitError
-from litmus.training.written_numbers import COMMA, POINT, Notation, fitting, number
 
 COLUMNS = ("User ID", "Gender", "Age", "EstimatedSalary", "Purchased")
 NEEDED = ("Age", "EstimatedSalary", "Purchased")

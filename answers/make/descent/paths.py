@@ -12,11 +12,11 @@ from omegaconf import OmegaConf
 
 from answers.make.descent.surface import Score, score
 from litmus.claims.factors import is_factor
+from litmus.training.trajectory import read_trajectory
 from litmus.trial.description import flat
 from litmus.trial.history import read_history
 from litmus.trial.instantiation import instantiate
 from litmus.trial.stored import read_stored
-from src.callbacks.trajectory import read_trajectory
 
 Curve = NDArray[np.float64]
 

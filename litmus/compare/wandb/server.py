@@ -12,7 +12,7 @@ from http.client import HTTPException
 from typing import Any
 
 from litmus.compare.wandb.specification import Specification
-from litmus.trial.wandb_key import find_key, server
+from litmus.trial.offline import find_key, server
 
 TIMEOUT_SECONDS = 20
 # W&B's own clients try for many minutes; who waits at a terminal wants to know sooner.
