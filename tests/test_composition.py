@@ -14,6 +14,7 @@ from litmus.sweeps.derived import Derived, followers
 from litmus.sweeps.loader import SnapshotLoader
 from litmus.sweeps.snapshot import without_question
 from litmus.trial.hydra_versions import register_resolver
+from tests.conftest import _composed
 
 
 @pytest.fixture
@@ -57,6 +58,14 @@ def test_a_job_is_composed_from_another_as_hydra_composes_it(master, loader):
         assert found == composed(lambda *given: ConfigLoaderImpl.load_sweep_config(loader, *given), job), job
     # (dropout), (cnn), (…), one for all that has no other override
     assert 0 < len(loader._composed) < len(JOBS)
+
+
+def test_what_the_tests_compose_is_what_hydra_composes(compose):
+    mixed = ["weights=null", "+a.b={c: 1}", "++seed=2", "hydra.mode=RUN", "~data", "optimizer=sgd"]
+    for job in [*JOBS[:7], mixed]:
+        found, known = compose(*job), _composed.__wrapped__(tuple(job), ROOT / "configs", "train")
+        assert OmegaConf.to_container(found) == OmegaConf.to_container(known), job
+        assert found._get_flag("struct") == known._get_flag("struct")
 
 
 FOLLOWED = [
