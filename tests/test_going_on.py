@@ -12,9 +12,9 @@ from litmus.sweeps.composition import as_job
 from litmus.sweeps.once import once
 from litmus.trial.course import Course, reads_length
 from litmus.trial.description import resolved
+from litmus.trial.going_on import CannotGoOnError, refuse_other_numerics
 from litmus.trial.history import read_history
 from litmus.trial.identity import asked_hash
-from litmus.trial.resuming import CannotGoOnError, refuse_other_numerics
 from src.models.mlp import MLP
 from tests.conftest import mostly_long
 

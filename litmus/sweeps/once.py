@@ -15,10 +15,10 @@ from litmus.sweeps.lock import claimed
 from litmus.sweeps.outcome import outcome_of
 from litmus.trial.command_line import sentence
 from litmus.trial.description import resolved
+from litmus.trial.going_on import CannotGoOnError
 from litmus.trial.identity import SPEAKING, asked_hash
 from litmus.trial.place import clear
 from litmus.trial.ranks import follows
-from litmus.trial.resuming import CannotGoOnError
 
 # For the first of several processes to begin a trial.
 PATIENCE_SECONDS = 600.0

@@ -16,16 +16,16 @@ from pytorch_lightning.callbacks import ProgressBar
 
 from litmus.contract import batch_sizes_of
 from litmus.training.averaging import averaging_of
-from litmus.trial.identity import TOLD_BY_NUMERICS, computing, without
-from litmus.trial.numerics import numerics
-from litmus.trial.progress import TimeLeft
-from litmus.trial.resuming import (
+from litmus.trial.going_on import (
     NEW,
     CannotGoOnError,
     refuse_other_configuration,
     refuse_other_numerics,
     refuse_other_plan,
 )
+from litmus.trial.identity import TOLD_BY_NUMERICS, computing, without
+from litmus.trial.numerics import numerics
+from litmus.trial.progress import TimeLeft
 
 # By these a part learns how long the run will be.
 LENGTHS = ("max_epochs", "estimated_stepping_batches")
