@@ -44,7 +44,7 @@ def mostly_long(cases, *always):
 
 
 @cache
-def _composed(overrides, config_dir, config_name):
+def _composed(overrides, config_dir, config_name, state=()):
     from hydra import compose, initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
 
@@ -84,11 +84,12 @@ def compose():
     register_resolvers()
 
     def composed(*overrides, config_dir=ROOT / "configs", config_name="train"):
-        if any("searchpath" in override for override in overrides):  # such files change
-            return _composed.__wrapped__(overrides, config_dir, config_name)
         choosing = tuple(override for override in overrides if not _follows(override, Path(config_dir)))
+        found = re.findall(r"searchpath=\[file://(.*)\]", " ".join(choosing))
+        files = [path for folder in found for path in sorted(Path(folder).rglob("*.yaml"))]
+        state = tuple((path, path.stat().st_mtime_ns) for path in files)  # a test's own files change
         try:
-            return _with_overrides(_composed(choosing, config_dir, config_name), overrides)
+            return _with_overrides(_composed(choosing, config_dir, config_name, state), overrides)
         except Exception:  # whose words are Hydra's
             return _composed.__wrapped__(overrides, config_dir, config_name)
 
@@ -137,3 +138,11 @@ def refused(trial, capsys):
         return said
 
     return run
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Reports with blank pictures, in a third of the time, for tests of what else is in them."""
+    from litmus.report.blocks import Picture
+
+    monkeypatch.setattr(Picture, "drawn", ('<svg viewBox="0 0 1 1"></svg>', b"blank"))

@@ -14,6 +14,8 @@ from litmus.claims.study import read_study
 from scripts.report import main
 from tests.report_data import NODE, write_study
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 ASKED = {
     "question": "Is b faster and better?",
     "arms": {"a": {"norm": "none"}, "b": {"norm": "batch"}},

@@ -13,6 +13,8 @@ from litmus.claims.study import read_study
 from scripts.report import main as report
 from tests.sweep_helpers import QUESTION, results, sweep, write_study
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 NODE = {
     "question": "Does it help everywhere?",
     "factors": {"norm": ["none", "batch"]},

@@ -10,6 +10,8 @@ from litmus.claims.results_table import results_from_rows
 from litmus.claims.study import read_study
 from scripts.report import main as report
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 NODE = {
     "question": "Which?",
     "factors": {"norm": ["none", "batch"], "model.dropout": [0.0, 0.1]},

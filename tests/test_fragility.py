@@ -15,6 +15,8 @@ from litmus.claims.results import Results, Trial
 from litmus.claims.study import read_study
 from scripts.report import main
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 ARMS = ("a", "b")
 
 

@@ -20,6 +20,8 @@ from litmus.report.study_directory import read_study_directory
 from litmus.trial.command_line import answer
 from scripts.report import main as report
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 UNTIL = {"until": "decided", "most": 40}
 # p = 0.007 after five seeds: enough for one look, not for the first of several.
 BORDER = [0.2, 1.6, 0.9, 1.2, 0.4, 0.1, -0.8, 0.5, -0.4, 0.2]

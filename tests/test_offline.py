@@ -8,6 +8,8 @@ from litmus.trial.offline import offline_run, told_of_run, told_of_sweep
 from tests.sweep_helpers import sweep
 from tests.wandb_server import offline
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 TINY = ("epochs=1", "updates_per_epoch=2", "model.units=[4]", "threads=1", "logger=wandb")
 
 

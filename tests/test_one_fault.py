@@ -20,6 +20,8 @@ from litmus.sweeps.outcome import outcome_of
 from litmus.trial.hydra_versions import BASE
 from tests.sweep_helpers import QUESTION, results, sweep, write_study
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 HASH = "asked"
 
 

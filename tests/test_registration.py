@@ -10,6 +10,8 @@ from litmus.report.sections.reproducibility import section
 from litmus.report.study_directory import read_study_directory
 from tests.report_data import NODE, write_study
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 def edited(**changes):
     return {**NODE, **changes}

@@ -12,6 +12,8 @@ from litmus.sweeps import study_sweep
 from scripts.simulate import resampled
 from tests.sweep_helpers import QUESTION, results, sweep, write_study
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 TINY = {"data": {"draw": "fresh", "train": 60, "val": 20, "test": 20}, "updates_per_epoch": 2}
 FOLDED = {key: value for key, value in QUESTION.items() if key != "seeds"} | {"resampling": {"folds": 3, "repeats": 2}}
 

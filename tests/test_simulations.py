@@ -28,6 +28,8 @@ from scripts.simulate import (
 )
 from tests.conftest import ROOT, mostly_long
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 SIMULATIONS = 4000
 LIMIT = 0.025 + 4 * math.sqrt(0.025 * 0.975 / SIMULATIONS)  # four standard errors of the simulation
 NAMES = [edge[0] for edge in edges()]

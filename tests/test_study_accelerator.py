@@ -13,6 +13,8 @@ from litmus.sweeps.composition import one_accelerator
 from litmus.trial.ranks import AUTO
 from tests.sweep_helpers import QUESTION, results, sweep, write_study
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 ONE_TRIAL = {**QUESTION, "seeds": 1}
 
 

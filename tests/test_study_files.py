@@ -8,6 +8,8 @@ from litmus.sweeps.snapshot import copied
 from litmus.trial.command_line import sentence, sweep_arguments
 from tests.sweep_helpers import QUESTION, TINY, results, sweep, write_study
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 FIRST_LINE = "# @package _global_\n"
 RATE = "lr=tag(log,interval(1e-4,1e-1))"
 

@@ -21,6 +21,8 @@ from litmus.trial.command_line import sentence, sweep_arguments
 from litmus.trial.history import read_history
 from tests.sweep_helpers import QUESTION, command, environment, results, sweep, write_study
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 ONE_ARM = {key: value for key, value in QUESTION.items() if key not in ("factors", "predictions")} | {
     "arms": {"only": {}}
 }

@@ -8,6 +8,8 @@ from litmus.report.study_directory import read_study_directory
 from litmus.sweeps import study_sweep
 from tests.sweep_helpers import QUESTION, results, sweep, write_study
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 RUN = (
     *("data.draw=fresh", "data.train=60", "data.val=20", "data.test=20"),
     *("model.units=[4]", "epochs=12", "updates_per_epoch=1"),

@@ -20,6 +20,8 @@ from scripts.report import main as report
 from scripts.simulate import tuned
 from tests.sweep_helpers import QUESTION, results, sweep, write_study
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 LEVELS = np.log([1e-4, 1e-3, 1e-2, 1e-1])
 
 
