@@ -59,16 +59,15 @@ def _follows(override, config_dir):
     return bool(knob) and knob[1] not in ("weights", "hydra.searchpath") and not (config_dir / knob[1]).is_dir()
 
 
-def _with_overrides(config, overrides):
-    """A copy with overrides that choose no file, and with the record of them, as Hydra leaves both."""
+def _with_overrides(config, choosing, overrides):
+    """A copy of what those that choose files gave, with the others and the record of all, as Hydra leaves both."""
     from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
     changed = deepcopy(config)
     known, dirname = changed.hydra.overrides, changed.hydra.job.config.override_dirname
     read = OverridesParser.create().parse_overrides(list(overrides))
-    applied = {*known.hydra, *known.task}
-    ConfigLoaderImpl._apply_overrides_to_config([one for one in read if one.input_line not in applied], changed)
+    ConfigLoaderImpl._apply_overrides_to_config([one for one in read if one.input_line not in choosing], changed)
     typed = [one for one in read if not one.is_hydra_override()]
     known.hydra = [one.input_line for one in read if one.is_hydra_override()]
     known.task = [one.input_line for one in typed]
@@ -89,7 +88,7 @@ def compose():
         files = [path for folder in found for path in sorted(Path(folder).rglob("*.yaml"))]
         state = tuple((path, path.stat().st_mtime_ns) for path in files)  # a test's own files change
         try:
-            return _with_overrides(_composed(choosing, config_dir, config_name, state), overrides)
+            return _with_overrides(_composed(choosing, config_dir, config_name, state), choosing, overrides)
         except Exception:  # whose words are Hydra's
             return _composed.__wrapped__(overrides, config_dir, config_name)
 

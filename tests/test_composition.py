@@ -62,7 +62,8 @@ def test_a_job_is_composed_from_another_as_hydra_composes_it(master, loader):
 
 def test_what_the_tests_compose_is_what_hydra_composes(compose):
     mixed = ["weights=null", "+a.b={c: 1}", "++seed=2", "hydra.mode=RUN", "~data", "optimizer=sgd"]
-    for job in [*JOBS[:7], mixed]:
+    following = ["seed=3", "weights='/from ${seed}'", "lr=0.1"]
+    for job in [*JOBS[:7], mixed, following]:
         found, known = compose(*job), _composed.__wrapped__(tuple(job), ROOT / "configs", "train")
         assert OmegaConf.to_container(found) == OmegaConf.to_container(known), job
         assert found._get_flag("struct") == known._get_flag("struct")
