@@ -9,6 +9,7 @@ from torchmetrics import Metric
 
 from litmus.contract import Target
 from litmus.tasks.task import Task
+from litmus.training.widest import widest
 
 Loss = Literal["mse", "mae", "huber"]
 LOSSES: Mapping[str, Callable[..., Tensor]] = {"mse": F.mse_loss, "mae": F.l1_loss, "huber": F.huber_loss}
@@ -51,8 +52,8 @@ class Regression(Task):
     def tally(self, outputs: Tensor, y: Tensor) -> Tensor:
         """The sum of the absolute errors."""
         errors = (outputs - self.targets(y)).abs()
-        # Float32 numbers add up exactly in float64, in whatever order and parts; one kind of device has none.
-        return errors.sum() if errors.device.type == "mps" else errors.double().sum()
+        # Float32 numbers add up exactly in float64, in whatever order and parts.
+        return errors.to(widest(errors.device)).sum()
 
     def answers(self, outputs: Tensor) -> Tensor:
         """The values themselves."""

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from litmus.training.widest import widest
+
 
 class Totals:
     """Loss and what is counted beside it over all samples added, each weighing the same whatever its batch.
@@ -32,7 +34,7 @@ class Totals:
         """(sum of losses, of tallies, samples), so that ranks can be added up; float64 where the device has it."""
         if not self.sizes:
             return torch.zeros(3)
-        kind = torch.float32 if device.type == "mps" else torch.float64
+        kind = widest(device)
         losses = torch.stack(self.losses).to(kind)
         sizes = torch.tensor(self.sizes, dtype=kind, device=losses.device)
         # A batch without samples (a rank's empty share) has loss 0 and weight 0.

@@ -6,6 +6,7 @@ import pytorch_lightning as pl
 import torch
 
 from litmus.direction import mode_of
+from litmus.training.widest import widest
 from src.callbacks.batch_schedules import admitted, check_count
 from src.callbacks.batch_size import BatchSizeScheduler
 
@@ -78,7 +79,8 @@ class GrowOnPlateau(BatchSizeScheduler):
         if self.monitor not in trainer.callback_metrics:
             known = ", ".join(sorted(trainer.callback_metrics))
             raise ValueError(f"batching.monitor={self.monitor} is not among the metrics {known}")
-        score = torch.as_tensor(trainer.callback_metrics[self.monitor]).to(trainer.strategy.root_device)
+        device = trainer.strategy.root_device
+        score = torch.as_tensor(trainer.callback_metrics[self.monitor]).to(device, widest(device))
         # Processes that each measured their own share must decide alike.
         self.best, self.epochs = waited(
             float(trainer.strategy.reduce(score, reduce_op="mean")), self.best, self.epochs, self.mode

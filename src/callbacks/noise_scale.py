@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from litmus.training.batches import samples_in
+from litmus.training.widest import widest
 from src.callbacks.batch_schedules import check_count
 from src.callbacks.batch_size import BatchSizeScheduler
 
@@ -147,7 +148,7 @@ class GrowWithNoise(BatchSizeScheduler):
     def decide(self, trainer: pl.Trainer) -> float:
         if self._sums:
             device = trainer.strategy.root_device
-            kind = torch.float32 if device.type == "mps" else torch.float64
+            kind = widest(device)
             sums = torch.stack(self._sums).to(kind).sum(0)
             numbers = torch.cat([sums, self._counted.to(device, kind)]) / len(self._sums)
             reduced: Any = trainer.strategy.reduce(numbers, reduce_op="mean")
