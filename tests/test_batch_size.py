@@ -6,7 +6,6 @@ import shlex
 import pytest
 import pytorch_lightning as pl
 import torch
-from hydra.utils import instantiate
 from torch.optim import SGD
 from torch.optim.lr_scheduler import CosineAnnealingLR, OneCycleLR, SequentialLR, StepLR
 from torch.utils.data import DataLoader, TensorDataset
@@ -14,6 +13,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from litmus.training.foreign_data import adopted
 from litmus.training.schedule import Schedule
 from litmus.trial.history import History, read_history
+from litmus.trial.instantiation import instantiate
 from src.callbacks.batch_size import BatchSizeScheduler
 from src.callbacks.grow_on_plateau import GrowOnPlateau
 from tests.batch_helpers import Ordinary, Tiny, assert_same, fit, net, points, ramp, state
@@ -368,7 +368,7 @@ PAGE = (ROOT / "docs" / "progressive_batch.md").read_text()
 @pytest.mark.parametrize("command", re.findall(r"python train\.py ((?!-m).*?)(?: *#.*|`.*)?$", PAGE, re.MULTILINE))
 def test_the_commands_of_the_page_make_a_callback(compose, command):
     config = compose(*shlex.split(command))
-    assert isinstance(instantiate(config.batching, _convert_="all"), BatchSizeScheduler)
+    assert isinstance(instantiate(config.batching), BatchSizeScheduler)
 
 
 def test_a_varying_size_is_drawn_under_the_loss(trial, tmp_path, monkeypatch):

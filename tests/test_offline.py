@@ -82,7 +82,8 @@ def test_the_project_is_the_environments_unless_one_is_typed(
     compose, tmp_path, monkeypatch, project, entity, typed, found
 ):
     from hydra.core.hydra_config import HydraConfig
-    from hydra.utils import instantiate
+
+    from litmus.trial.instantiation import instantiate
 
     for name, value in (("WANDB_PROJECT", project), ("WANDB_ENTITY", entity)):
         monkeypatch.delenv(name, raising=False)
@@ -90,7 +91,7 @@ def test_the_project_is_the_environments_unless_one_is_typed(
             monkeypatch.setenv(name, value)
     config = compose("logger=wandb", *typed, f"hydra.runtime.output_dir={tmp_path}", "hydra.mode=RUN")
     HydraConfig.instance().set_config(config)
-    logger = instantiate(config.logger.wandb, _convert_="all")
+    logger = instantiate(config.logger.wandb)
     assert (logger.identity["project"], logger.identity["entity"]) == found
 
 

@@ -75,14 +75,16 @@ CASES = {name: tuple(part.replace("trainer.val", "+trainer.val") for part in cas
 @pytest.mark.filterwarnings("ignore:.*BackboneFinetuning")
 @pytest.mark.parametrize("case", CASES)
 def test_best_ckpt_is_the_net_of_the_recorded_validation_and_of_the_recorded_test(trial, compose, tmp_path, case):
-    from hydra.utils import get_class, instantiate
+    from hydra.utils import get_class
+
+    from litmus.trial.instantiation import instantiate
 
     result = trial(*SMALL, "epochs=4", *CASES[case])
     config = compose(*SMALL, *CASES[case])
     model = get_class(config.model._target_).load_from_checkpoint(
         tmp_path / "run" / "checkpoints" / "best.ckpt", weights_only=True
     )
-    trainer, data = quiet_trainer(), instantiate(config.data, _convert_="all")
+    trainer, data = quiet_trainer(), instantiate(config.data)
     plain = MLP.load_from_checkpoint(tmp_path / "run" / "checkpoints" / "best.ckpt", weights_only=True)
     found = {}
     for run in (trainer.validate, trainer.test):
