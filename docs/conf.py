@@ -13,6 +13,7 @@ NAVIGATION = """
 ```{toctree}
 :hidden:
 :caption: Use it
+docs/install
 docs/running
 docs/extending
 docs/studies
