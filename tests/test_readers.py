@@ -170,20 +170,11 @@ def test_what_somebody_reads_trains_whatever_nobody_typed(trial, stranger, typed
     assert trial(stranger, *typed, "epochs=1")["status"] == "completed"
 
 
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        ("lr: 0.3\n", "lr=0.3 would have no effect"),
-        ("defaults:\n  - override /optimizer: sgd\n", "optimizer=sgd would have no effect"),
-        ("task:\n  label_smoothing: 0.1\n", "task.label_smoothing"),
-    ],
-)
-def test_what_a_file_says_counts_as_typed(refused, stranger, tmp_path, content, said):
+def test_a_smoothing_that_a_file_says_counts_as_typed(refused, stranger, tmp_path):
     place = tmp_path / "configs" / "experiment" / "mine.yaml"
     place.parent.mkdir()
-    place.write_text(f"# @package _global_\n{content}")
-    model = "model=loss" if "task" in content else "model=sgd"
-    assert said in refused(stranger, "data=whole", model, "experiment=mine", "epochs=1")
+    place.write_text("# @package _global_\ntask:\n  label_smoothing: 0.1\n")
+    assert "task.label_smoothing" in refused(stranger, "data=whole", "model=loss", "experiment=mine", "epochs=1")
 
 
 @pytest.mark.parametrize(
@@ -196,7 +187,6 @@ def test_what_a_file_says_counts_as_typed(refused, stranger, tmp_path, content, 
             {},
             "would have no effect",
         ),
-        ({"arms": {"a": {}}}, {"lr": 0.3}, "the arm a: lr=0.3 would have no effect"),
     ],
     ids=str,
 )

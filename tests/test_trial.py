@@ -18,11 +18,11 @@ def _weights(directory, name="best"):
 
 
 def test_the_version_of_torch_names_its_build(monkeypatch):
-    from litmus.trial import environment
+    from litmus.trial import record
 
-    monkeypatch.setattr(environment, "version", lambda package: "2.14.1")
+    monkeypatch.setattr(record, "version", lambda package: "2.14.1")
     monkeypatch.setattr(torch, "__version__", "2.14.1+cu130")
-    assert environment.versions.__wrapped__()["torch"] == "2.14.1+cu130"
+    assert record.versions.__wrapped__()["torch"] == "2.14.1+cu130"
 
 
 def test_the_result_says_what_was_run_on_what_and_what_came_out(trial, tmp_path):

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from hydra import utils
 from omegaconf import OmegaConf
 
 # OmegaConf 2.4 gave this name to what 2.3 calls register_new_resolver, and there it is that of an older way.
@@ -20,6 +19,8 @@ MAIN: dict[str, Any] = {"execution_whitelist": TRUSTED} if RENAMED else BASE
 
 def allowing(targets: list[str], **knobs: Any) -> AbstractContextManager[Any]:
     """A stretch of code in which Hydra calls these alone; 1.3 asks nobody."""
+    from hydra import utils  # not at the top: pages are read without Hydra
+
     hydra: Any = utils
     return hydra.execution_whitelist(targets, **knobs) if RENAMED else nullcontext()
 

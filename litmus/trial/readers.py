@@ -15,7 +15,6 @@ from litmus.trial.command_line import choice, typed_knobs
 from litmus.trial.description import resolved
 from litmus.trial.directed import parameters_of
 from litmus.trial.overriding import OF_DATA, OF_MODEL, unread_in
-from litmus.trial.strays import said_in_files
 
 # What the run itself reads, whatever its parts are.
 OF_THE_RUN = ("seed", "threads", "resume", "trust", "output_dir", "fast", "judge")
@@ -92,7 +91,7 @@ def said(config: DictConfig, others: Iterable[str] = ()) -> list[tuple[str, str]
     """
     found = {knob: f"{knob}={value}" for knob in others if "." in knob and (value := OmegaConf.select(config, knob))}
     found = {knob: text for knob, text in found.items() if knob.startswith("task.")}
-    found |= {knob: text for text, knob in said_in_files(config)} | {knob: text for text, knob in typed_knobs()}
+    found |= {knob: text for text, knob in typed_knobs()}
     return [(text, knob) for knob, text in found.items()]
 
 

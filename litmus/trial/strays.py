@@ -39,7 +39,8 @@ def refuse_strays(config: DictConfig) -> None:
         plain: Any = OmegaConf.to_container(config, resolve=False)
         for knob in (str(name) for name in config if name not in own):
             others = {name: value for name, value in plain.items() if name != knob}
-            if not _named(knob, others) and not _named(knob, OmegaConf.to_container(hydra, resolve=False)):
+            named = _named(knob, others) or _named(knob, OmegaConf.to_container(hydra, resolve=False))
+            if not named and not _named_in_files(knob, hydra):  # as norm is by a model that was told its own
                 raise ValueError(_unread(knob, plain[knob], own, [str(one) for one in hydra.overrides.task]))
     for group in PARTS:
         _refuse_no_part(config, group, f"choose its file, as {group}=NAME or '- override /{group}: NAME'")
@@ -52,24 +53,6 @@ def refuse_strays(config: DictConfig) -> None:
     if "_target_" not in (config.get("task") or {"_target_": None}):
         taken = {name: None for kind in TASKS for name in signature_of(kind).parameters if name != "target"}
         _refuse_others(config, "task", tuple(taken))
-
-
-def said_in_files(config: DictConfig) -> list[tuple[str, str]]:
-    """What files say otherwise than the program's own, of its root knobs and choices: the text, and the knob."""
-    composed: Any = HydraConfig.instance().cfg or {}
-    hydra = composed.get("hydra")
-    content = None if hydra is None else _program(hydra)
-    if content is None:
-        return []
-    plain: Any = OmegaConf.to_container(config, resolve=False)
-    usual = {
-        str(group): choice for one in content["defaults"] if isinstance(one, Mapping) for group, choice in one.items()
-    }
-    changed: dict[Any, Any] = {
-        **{knob: plain[knob] for knob in content if knob in plain and plain[knob] != content[knob]},
-        **{group: chosen for group, chosen in hydra.runtime.choices.items() if chosen != usual.get(group, chosen)},
-    }
-    return [(f"{knob}={shown(value)}", str(knob)) for knob, value in changed.items() if not isinstance(value, dict)]
 
 
 def _of_the_program(hydra: DictConfig) -> frozenset[str] | None:
@@ -90,6 +73,18 @@ def _program(hydra: DictConfig) -> dict[str, Any] | None:
     return (
         {"defaults": [], **{str(knob): value for knob, value in content.items()}} if isinstance(content, dict) else None
     )
+
+
+def _named_in_files(knob: str, hydra: DictConfig) -> bool:
+    """Whether the file of a choice reads it, though a line that was typed took the place of that one."""
+    places = [Path(one.path) for one in hydra.runtime.config_sources or () if one.path]
+    for group, choice in hydra.runtime.choices.items():
+        for file in (place / group / f"{choice}.yaml" for place in places):
+            content: Any = OmegaConf.to_container(OmegaConf.load(file)) if file.is_file() else None
+            others = {name: value for name, value in (content or {}).items() if name != knob}
+            if _named(knob, others):
+                return True
+    return False
 
 
 def _named(knob: str, value: Any) -> bool:
