@@ -13,6 +13,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from omegaconf import DictConfig
 from pytorch_lightning.trainer import call
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -24,11 +25,13 @@ from litmus.training.array_data_module import ArrayDataModule
 from litmus.training.batches import pair
 from litmus.training.learner import Learner
 from litmus.training.overridden import between_updates, overridden
+from litmus.training.plain import class_of
 from litmus.training.stretches import reason_for_single_steps
 from litmus.trial.again import compared, loaded, tested
 from litmus.trial.command_line import sentence
 from litmus.trial.finished import read_finished
 from litmus.trial.knobs import check_knobs
+from litmus.trial.overriding import OF_DATA, unread_in
 from litmus.trial.parts import Parts, build
 from litmus.trial.readers import UnreadError
 from litmus.words import plain
@@ -125,7 +128,7 @@ class Case:
             found += ["logger=[csv]"] * any(one in (config.get("logger") or {}) for one in ("wandb", "mlflow"))
             found += ["callbacks.tail.least=1"] * ("tail" in (config.callbacks or {}))
             found += ["callbacks.checkpoint.share=1"] * ("checkpoint" in (config.callbacks or {}))
-            if "updates_per_epoch" in config.data:
+            if "updates_per_epoch" in config.data and _reads_updates(config):
                 found.append(f"updates_per_epoch={UPDATES}")
             elif batching.get("schedule") == "fixed" and batching.get("max_per_device") is None:
                 found.append(f"trainer.limit_train_batches={UPDATES}")
@@ -502,3 +505,11 @@ def _equal(one: Any, other: Any) -> bool:
     if isinstance(one, list | tuple):
         return len(one) == len(other) and all(map(_equal, one, other))
     return bool(one == other)
+
+
+def _reads_updates(config: DictConfig) -> bool:
+    """Whether a data module's own train_dataloader, if it has one, ends an epoch when it is told to."""
+    kind = class_of(str(config.data["_target_"]), "data")
+    return not isinstance(kind, type) or all(
+        one.knob != "updates_per_epoch" for one in unread_in(kind, ArrayDataModule, OF_DATA)
+    )

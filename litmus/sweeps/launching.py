@@ -135,6 +135,9 @@ class Launching:
     def _launch(self, jobs: Sequence[Job]) -> dict[Job, str]:
         """Launches the jobs; why those that Hydra could not start did not."""
         packs = [[jobs[place] for place in pack] for pack in gathered([job.kin for job in jobs], self._most(len(jobs)))]
+        if hasattr(self.launcher, "trials_per_job"):  # what it counts are packs here: as many jobs as trials would make
+            each = int(self.settings.get("trials_per_job") or 1)
+            self.launcher.trials_per_job = -(-len(packs) // -(-len(jobs) // each))
         first, self.started = self.started, self.started + len(jobs)
         number = first + len(packs)
         self.packing.others = {}
@@ -163,9 +166,7 @@ class Launching:
         each = int(self.settings.get("trials_per_job") or 1)
         if kind not in ("local", "slurm") or not hasattr(self.launcher, "trials_per_job"):
             return 1
-        most = min(MOST, each)
-        self.launcher.trials_per_job = -(-each // most)
-        return most
+        return min(MOST, each)
 
     def _typed(self, job: Job) -> list[str]:
         return [*job.overrides, override("hydra.sweep.subdir", job.place.as_posix())]
