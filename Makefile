@@ -58,7 +58,7 @@ new: .venv/installed
 # a file of their own, since a CPU takes another build. It needs uv.
 lock: constraints.txt pyproject.toml
 	uv pip compile --quiet --universal --python-version 3.11.5 --generate-hashes --no-annotate --no-header \
-	  --no-emit-index-url --all-extras $(CONSTRAINTS) pyproject.toml | \
+	  --all-extras $(CONSTRAINTS) pyproject.toml | \
 	awk '/^[a-z]/ {cuda = /^(torch|triton|nvidia-.*|cuda-.*)==/} {print > (cuda ? "requirements-cuda.lock" : "requirements.lock")}'
 
 .venv/installed: pyproject.toml constraints.txt
