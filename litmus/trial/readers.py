@@ -83,14 +83,14 @@ def _refuse(config: DictConfig, data: type, model: type, unused: list[str]) -> N
 
 
 def said(config: DictConfig, others: Iterable[str] = ()) -> list[tuple[str, str]]:
-    """What was typed or is otherwise in a file than in the program's own, with the knob that each is of.
+    """What was typed, and the knob that each is of.
 
     Args:
         config: of the run.
-        others: knobs below a group that count too where they hold anything.
+        others: knobs of which those of the task count too where they hold anything, for a file may say it.
     """
-    found = {knob: f"{knob}={value}" for knob in others if "." in knob and (value := OmegaConf.select(config, knob))}
-    found = {knob: text for knob, text in found.items() if knob.startswith("task.")}
+    tasks = [knob for knob in others if knob.startswith("task.")]
+    found = {knob: f"{knob}={value}" for knob in tasks if (value := OmegaConf.select(config, knob))}
     found |= {knob: text for text, knob in typed_knobs()}
     return [(text, knob) for knob, text in found.items()]
 

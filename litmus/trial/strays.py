@@ -57,22 +57,14 @@ def refuse_strays(config: DictConfig) -> None:
 
 def _of_the_program(hydra: DictConfig) -> frozenset[str] | None:
     """The root knobs and groups of the file that the command composes, None where it cannot be read any more."""
-    content = _program(hydra)
-    if content is None:
-        return None
-    groups = [next(iter(one)) if isinstance(one, Mapping) else one for one in content.pop("defaults", ())]
-    return frozenset(content) | {re.sub(r"^(override |optional )*/?|[/@].*$", "", str(one)) for one in groups}
-
-
-def _program(hydra: DictConfig) -> dict[str, Any] | None:
     homes = [one.path for one in hydra.runtime.config_sources or () if one.provider == "main"]
     file = Path(homes[0]) / f"{hydra.job.config_name}.yaml" if homes and hydra.job.config_name else None
-    if file is None or not file.is_file():
+    content: Any = OmegaConf.to_container(OmegaConf.load(file)) if file is not None and file.is_file() else None
+    if not isinstance(content, dict):
         return None
-    content = OmegaConf.to_container(OmegaConf.load(file))
-    return (
-        {"defaults": [], **{str(knob): value for knob, value in content.items()}} if isinstance(content, dict) else None
-    )
+    groups = [next(iter(one)) if isinstance(one, Mapping) else one for one in content.pop("defaults", ())]
+    known = {re.sub(r"^(override |optional )*/?|[/@].*$", "", str(one)) for one in groups}
+    return frozenset(map(str, content)) | known
 
 
 def _named_in_files(knob: str, hydra: DictConfig) -> bool:
