@@ -156,9 +156,13 @@ def test_what_an_agent_of_w_and_b_types_are_knobs(monkeypatch):
     with pytest.raises(ValueError, match="one run of each command"):
         without_hyphens(["-m", "lr=1,2"])
     monkeypatch.setattr("sys.stderr", io.StringIO())
-    for environment, code in (("sweep", 0), (None, 130)):  # an agent that stops runs early counts failures
-        if environment is None:
-            monkeypatch.delenv("WANDB_SWEEP_ID")
-        with pytest.raises(SystemExit) as ended:
-            answer(lambda: os.kill(os.getpid(), signal.SIGINT) or time.sleep(5))
-        assert ended.value.code == code
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's job in the background ignores it
+    try:
+        for environment, code in (("sweep", 0), (None, 130)):  # an agent that stops runs early counts failures
+            if environment is None:
+                monkeypatch.delenv("WANDB_SWEEP_ID")
+            with pytest.raises(SystemExit) as ended:
+                answer(lambda: os.kill(os.getpid(), signal.SIGINT) or time.sleep(5))
+            assert ended.value.code == code
+    finally:
+        signal.signal(signal.SIGINT, before)
