@@ -97,7 +97,7 @@ def composed(
             try:
                 config = compose(name, [*arguments, "hydra.mode=RUN"], return_hydra_config=True)
             except HydraException as problem:
-                raise ValueError(sentence(problem)) from problem
+                raise ValueError(sentence(problem, arguments)) from problem
         settings.set_config(config)
         with read_write(config.hydra), open_dict(config.hydra):
             config.hydra.runtime.cwd = str(Path.cwd())

@@ -10,7 +10,8 @@ import time
 
 import pytest
 
-from litmus.trial.arguments import without_hyphens
+from litmus.sweeps.overrides import unreadable
+from litmus.trial.arguments import readable_arguments, without_hyphens
 from litmus.trial.command_line import answer
 from tests.conftest import ROOT
 
@@ -166,3 +167,27 @@ def test_what_an_agent_of_w_and_b_types_are_knobs(monkeypatch):
             assert ended.value.code == code
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize(
+    ("argument", "said"),
+    [
+        ("lr=1e-3,", "lr=1e-3,: expected a value after the last comma, found none"),
+        ("model.units=[4,", "model.units=[4,: expected a number, a word, a [list] or a {mapping}"),
+        ("name=a b(c", "quote the text: 'name=\"a b(c\"'"),
+        ("lr", "lr: expected KNOB=VALUE, found no ="),
+        ("a b=1", "a b=1: expected KNOB=VALUE, found a knob of several words"),
+        ("lr=choice(1,2)", None),
+        ("+model.net.width=${lr}", None),
+    ],
+)
+def test_what_hydras_grammar_cannot_read_is_answered_in_our_words(argument, said):
+    found = unreadable(["epochs=1", "--cfg", argument])
+    assert found is None if said is None else said in found
+
+
+def test_options_stand_anywhere_and_values_have_knobs():
+    assert readable_arguments(["epochs=1", "-m", "seed=1,2"]) == ["-m", "epochs=1", "seed=1,2"]
+    for argument in ("=3", "", "++=2", "~"):
+        with pytest.raises(ValueError, match="found no knob"):
+            readable_arguments([argument])

@@ -7,6 +7,7 @@ from typing import Any
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, Quote, QuotedString
+from hydra.errors import HydraException
 
 # Text that needs no quotes: it is read back as itself. Hydra's grammar knows no letters but these.
 BARE = re.compile(r"/?[A-Za-z_][\w./-]*", re.ASCII)
@@ -44,6 +45,29 @@ def parsed(arguments: Sequence[str], loader: ConfigLoader) -> list[Override]:
     """The arguments as Hydra reads them."""
     found: list[Override] = OverridesParser.create(config_loader=loader).parse_overrides(list(arguments))
     return found
+
+
+def unreadable(arguments: Sequence[str]) -> str | None:
+    """What is wrong with the first argument that Hydra's grammar cannot read, in one sentence; None if it reads all."""
+    parser = OverridesParser.create()
+    for argument in arguments:
+        if argument.startswith("-"):
+            continue
+        knob, sign, value = argument.partition("=")
+        try:
+            parser.parse_override(argument)
+        except HydraException:
+            if not sign:
+                return f"{argument}: expected KNOB=VALUE, found no =; give the knob its value, or leave it out"
+            if len(knob.split()) > 1:
+                return f"{argument}: expected KNOB=VALUE, found a knob of several words; leave the spaces out"
+            if value.endswith(",") and value[0] not in "[{(":
+                return f"{argument}: expected a value after the last comma, found none; leave that comma out"
+            return (
+                f"{argument}: expected a number, a word, a [list] or a {{mapping}}, found what is none of them; close "
+                f"each bracket, or quote the text: '{knob}=\"{value}\"'"
+            )
+    return None
 
 
 def without(arguments: Sequence[str], node: str) -> list[str]:

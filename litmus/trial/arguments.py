@@ -9,7 +9,16 @@ LIGHTNINGS = re.compile(r'hydra\.run\.dir="(.*)"', re.DOTALL)
 
 
 def readable_arguments(arguments: list[str]) -> list[str]:
-    """The arguments with the home directory for a leading ~/, which shells leave behind a =, and quotes mended."""
+    """The arguments with the home directory for a leading ~/, which shells leave behind a =, quotes mended, -m first.
+
+    Raises:
+        ValueError: for a value without a knob.
+    """
+    for argument in arguments:
+        if not argument.partition("=")[0].strip("+~ "):
+            raise ValueError(f"{argument or repr(argument)}: expected KNOB=VALUE, found no knob; name it before the =")
+    # Argparse knows knobs on one side of an option alone.
+    arguments = sorted(arguments, key=lambda argument: argument not in ("-m", "--multirun"))
     started_by_lightning = any(argument.startswith("hydra.job.name=train_ddp_process_") for argument in arguments)
     return [_quoted_again(argument) if started_by_lightning else _at_home(argument) for argument in arguments]
 

@@ -7,7 +7,7 @@ import secrets
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -101,9 +101,17 @@ def innermost(error: BaseException) -> BaseException:
     return error
 
 
-def sentence(error: BaseException) -> str:
-    """What went wrong, in one line: the innermost cause of Hydra's and OmegaConf's errors, others as they are."""
+def sentence(error: BaseException, arguments: Sequence[str] | None = None) -> str:
+    """What went wrong, in one line: the innermost cause of Hydra's and OmegaConf's errors, others as they are.
+
+    `arguments`: what was typed, if it is not this program's command line.
+    """
     error = innermost(error)
+    if type(error).__module__ == "hydra.errors" and "override_grammar" in str(error):
+        from litmus.sweeps.overrides import unreadable
+
+        if (said := unreadable(sys.argv[1:] if arguments is None else arguments)) is not None:
+            return said
     if type(error).__name__ == "MissingConfigException" and getattr(error, "options", None):
         group, _, choice = str(error.missing_cfg_file).rpartition("/")  # type: ignore[attr-defined]
         choices = ", ".join(sorted(error.options))  # type: ignore[attr-defined]
