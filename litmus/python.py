@@ -78,6 +78,7 @@ def composed(
     from litmus.trial.arguments import readable_arguments
     from litmus.trial.command_line import register_resolvers, resumed_arguments, sentence, sweep_arguments
     from litmus.trial.hydra_versions import BASE
+    from litmus.trial.strays import refuse_words
 
     put_on_path(project.resolve())
     register_resolvers()
@@ -105,6 +106,7 @@ def composed(
         settings.set_config(config)
         with open_dict(config):
             del config["hydra"]
+        refuse_words(config)
         yield config
     finally:
         hydra.hydra, settings.cfg = before

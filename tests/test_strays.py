@@ -4,8 +4,10 @@ from copy import deepcopy
 
 import pytest
 import yaml
+from hydra.errors import HydraException
 
 from litmus.sweeps.metrics import misspelt
+from litmus.trial.command_line import sentence
 from litmus.trial.knobs import check_knobs
 from tests.sweep_helpers import QUESTION, results, sweep, write_study
 
@@ -48,6 +50,39 @@ def test_what_a_file_says_and_nobody_reads_is_refused(experiment, content, said)
         experiment(content)
     assert said in str(refused.value)
     assert len(str(refused.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"model": "cnn"}, "write '- override /model: cnn' in the file's defaults, or type model=cnn"),
+        ({"task": "regression"}, "task: regression in a file chooses nothing"),
+        ({"trainer": "debug"}, "trainer: debug in a file chooses nothing"),
+        ({"logger": "csv"}, "logger: csv in a file chooses nothing"),
+        ({"average": "ema"}, "type average=ema"),
+        ({"data": None}, "data: null leaves the run without data"),
+        ({"weights": "runs/x"}, "write 'weights: {from: DIR}'"),
+    ],
+    ids=str,
+)
+def test_a_word_in_the_place_of_a_groups_settings_is_told_the_line_that_chooses(experiment, content, said):
+    with pytest.raises(ValueError, match=r"in a file|leaves the run") as refused:
+        experiment(content)
+    assert said in str(refused.value)
+
+
+def test_an_experiment_without_the_line_that_makes_it_global_is_told_it(compose, tmp_path):
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "mine.yaml").write_text("lr: 0.1\n")
+    config = compose(f"hydra.searchpath=[file://{tmp_path}]", "experiment=mine", "hydra.runtime.output_dir=nowhere")
+    with pytest.raises(ValueError, match=r"lr would have no effect.*# @package _global_"):
+        check_knobs(config)
+
+
+def test_a_list_in_the_place_of_a_groups_settings_is_told_where_parts_are_chosen(experiment):
+    with pytest.raises(HydraException) as refused:
+        experiment({"callbacks": ["early_stopping"]})
+    assert "'- override /callbacks: [early_stopping]'" in sentence(refused.value)
 
 
 @pytest.mark.parametrize(

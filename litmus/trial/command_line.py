@@ -119,6 +119,12 @@ def sentence(error: BaseException, arguments: Sequence[str] | None = None) -> st
     if type(error).__name__ in ("ConfigKeyError", "ConfigAttributeError"):
         return _unknown_knob(error)
     text = " ".join(line.strip() for line in legible(error).splitlines() if line.strip())
+    if "Cannot merge DictConfig with ListConfig" in text:
+        file = text.partition(":")[0].removeprefix("In ")
+        return (
+            f"{file}: expected 'NAME: value' in the file and in each group of it, found a list; a group's parts are "
+            "chosen in the file's defaults, as '- override /callbacks: [early_stopping]'"
+        )
     known = (ValueError, FileNotFoundError, FloatingPointError)
     if isinstance(error, known) or type(error).__module__.startswith(("hydra", "omegaconf")):
         return text

@@ -13,7 +13,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf, ValueNode
 from litmus.training.stand_in import FACT, NAMES, STAND_INS
 from litmus.trial.kinds import admits, only_parts, shown, words
 from litmus.trial.signatures import MISSING, Parameter, signature_of
-from litmus.trial.strays import refuse_strays
+from litmus.trial.strays import refuse_strays, refuse_words
 
 OF_HYDRA = ("_target_", "_partial_", "_args_", "_convert_", "_recursive_")
 # A value that is another knob's, as in `lr: ${lr}`.
@@ -57,6 +57,7 @@ def check_knobs(config: DictConfig) -> None:
     Raises:
         ValueError: what was expected, what was found.
     """
+    refuse_words(config)
     for knob, rule in ROOT.items():
         if knob in config and not rule.holds(config[knob]):
             raise ValueError(f"{knob} must be {rule.expected}, got {shown(config[knob])}")

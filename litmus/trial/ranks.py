@@ -32,6 +32,8 @@ def one_device(devices: Any) -> bool:
 
 def several(trainer: Mapping[str, Any]) -> bool:
     """Whether a trainer may train in several processes; `auto` devices may be many, where a machine may have many."""
+    if not isinstance(trainer, Mapping):  # a word in the place of a trainer's settings, refused where knobs are checked
+        return False
     devices, every = trainer.get("devices"), ("auto", None)
     one = one_device(devices) or (devices in every and trainer.get("accelerator") in SINGLE)
     return not one or trainer.get("num_nodes") not in (1, None)

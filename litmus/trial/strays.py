@@ -19,9 +19,33 @@ from litmus.trial.signatures import signature_of
 # A part is made of each of these, and of each entry of the last two.
 PARTS = ("data", "model", "optimizer", "scheduler", "batching", "average", "trainer")
 OF_PARTS = ("callbacks", "logger")
+NEEDED = ("data", "model", "trainer", "task")
 # Mappings of the run's own that make nothing.
 WEIGHTS = ("from", "only", "frozen")
 TASKS = tuple(f"litmus.tasks.{kind.lower()}.{kind}" for kind in ("Classification", "Regression", "Labels"))
+
+
+def refuse_words(config: DictConfig) -> None:
+    """Refuses a word where the settings of a group belong: `model: cnn` in the body of a file chooses no file.
+
+    Raises:
+        ValueError: what was found, and the line of the file's defaults that is meant.
+    """
+    for group in (*PARTS, *OF_PARTS, "task", "weights"):
+        if group not in config or OmegaConf.is_interpolation(config, group):
+            continue
+        value = config._get_node(group)._value()  # type: ignore[union-attr]
+        if value is None and group in NEEDED:
+            raise ValueError(f"{group}: null leaves the run without {group}; leave it out, or choose another file")
+        if value is None or isinstance(value, dict):
+            continue
+        if group == "weights":
+            raise ValueError(f"weights: {shown(value)} in a file has no settings; write 'weights: {{from: DIR}}'")
+        words = value if isinstance(value, str) else f"[{', '.join(map(str, config[group]))}]"
+        raise ValueError(
+            f"{group}: {words} in a file chooses nothing: it has the word itself in the place of all settings of "
+            f"{group}; write '- override /{group}: {words}' in the file's defaults, or type {group}={words}"
+        )
 
 
 def refuse_strays(config: DictConfig) -> None:
@@ -42,6 +66,11 @@ def refuse_strays(config: DictConfig) -> None:
             named = _named(knob, others) or _named(knob, OmegaConf.to_container(hydra, resolve=False))
             if not named and not _named_in_files(knob, hydra):  # as norm is by a model that was told its own
                 raise ValueError(_unread(knob, plain[knob], own, [str(one) for one in hydra.overrides.task]))
+    if config.get("experiment"):
+        raise ValueError(
+            f"experiment: {', '.join(map(str, config.experiment))} would have no effect, since the experiment's file "
+            "does not say that it is about the whole run; write '# @package _global_' as its first line"
+        )
     for group in PARTS:
         _refuse_no_part(config, group, f"choose its file, as {group}=NAME or '- override /{group}: NAME'")
     for group in OF_PARTS:
