@@ -1,7 +1,7 @@
 """Every number and count as text: as many digits as their spread supports, a true minus, thin groups of thousands."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 
 def count(number: int, thing: str) -> str:
@@ -73,7 +73,11 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def sentence(text: str) -> str:
-    """The text with a capital and a full stop."""
+def sentence(text: str, names: Iterable[str] = ()) -> str:
+    """The text with a capital and a full stop; one of the names, or what looks like one, keeps its spelling."""
     text = text.strip()
-    return text if not text else text[0].upper() + text[1:] + ("" if text[-1] in ".?!" else ".")
+    if not text:
+        return text
+    first = text.split()[0].rstrip(",:;.")
+    named = first in names or any(sign in first for sign in "_=/.[") or any(one.isdigit() for one in first)
+    return (text if named else text[0].upper() + text[1:]) + ("" if text[-1] in ".?!" else ".")

@@ -52,8 +52,8 @@ def test_each_data_set_has_its_verdict_and_all_of_them_one():
     assert verdicts["best"].mean == pytest.approx(verdicts["helps"].mean)
     assert verdicts["both@fashion"].verdict == "rejected"
     assert [one.primary for one in verdicts.values()].count(True) == 1
-    assert "against norm none over 3 data sets" in verdicts["helps"].reason
-    assert "against norm none on ads" in verdicts["helps@ads"].reason
+    assert "than norm none's over 3 data sets (" in verdicts["helps"].reason
+    assert "than norm none's on ads (" in verdicts["helps@ads"].reason
 
 
 def test_one_data_set_alone_is_judged_as_it_would_be_by_itself():

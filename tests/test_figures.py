@@ -14,9 +14,11 @@ from litmus.claims.contrast import FEWEST_SEEDS
 from litmus.claims.quantity import Quantity
 from litmus.claims.results_table import results_from_rows
 from litmus.claims.runs import Run
+from litmus.claims.scale import Scale, effect
+from litmus.claims.spelling import spelled
 from litmus.claims.study import read_study
 from litmus.report.document import document
-from litmus.report.effects import Scale, effect, outcome, spelled
+from litmus.report.effects import outcome
 from litmus.report.evidence import evidence_of
 from litmus.report.figures.forest import panels
 from litmus.report.figures.lanes import drawable, level

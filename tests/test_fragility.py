@@ -83,7 +83,7 @@ def test_marked_below_ten_seeds_and_capped_from_ten_on():
     assert "[fragile: the seeds' differences are skewed" in few.reason
     many = verdict(np.array([*steady[:9], 2.4]))
     assert many.verdict == "inconclusive"
-    assert many.reason.startswith("Inconclusive (fragile: the seeds' differences are skewed, G₁ = 3.")
+    assert many.reason.startswith("Undecided (fragile: the seeds' differences are skewed, G₁ = 3.")
 
 
 def test_what_the_mark_caps_at_a_look_is_decided_at_a_later_one():
@@ -92,7 +92,7 @@ def test_what_the_mark_caps_at_a_look_is_decided_at_a_later_one():
     gains = np.random.default_rng(7).normal(0.9, 1, 20)
     five, ten, twenty = (judge(study, results(gains[:n])) for n in (5, 10, 20))
     assert five.verdicts["claim"].verdict == "inconclusive"
-    assert ten.verdicts["claim"].reason.startswith("Inconclusive (fragile: without seed")
+    assert ten.verdicts["claim"].reason.startswith("Undecided (fragile: without seed")
     assert (ten.verdicts["claim"].frozen_at, ten.settled) == (None, False)
     assert (twenty.verdicts["claim"].verdict, twenty.verdicts["claim"].fragile) == ("confirmed", "")
     assert (twenty.verdicts["claim"].frozen_at, twenty.settled) == (20, True)

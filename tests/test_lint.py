@@ -71,7 +71,7 @@ def test_duplicate_arms_cap_the_verdicts_that_compare_them():
     )
     verdict = judge(study, trials(study), configs).verdicts["better"]
     assert verdict.verdict == "inconclusive"
-    assert verdict.reason.startswith("Inconclusive (lint: duplicate_arms): Confirmed")
+    assert verdict.reason.startswith("Undecided (lint: duplicate_arms): Confirmed")
 
 
 def test_missing_cell():
@@ -213,8 +213,8 @@ def test_resolution_says_how_many_seeds_would_do():
     study = sound(quantities={"loss": {"metric": "test/loss", "scale": "log", "sesoi": "2%"}})
     planned = one(lint_design(study), "low_resolution", "warning").message
     # A difference has √2 × 0.045 = 0.0636; 10 seeds see 0.996 of it, 1 − e^−0.0634; 2 % is 0.32 SD.
-    assert "10 seeds can resolve 6.14 %" in planned
-    assert "80 seeds would do" in planned
+    assert "10 seeds show differences of 6.14 % or more" in planned
+    assert "you said 2 % matters. 80 seeds would show 2 %." in planned
     measured = one(lint_results(study, trials(study)), "low_resolution", "warning").message
     assert "measured SD" in measured
 
@@ -274,7 +274,7 @@ def test_censored_runs_are_told_and_an_arm_that_mostly_never_arrives_is_not_said
     assert "never reached the threshold (censored)" in message
     assert "norm=none 4 of 5" in message
     assert judgement.verdicts["better"].verdict == "inconclusive"
-    assert "never got there: norm=batch 0 of 5, norm=none 4 of 5" in judgement.verdicts["better"].reason
+    assert "never got there: batch 0 of 5, none 4 of 5" in judgement.verdicts["better"].reason
 
 
 def arriving(ends):
@@ -294,7 +294,7 @@ def test_a_run_that_never_arrives_counts_as_the_budget_that_all_arms_share():
     contrast = found.contrasts[0].contrast
     assert sorted(contrast.values) == [400, 400, 400, 900, 900]
     assert (contrast.left_out, contrast.censored, contrast.budget) == (0, 2, 1000)
-    assert "5 paired seeds, 2 runs that never got there count as 1,000;" in found.reason
+    assert "(5 seeds, 2 runs that never got there count as 1,000)" in found.reason
 
 
 def test_a_run_that_never_arrives_is_left_out_where_budgets_differ():

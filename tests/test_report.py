@@ -150,7 +150,7 @@ def test_the_results_table_is_the_data(studied):
     assert "All arms: 12 epochs, 1,356 updates, 43,200 samples." in told(shown, "results")
     rows = {row["arm"]: row for row in table(shown, "results", "loss")}
     assert rows["dropout=0,norm=none"]["Δ to baseline"] == "baseline"
-    assert rows["dropout=0,norm=none"]["not finite"] == "1 of 5"
+    assert rows["dropout=0,norm=none"]["failed"] == "1 of 5"
     assert rows["dropout=0.1,norm=instance"]["Δ to baseline"].startswith("−27.1 % [")
 
 
@@ -233,12 +233,12 @@ def test_a_diverged_arm_counts_instead_of_vanishing(tmp_path):
         result |= {"status": "failed", "error": "FloatingPointError: the training loss became nan", "metrics": {}}
         path.write_text(json.dumps(result))
     evidence = read_study_directory(directory)
-    assert "dropout=0.1,norm=none 4 of 5" in evidence.judgement.verdicts["dropout_hurts"].reason
+    assert "dropout 0.1, norm none 4 of 5" in evidence.judgement.verdicts["dropout_hurts"].reason
     assert evidence.judgement.verdicts["dropout_hurts"].verdict == "inconclusive"
     barrier = evidence.judgement.verdicts["barrier"]
     assert barrier.verdict == "inconclusive"
     rows = {row["arm"]: row for row in table(write_report(evidence, directory), "results", "loss")}
-    assert rows["dropout=0.1,norm=none"]["not finite"] == "4 of 5"
+    assert rows["dropout=0.1,norm=none"]["failed"] == "4 of 5"
 
 
 @pytest.mark.parametrize("what", ["none", "failed", "diverged"])

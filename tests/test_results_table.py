@@ -77,7 +77,7 @@ def test_damage_is_left_out_and_told_in_one_sentence(study, tmp_path, damaged, c
 
 def test_incomplete_pairs_are_counted_in_the_reason(study, tmp_path):
     verdict = judge(study, read_results(study, table(tmp_path, CLEAN[:-1]))).verdicts["helps"]
-    assert "4 paired seeds, 1 left out" in verdict.reason
+    assert "4 seeds, 1 without a pair" in verdict.reason
     assert verdict.left_out == 1
 
 

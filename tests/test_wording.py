@@ -1,10 +1,15 @@
-"""How reports write numbers: no digit that the spread does not support, and columns that line up."""
+"""How reports write: no digit that the spread does not support, columns that line up, and a sentence per verdict."""
 
 import math
 
+import numpy as np
 import pytest
 
-from litmus.words import aligned, between, count, duration, plain, plus_minus, probability
+from litmus.claims.judgement import judge
+from litmus.claims.results_table import results_from_rows
+from litmus.claims.spelling import spelled
+from litmus.claims.study import read_study
+from litmus.words import aligned, between, count, duration, plain, plus_minus, probability, sentence
 
 
 @pytest.mark.parametrize(
@@ -41,3 +46,101 @@ def test_a_number_alone_is_short_and_complete():
 
 def test_one_is_no_plural():
     assert [count(number, "epoch") for number in (0, 1, 2, 1000)] == ["0 epochs", "1 epoch", "2 epochs", "1,000 epochs"]
+
+
+def norms(gains, claim, quantity=None):
+    """The verdicts on `batch` against `none`, whose ratio per seed is given."""
+    study = read_study(
+        {
+            "question": "Does a norm help?",
+            "factors": {"norm": ["none", "batch"]},
+            "quantities": {"loss": quantity or {"metric": "test/loss", "sesoi": "2%"}},
+            "predictions": {"it": claim},
+        }
+    )
+    off = [0.300, 0.310, 0.305, 0.295, 0.300, 0.302, 0.298, 0.307, 0.301, 0.299][: len(gains)]
+    rows = [{"norm": "none", "seed": s, "loss": value} for s, value in enumerate(off)]
+    rows += [{"norm": "batch", "seed": s, "loss": off[s] * gain} for s, gain in enumerate(gains)]
+    return judge(study, results_from_rows(study, rows)).verdicts["it"]
+
+
+BATCH = {"kind": "compare", "better": {"norm": "batch"}, "than": {"norm": "none"}}
+SPREAD = np.array([-0.010, 0.007, 0.012, -0.004, -0.006, 0.009, -0.011, 0.003, 0.005, -0.005])
+
+
+@pytest.mark.parametrize(
+    ("gains", "claim", "said"),
+    [
+        (
+            0.9 + SPREAD,
+            BATCH,
+            "Confirmed: batch's test loss was 10.0 % lower than none's (95 %: 10.6 to 9.4 % lower; 10 seeds). "
+            "Lower is shown, and the estimate reaches the 2 % that the claim needs.",
+        ),
+        (
+            1.004 + SPREAD,
+            BATCH,
+            "Rejected: batch's test loss was 0.4 % higher than none's (95 %: 0.2 % lower to 1.0 % higher; 10 seeds). "
+            "Wrong direction: the claim needs it 2 % lower.",
+        ),
+        (
+            0.9 + SPREAD,
+            {**BATCH, "by": "20%"},
+            "Rejected: batch's test loss was 10.0 % lower than none's (95 %: 10.6 to 9.4 % lower; 10 seeds). "
+            "Smaller than claimed: the claim needs it 20 % lower.",
+        ),
+        (
+            1 + SPREAD,
+            {**BATCH, "by": "-2%"},
+            "Confirmed: batch's test loss was not different from none's (95 %: 0.6 % lower to 0.6 % higher; 10 seeds). "
+            "At most 2 % higher is shown, as claimed.",
+        ),
+        (
+            1 + SPREAD,
+            {"kind": "equivalent", "arms": [{"norm": "batch"}, {"norm": "none"}]},
+            "Confirmed: batch's test loss was not different from none's (95 %: 0.6 % lower to 0.6 % higher; 10 seeds). "
+            "Within ±2 % is shown, as claimed.",
+        ),
+        (
+            1 + SPREAD,
+            {"kind": "bound", "arm": {"norm": "batch"}, "high": 0.2},
+            "Rejected: batch's test loss was 0.3017 (95 %: 0.2971 to 0.3063; 10 seeds). "
+            "Outside of what is claimed: the claim needs at most 0.2.",
+        ),
+        (
+            [0.9, 0.91],
+            BATCH,
+            "Undecided: batch's test loss was 9.5 % lower than none's (2 seeds). At least 3 seeds are needed.",
+        ),
+        ([0.9] * 5, BATCH, "Undecided: the test loss of batch and none differs by the same amount on every seed."),
+    ],
+)
+def test_every_verdict_is_a_sentence_with_words_for_signs(gains, claim, said):
+    assert norms(np.asarray(gains), claim).reason.startswith(said)
+
+
+def test_what_is_open_says_where_the_estimate_lies():
+    assert "(95 %: " in (near := norms(0.981 + 4 * SPREAD, BATCH).reason)
+    assert "The claim needs it 2 % lower; the estimate lies on that line, so more seeds may not help" in near
+
+
+def test_an_arm_has_one_spelling_and_a_factor_stays_where_its_level_is_no_word():
+    def asked(*levels):
+        claim = {"it": {"kind": "bound", "arm": {"norm": levels[0]}, "low": 1}}
+        return read_study(
+            {"question": "?", "factors": {"norm": list(levels)}, "quantities": {"q": "test/loss"}, "predictions": claim}
+        )
+
+    words = asked("none", "batch", True, 0.1)
+    for said, spelling in (("norm=none", "none"), ("norm none", "none"), ("against norm batch", "against batch")):
+        assert spelled(words, said) == spelled(words, spelled(words, said)) == spelling
+    assert spelled(words, "norm=true") == "norm true"
+    assert spelled(words, "norm=0.1") == "norm 0.1"
+    assert spelled(words, "norm from 3 to 5") == "norm from 3 to 5"
+
+
+def test_a_sentence_capitalizes_words_and_no_names():
+    assert sentence("the arms differ") == "The arms differ."
+    assert sentence("cosine, plateau differ.", ["cosine"]) == "cosine, plateau differ."
+    for name in ("units_2", "model.lr", "val/loss", "norm=batch", "x1"):
+        assert sentence(f"{name}: why?").startswith(name)

@@ -151,14 +151,17 @@ def judge_predictions(study: Study, contrast: ContrastMaker, look: int = 0) -> d
     signs = {name: sign for name, claim in tested.items() if (sign := claim.sign()) is not None}
     forward = corrected({name: sign.p_confirm for name, sign in signs.items()})
     backward = corrected({name: sign.p_reject for name, sign in signs.items()})
-    levels = dict.fromkeys(tested, LEVEL)
+    levels, sizes = dict.fromkeys(tested, LEVEL), dict.fromkeys(tested, 1)
     for family in families:
         # Holm leaves the whole level to those that are not decided yet.
         waiting = sum(min(confirm[name], reject[name]) >= LEVEL for name in family)
         levels |= dict.fromkeys(family, LEVEL / max(1, waiting))
+        sizes |= dict.fromkeys(family, len(family))
     for name, claim in tested.items():
         prediction = study.predictions[name]
-        ruled = Ruled(confirm[name], reject[name], forward.get(name), backward.get(name), levels[name])
+        ruled = Ruled(
+            *(confirm[name], reject[name], forward.get(name), backward.get(name), levels[name]), family=sizes[name]
+        )
         note, span = prediction.note(study, contrast), prediction.span(study, contrast)
         verdicts[name] = decide(prediction, claim, ruled, look, span, note)
     return {name: verdicts[name] for name in study.predictions}

@@ -12,6 +12,7 @@ from litmus.claims.contrast import FEWEST_SEEDS, Contrast
 from litmus.claims.failures import MOST_LOST, Failures, comparable, count_failures
 from litmus.claims.quantity import Quantity
 from litmus.claims.results import Results
+from litmus.claims.spelling import spelled
 from litmus.claims.study import Study
 from litmus.claims.tuning import TunedArms
 
@@ -44,9 +45,8 @@ class Measured:
     ) -> Contrast:
         """Σ_a w_a·g(y[a, s]) over the seeds that every arm has a finite value for; the others are counted."""
         weights = {arm: weight for arm, weight in weights.items() if abs(weight) > 1e-12}
-        told = Contrast(
-            quantity, weights, np.empty(0), subject, reference, oriented, ratio=self.study.ratio_of(quantity)
-        )
+        words = spelled(self.study, subject), spelled(self.study, reference)
+        told = Contrast(quantity, weights, np.empty(0), *words, oriented, ratio=self.study.ratio_of(quantity))
         if self.looks is None:
             return self._at(told, rivals, None)
         *earlier, last = (self._at(told, rivals, seeds) for seeds in self.looks)
@@ -73,7 +73,7 @@ class Measured:
             values = np.full_like(values, values[0])
             never = quantity.at == "rise" and largest == 0  # no run of any arm lost something of its best
             if len(values) >= FEWEST_SEEDS and not quantity.ties and not never and failures.lost <= MOST_LOST:
-                fault = fault or sameness(list(weights), quantity, alike=not values.any())
+                fault = fault or sameness([spelled(self.study, arm) for arm in weights], quantity, not values.any())
         return replace(
             told,
             values=values,
@@ -96,7 +96,7 @@ class Measured:
         counted = [math.inf] if budget is not None else []
         broken = {arm: [not math.isfinite(own[s]) and own[s] not in counted for s in run] for arm, own in found.items()}
         what = "never got there" if quantity.at == "time_to" else "are not finite"
-        words = ", ".join(f"{arm} {sum(own)} of {len(run)}" for arm, own in broken.items())
+        words = ", ".join(f"{spelled(self.study, arm)} {sum(own)} of {len(run)}" for arm, own in broken.items())
         worse_is_more = quantity.sign < 0 and not told.oriented
         made = count_failures(broken, weights, worse_is_more, rivals, f"runs that {what}: {words}")
         fault = ""

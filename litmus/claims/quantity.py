@@ -17,6 +17,12 @@ from litmus.direction import direction_of
 # Fixed by the design, not estimated: equal numbers on every seed are expected here, and no sign of a broken run.
 COUNTED = {"params", "updates", "samples", "epochs", "batch_size"}
 
+IN_WORDS = {"gap": "train–validation gap", "diverged": "share of diverged runs"}
+REDUCED = {
+    **{"last": "", "best_val": "", "best": " at its best", "auc": ", mean of the curve"},
+    **{"rise": ", rise after its best", "roughness": ", roughness", "tail": ", mean of the last fifth"},
+}
+
 KEYS = {"metric", "at", "scale", "sesoi", "direction", "select", "sd", "deterministic"}
 
 
@@ -59,11 +65,12 @@ class Quantity:
 
     @property
     def label(self) -> str:
-        """The metric in words: test loss, or test loss (rise)."""
+        """The metric in words: test loss, or val loss, mean of the curve."""
         plain = self.metric.replace("/", " ").replace("_", " ")
+        plain = IN_WORDS.get(plain, plain)
         if self.at == "time_to":
             return f"{self.unit} to {plain} {self.threshold:g}"
-        return plain if self.at in ("last", "best_val") else f"{plain} ({self.at})"
+        return f"{plain}{REDUCED.get(self.at, f' ({self.at})')}"
 
     def transform(self, value: Any) -> Any:
         """g(value): the logarithm or the value itself; not finite where the logarithm does not exist."""

@@ -1,64 +1,86 @@
-"""One English sentence per verdict, with its numbers and interval."""
+"""The English of a verdict: who, direction in words, size, interval, seeds, and what it means for the claim."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import re
 
 from litmus.claims.contrast import FEWEST_SEEDS, Contrast
 from litmus.claims.exact import fewest
 from litmus.claims.leaf import Gain, Inside
 from litmus.claims.looks import FACTOR, LOOKS
+from litmus.claims.scale import MOST_PERCENT, Scale
+from litmus.words import count, plain
 
 # Tuning's share of the squared interval: from here on it is told, and beyond it more seeds help less than more tuning.
 LEAST_TOLD, MOSTLY = 0.005, 0.5
+# An estimate that is nearer to what is needed, in SDs, lies on that line.
+ON_THE_LINE = 0.05
+# Below this chance to be decided at the last look, more seeds will not help.
+LITTLE = 0.2
+PLURAL = ("updates", "samples", "epochs", "seconds", "params", "evaluations")
+WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
-def reason(verdict: str, why: str, leaf: Gain | Inside, look: str = "", span: Contrast | None = None) -> str:
-    """Rejected (too small): dropout 0.1 changed test loss by −1.2 % [−1.9, −0.3] against … (5 paired seeds; …)."""
-    head = f"{verdict.capitalize()}{look}{f' ({why})' if why else ''}"
-    return f"{head}: {evidence(leaf, span, shown(leaf) if verdict == 'confirmed' else '')}"
+def settled(verdict: str, why: str, leaf: Gain | Inside, look: str = "", span: Contrast | None = None) -> str:
+    """Rejected: dropout 0.1's test loss was 1.2 % lower than dropout 0's (95 %: …; 5 seeds). Smaller than claimed: …"""
+    meaning = failed(leaf, verdict == "confirmed") if leaf.contrast.by_failures else shown(leaf)
+    if verdict != "confirmed" and not leaf.contrast.by_failures:
+        meaning = cause_in_words(why, leaf) + ("" if why == "beaten" else f": {claimed(leaf)}")
+    return f"{verdict.capitalize()}{look}: {evidence(leaf, span)}. {meaning}."
 
 
 def undecided(
-    leaf: Gain | Inside, remarks: Sequence[str], advice: str, look: str = "", span: Contrast | None = None
+    leaf: Gain | Inside, blocked: str, direction: str, advice: str, look: str = "", span: Contrast | None = None
 ) -> str:
-    """Inconclusive, with what is known all the same (better, size open) and what is missing."""
-    contrast, head = leaf.contrast, f"Inconclusive{look}"
+    """Undecided, with what is known all the same (a direction that is shown) and what is missing."""
+    contrast, head = leaf.contrast, f"Undecided{look}"
     if contrast.fault:
-        return f"{head}: {contrast.fault}"
+        return f"{head}: {contrast.fault}."
     if contrast.n == 0:
-        return f"{head}: no seed has a value of {contrast.quantity.label} in every arm of the comparison"
+        return f"{head}: no seed has a value of {contrast.quantity.label} in every arm of the comparison."
     if contrast.n < FEWEST_SEEDS:
-        return f"{head}: {finding(leaf)}; at least {FEWEST_SEEDS} seeds are needed"
-    head += f" ({'; '.join(remarks)})" if remarks else ""
-    return f"{head}: {evidence(leaf, span)}{advice}"
+        return f"{head}: {evidence(leaf, span)}. At least {FEWEST_SEEDS} seeds are needed."
+    told = f"{head}{blocked}: {evidence(leaf, span)}. "
+    if blocked or contrast.by_failures:
+        return told + advice
+    return f"{told}{direction}{claimed(leaf, upper=not direction)}{advice}"
 
 
-def advised(leaf: Gain | Inside, look: int | None, chance: float, seen: int, level: float) -> str:
-    """How many seeds would decide, or why no number would."""
+def advised(leaf: Gain | Inside, look: int | None, chance: float, seen: int, level: float, alone: bool) -> str:
+    """How many seeds should decide, or why no number will; `alone`: as a sentence of its own."""
     contrast = leaf.contrast
+    start = "" if alone else ". "
     if contrast.by_failures or contrast.test == "share":
         bars = [leaf.low, leaf.high] if contrast.test == "share" and isinstance(leaf, Inside) else []
         share = min([min(bar, 1 - bar) for bar in bars if 0 < bar < 1], default=0.5)
         now, later = (fewest(level * factor, share) for factor in (FACTOR if contrast.corrected else 1.0, FACTOR))
         what = "runs" if len(contrast.weights) == 1 else "pairs in which one side alone failed"
         told = "" if contrast.corrected else f" ({later} under looks)"
-        return f"; an exact test needs at least {now} {what}, all of one kind{told}"
+        return f"{start}An exact test needs at least {now} {what}, all of one kind{told}."
     tuned = contrast.tuned_share > MOSTLY
     if look is not None:
-        return f"; about {look} seeds would decide it{', fewer if you tune more' if tuned else ''}"
+        more = look - seen
+        number = WORDS[more] if 0 < more < len(WORDS) else f"{more:,}"
+        extra = f", {number} more," if more > 0 else ""
+        return (
+            f"{start}About {count(look, 'seed')}{extra} should settle it{', fewer if you tune more' if tuned else ''}."
+        )
     if tuned:
         return (
-            "; more seeds leave what tuning has left open: tune more, with more study.tuning_seeds, or more trials "
-            "near the best value"
+            f"{start}More seeds leave what tuning has left open: tune more, with more study.tuning_seeds, or more "
+            "trials near the best value."
         )
     if seen >= LOOKS[-1]:
-        return f"; no look is planned after {LOOKS[-1]} seeds"
-    told = f"; no affordable number of seeds would decide it: at the last look, of {LOOKS[-1]}, the chance is "
-    told += "< 1 %" if chance < 0.005 else f"{100 * chance:.0f} %"
+        return f"{start}No look is planned after {LOOKS[-1]} seeds."
     distance = nearest(leaf)
-    return told if distance is None else f"{told}, the estimate lying {distance:.2g} SD from what is needed"
+    odds = f"at the last look, of {LOOKS[-1]}, the chance to decide is "
+    odds += "< 1 %" if chance < 0.005 else f"{100 * chance:.0f} %"
+    hope = "will not help" if chance < LITTLE else "may not help"
+    if alone or distance is None:
+        return f"{start}More seeds {hope}: {odds}."
+    where = "on" if distance < ON_THE_LINE else f"{distance:.2g} SD from"
+    return f"; the estimate lies {where} that line, so more seeds {hope} ({odds})."
 
 
 def nearest(leaf: Gain | Inside) -> float | None:
@@ -85,81 +107,197 @@ def cause(leaf: Gain | Inside, opposite: bool = False) -> str:
     return "negligible" if -leaf.bar < contrast.interval[0] <= 0 else "too small"
 
 
-def evidence(leaf: Gain | Inside, span: Contrast | None, told: str = "") -> str:
+def cause_in_words(why: str, leaf: Gain | Inside) -> str:
+    """The cause for readers; of a gain, the estimate's side comes first."""
+    contrast = leaf.contrast
+    if why == "beaten":
+        return "Another arm is better than the one that is claimed to be best"
+    if isinstance(leaf, Inside):
+        return "Further apart than claimed" if why == "different" else "Outside of what is claimed"
+    if contrast.mean < 0:
+        return "Wrong direction"
+    return "Too small to matter" if contrast.mean < (contrast.quantity.sesoi or 0.0) else "Smaller than claimed"
+
+
+def evidence(leaf: Gain | Inside, span: Contrast | None) -> str:
     """The whole span first, then the weakest step; of anything else, the contrast on which the verdict hangs."""
     if span is None or span.by_failures or span.n == 0 or span.weights == leaf.contrast.weights:
-        return finding(leaf, told)
-    return f"{change(span)}; weakest step: {finding(leaf, told)}"
+        return finding(leaf.contrast)
+    return f"{finding(span)}. Weakest step: {finding(leaf.contrast)}"
 
 
-def finding(leaf: Gain | Inside, told: str = "") -> str:
-    """What was seen, over how many seeds, and what was shown or what the claim needed."""
-    contrast = leaf.contrast
+def finding(contrast: Contrast) -> str:
+    """instance's test loss was 1.9 % lower than batch's (95 %: 5.5 % lower to 1.8 % higher; 10 seeds)."""
+    subject, reference, where = sides(contrast)
     if contrast.by_failures:
-        failures = contrast.failures
         test = "exact McNemar test" if len(contrast.weights) > 1 else "exact test against half of the runs"
-        seen = f"{contrast.subject} {contrast.reference}".strip()
         p = min(float(contrast.p_above(0.0)), float(contrast.p_below(0.0)))
         one = "pair" if len(contrast.weights) > 1 else "run"
-        return f"{seen}: {failures.words}; more than one {one} lost, so that failures decide ({test}, p = {p:.2g})"
-    seen = value(contrast) if not contrast.oriented else change(contrast)
-    return f"{seen} ({counted(contrast)}; {told or f'needed {needed(leaf)}'})"
+        words = f"{subject} {contrast.reference}".strip() + f": {contrast.failures.words}"
+        return f"{words}; more than one {one} lost, so that failures decide ({test}, p = {p:.2g})"
+    label = contrast.quantity.label
+    was = f"{',' if ',' in label else ''} {'were' if label.split()[0] in PLURAL else 'was'} "
+    how = difference(contrast) if contrast.oriented else level(contrast)
+    beside = f"({between(contrast)}{counted(contrast)})"
+    if contrast.reference.startswith("against "):
+        apart = "from" if how.startswith("not different") else "than"
+        return f"{subject}'s {label}{was}{how} {apart} {reference}'s{where} {beside}"
+    if contrast.oriented:
+        return f"{subject}: {label} {how} {contrast.reference} {beside}"
+    return f"{subject}'s {label}{was}{how}{where} {beside}"
 
 
-def shown(leaf: Gain | Inside) -> str:
-    """Exactly what a confirmation has shown: better than 0 shown, estimate ≥ 2 %."""
-    if not isinstance(leaf, Gain):
-        return f"{needed(leaf)} shown"
-    quantity = leaf.contrast.quantity
-    if leaf.by < 0:
-        return f"{needed(leaf)} shown"
-    told = f"better than {quantity.size(leaf.by) if leaf.by else 0} shown"
-    return f"{told}; estimate ≥ {quantity.size(leaf.bar)}" if leaf.bar > leaf.by else told
+def sides(contrast: Contrast) -> tuple[str, str, str]:
+    """Who, against whom, and on which data, where a study has several."""
+    told = contrast.reference.removeprefix("against ")
+    found = re.fullmatch(r"(.*?)( on \S+| over \d+ data sets)", told)
+    return (contrast.subject, found[1], found[2]) if found else (contrast.subject, told, "")
 
 
-def change(contrast: Contrast) -> str:
-    """dropout 0.1 changed test loss by −1.2 % [−1.9, −0.3] against dropout 0."""
-    quantity = contrast.quantity
-    text = f"{contrast.subject} changed {quantity.label} by {quantity.change(float(contrast.mean))}"
-    if contrast.n > 1 and math.isfinite(contrast.interval[0]):
-        ends = sorted(contrast.interval, reverse=quantity.sign < 0)
-        shown = ", ".join(quantity.change(float(end)).removesuffix(" %") for end in ends)
-        text += f" [{shown}]"
-    return f"{text} {contrast.reference}".rstrip()
+def difference(contrast: Contrast) -> str:
+    """The estimate in words: 1.9 % lower."""
+    return side(contrast, float(contrast.mean))
 
 
-def value(contrast: Contrast) -> str:
-    """baseline has test accuracy 0.747 [0.741, 0.753]."""
+def side(contrast: Contrast, gain: float) -> str:
+    """A gain with its direction in words: 1.9 % lower, 2.0 points higher, 13 times as high, not different."""
+    scale = Scale(contrast.quantity)
+    if not math.isfinite(gain):
+        return "beyond any number" if math.isinf(gain) else "unknown"
+    number = scale.number(gain)
+    if scale.relative and number > MOST_PERCENT:
+        return f"{1 + number / 100:,.3g} times as high"
+    shown = scale.text(gain, decimals(contrast)).lstrip("+−")
+    if not shown.strip("0.,"):
+        return "not different"
+    return f"{shown}{unit(scale)} {'lower' if number < 0 else 'higher'}"
 
-    def shown(number: float) -> str:
-        return f"{math.exp(number) if contrast.quantity.scale == 'log' else number:.4g}".replace("-", "−")
 
-    text = f"{contrast.subject} has {contrast.quantity.label} {shown(float(contrast.mean))}"
-    if contrast.n > 1 and not contrast.exact and math.isfinite(contrast.interval[0]):
-        low, high = contrast.interval
-        text += f" [{shown(float(low))}, {shown(float(high))}]"
-    return text
+def unit(scale: Scale) -> str:
+    """As a word where there is room."""
+    return " points" if scale.unit == " pts" else scale.unit
+
+
+def amount(scale: Scale, gain: float) -> str:
+    """A size with its unit as a word: 2 %, 1 point, 0.01."""
+    told = scale.size(gain).replace(" pts", " points")
+    return "1 point" if told == "1 points" else told
+
+
+def decimals(contrast: Contrast) -> int:
+    """Those that mean and interval share."""
+    scale = Scale(contrast.quantity, contrast.oriented)
+    low, high = (float(end) for end in contrast.interval)
+    known = math.isfinite(low) and math.isfinite(high) and contrast.n >= FEWEST_SEEDS
+    return scale.decimals(
+        abs(scale.number(high) - scale.number(low)) / 2 if known else abs(scale.number(contrast.mean))
+    )
+
+
+def level(contrast: Contrast) -> str:
+    """An arm's own value: 0.298, 76.2 %."""
+    scale = Scale(contrast.quantity, oriented=False)
+    if contrast.exact:
+        return plain(scale.number(float(contrast.mean)), 10)
+    return scale.text(float(contrast.mean), decimals(contrast)) + scale.unit
+
+
+def between(contrast: Contrast) -> str:
+    """The interval in words, with its level; nothing from fewer than three seeds, or where the value is exact."""
+    low, high = (float(end) for end in contrast.interval)
+    if contrast.n < FEWEST_SEEDS or contrast.exact or not (math.isfinite(low) and math.isfinite(high)):
+        return ""
+    scale = Scale(contrast.quantity, contrast.oriented)
+    low, high = sorted((low, high), key=scale.number)
+    if contrast.oriented:
+        ends = [side(contrast, end).replace("not different", "0") for end in (low, high)]
+    else:
+        ends = [scale.text(end, decimals(contrast)) + scale.unit for end in (low, high)]
+    first, _, behind = ends[0].partition(" ")
+    if behind and ends[1].endswith(f" {behind}"):  # the unit and the direction stand once
+        ends[0] = first
+    return f"{100 * (1 - contrast.alpha):.4g} %: {ends[0]} to {ends[1]}; "
 
 
 def counted(contrast: Contrast) -> str:
-    """5 paired seeds, 2 runs that never got there count as 1,000, 1 left out."""
-    kind = "paired seed" if len(contrast.weights) > 1 else "seed"
-    text = f"{contrast.n} {kind}{'' if contrast.n == 1 else 's'}"
+    """5 seeds, 2 runs that never got there count as 1,000, 1 without a pair."""
+    text = count(int(contrast.n), "seed")
     if contrast.censored:
         what = "run that never got there counts" if contrast.censored == 1 else "runs that never got there count"
         text += f", {contrast.censored} {what} as {contrast.budget:,.6g}"
-    text += f", {contrast.left_out} left out" if contrast.left_out else ""
+    without = "a pair" if len(contrast.weights) > 1 else "a value"
+    text += f", {contrast.left_out} without {without}" if contrast.left_out else ""
     share = contrast.tuned_share
     return f"{text}, tuning is {100 * share:.0f} % of the squared interval" if share >= LEAST_TOLD else text
 
 
+def claimed(leaf: Gain | Inside, upper: bool = False) -> str:
+    """the claim needs it 2 % lower."""
+    it = "it " if leaf.contrast.oriented else ""
+    return f"{'The' if upper else 'the'} claim needs {it}{wanted(leaf)}"
+
+
+def wanted(leaf: Gain | Inside) -> str:
+    """What the claim needs, in words: 2 % lower, lower, at most 0.02 higher, within ±2 %, 0.7 to 0.8."""
+    quantity = leaf.contrast.quantity
+    scale = Scale(quantity, leaf.contrast.oriented)
+    better, worse = ("lower", "higher") if quantity.sign < 0 else ("higher", "lower")
+
+    def size(gain: float) -> str:
+        return amount(scale, gain)
+
+    if isinstance(leaf, Gain):
+        if leaf.bar == 0:
+            return better
+        return f"{size(leaf.bar)} {better}" if leaf.bar > 0 else f"at most {size(leaf.by)} {worse}"
+    low, high = (end if math.isfinite(end) else None for end in (leaf.low, leaf.high))
+    if not leaf.contrast.oriented:
+        ends = [None if end is None else plain(scale.number(end)) for end in (low, high)]
+        if low is None or high is None:
+            return f"at most {ends[1]}{scale.unit}" if low is None else f"at least {ends[0]}{scale.unit}"
+        return f"exactly {ends[0]}" if low == high else f"between {ends[0]} and {ends[1]}{scale.unit}"
+    if low is not None and high == -low:
+        return f"within ±{size(high)}"
+
+    def end(gain: float) -> str:
+        return f"{size(gain)} {better if gain > 0 else worse}" if gain else "no different"
+
+    if low is None or high is None:
+        told = high if low is None else low
+        assert told is not None
+        return f"{'less than' if low is None else 'at least'} {end(told)}"
+    return f"from {end(low)} to {end(high)}"
+
+
+def shown(leaf: Gain | Inside) -> str:
+    """Exactly what a confirmation has shown: lower is shown, and the estimate reaches the 2 % that the claim needs."""
+    quantity, it = leaf.contrast.quantity, wanted(leaf)
+    if not isinstance(leaf, Gain) or leaf.by < 0:
+        return f"{it[:1].upper()}{it[1:]} is shown, as claimed"
+    better = "lower" if quantity.sign < 0 else "higher"
+    scale = Scale(quantity)
+    told = f"More than {amount(scale, leaf.by)} {better} is shown" if leaf.by else f"{better.capitalize()} is shown"
+    if leaf.bar > leaf.by:
+        return f"{told}, and the estimate reaches the {amount(scale, leaf.bar)} that the claim needs"
+    return f"{told}, as claimed"
+
+
+def failed(leaf: Gain | Inside, confirmed: bool) -> str:
+    """What the failures have shown."""
+    if len(leaf.contrast.weights) < 2:
+        return "That is shown" if confirmed else "The claim needs otherwise"
+    if leaf.contrast.end == "diverged":
+        return f"It fails {'less' if confirmed else 'more'} often"
+    return f"It gets there {'more' if confirmed else 'less'} often"
+
+
 def needed(leaf: Gain | Inside) -> str:
-    """What the rule asked for: ≥ 2 %, > 0, within ±2 %, in [0.7, 0.8]."""
+    """What the rule asked for, for tables: ≥ 2 %, > 0, at most 0.02 worse, within ±2 %, in [0.7, 0.8]."""
     quantity = leaf.contrast.quantity
     if isinstance(leaf, Gain):
         if leaf.bar > 0:
             return f"≥ {quantity.size(leaf.bar)}"
-        return "> 0" if leaf.bar == 0 else f"not worse by {quantity.size(leaf.bar)}"
+        return "> 0" if leaf.bar == 0 else f"at most {quantity.size(leaf.bar)} worse"
     if leaf.contrast.oriented:
         if leaf.low == -leaf.high:
             return f"within ±{quantity.size(leaf.high)}"
@@ -169,24 +307,13 @@ def needed(leaf: Gain | Inside) -> str:
     natural = math.exp if quantity.scale == "log" else float
     if not math.isfinite(leaf.low):
         return f"≤ {natural(leaf.high):.4g}"
-    return (
-        f"≥ {natural(leaf.low):.4g}"
-        if not math.isfinite(leaf.high)
-        else (f"in [{natural(leaf.low):.4g}, {natural(leaf.high):.4g}]")
-    )
+    if not math.isfinite(leaf.high):
+        return f"≥ {natural(leaf.low):.4g}"
+    return f"in [{natural(leaf.low):.4g}, {natural(leaf.high):.4g}]"
 
 
-def changed(contrast: Contrast) -> str:
-    """The change of the metric with its interval: −1.2 % [−2.1, −0.3]."""
-    if contrast.fault:
-        return "—"
-    if contrast.by_failures:
-        return contrast.end
-    if contrast.n == 0:
-        return "—"
-    quantity = contrast.quantity
-    shown = quantity.change(float(contrast.mean))
-    if contrast.n < 2 or not math.isfinite(contrast.interval[0]):
-        return shown
-    ends = sorted((float(end) for end in contrast.interval), reverse=quantity.sign < 0)
-    return f"{shown} [{', '.join(quantity.change(end).removesuffix(' %') for end in ends)}]"
+def counting(blocked: float, family: int, primary: bool) -> str:
+    """Why what one test would decide is open: once all 4 secondary predictions are counted (p 0.049, limit 0.025)."""
+    every = "both" if family == 2 else f"all {family}"
+    several = f" once {every} {'' if primary else 'secondary '}predictions are counted" if family > 1 else ""
+    return f"{several} (p {blocked:.2g}, limit 0.025)"

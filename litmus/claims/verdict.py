@@ -13,7 +13,7 @@ from litmus.claims.leaf import LEVEL, Gain, Inside
 from litmus.claims.looks import LOOKS
 from litmus.claims.practical import improvement, practical
 from litmus.claims.prediction import Prediction
-from litmus.claims.sentence import advised, cause, reason, undecided
+from litmus.claims.sentence import advised, cause, counting, settled, undecided
 
 COLUMNS = (
     *("kind", "verdict", "reason", "mean", "low", "high", "n"),
@@ -21,6 +21,10 @@ COLUMNS = (
     *("direction", "cause", "look", "frozen_at", "withdrawn", "tuned_share"),
 )
 AS_PREDICTED, OPPOSITE, OPEN = "as predicted", "opposite", "open"
+DIRECTIONS = {
+    AS_PREDICTED: "The direction is shown, its size is open: ",
+    OPPOSITE: "The opposite direction is shown, its size is open: ",
+}
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,7 @@ class Verdict:
 
     def capped(self, why: str, open: bool = False) -> Verdict:
         """Inconclusive for a reason beside the test; `open`: more seeds may remove it."""
-        told = f"{self.reason} [{why}]" if self.verdict == "inconclusive" else f"Inconclusive ({why}): {self.reason}"
+        told = f"{self.reason} [{why}]" if self.verdict == "inconclusive" else f"Undecided ({why}): {self.reason}"
         direction = self.direction and OPEN
         kept = replace(self, verdict="inconclusive", reason=told, direction=direction)
         return replace(kept, frozen_at=None, cause="", fragile="", open=open)
@@ -110,13 +114,15 @@ class Verdict:
 @dataclass(frozen=True)
 class Ruled:
     """What the corrections over all predictions leave for one: Holm's p of both sides, of the claim and of its
-    direction (None where it has none), and the level at which more seeds would have to decide."""
+    direction (None where it has none), the level at which more seeds would have to decide, and how many predictions
+    were corrected together."""
 
     confirm: float
     reject: float
     forward: float | None = None
     backward: float | None = None
     level: float = LEVEL
+    family: int = 1
 
 
 def direction_of(claim: Claim, ruled: Ruled) -> str | None:
@@ -147,26 +153,23 @@ def decide(
     corrected = leaf.contrast.corrected
     seeds, why, at = None, "", f", look at {look} seeds" if corrected else ""
     if verdict == "inconclusive":
-        seeds, advice = advise(claim, leaf, ruled.level, look)
-        blocked = (ruled.confirm if wants_confirm else ruled.reject) if wants_confirm or wants_reject else None
-        remarks = [] if blocked is None else [f"Holm-adjusted p = {blocked:.2g}, needed < 0.025"]
-        if direction in (AS_PREDICTED, OPPOSITE):
-            better = "better" if prediction.kind in ("compare", "best") else AS_PREDICTED
-            worse = "worse" if prediction.kind in ("compare", "best") else OPPOSITE
-            remarks.append(f"{better if direction == AS_PREDICTED else worse}, size open")
-        sentence = undecided(leaf, remarks, advice, at, span)
+        blocked = ""
+        if wants_confirm or wants_reject:
+            blocked = counting(ruled.confirm if wants_confirm else ruled.reject, ruled.family, prediction.primary)
+        seeds, advice = advise(claim, leaf, ruled.level, look, alone=bool(blocked or leaf.contrast.by_failures))
+        sentence = undecided(leaf, blocked, DIRECTIONS.get(direction or "", ""), advice, at, span)
     else:
         if verdict == "rejected":
             # Of a rejected optimum the contrast is the gain of the arm that beats it.
             why = "beaten" if prediction.kind == "best" else cause(leaf, runs_back(leaf))
-        sentence = reason(verdict, why, leaf, at, span)
+        sentence = settled(verdict, why, leaf, at, span)
     low, high = leaf.contrast.interval
     leaves = tuple(claim.leaves())
     return Verdict(
         id=prediction.id,
         kind=prediction.kind,
         verdict=verdict,
-        reason=f"{sentence}; {note}." if note else f"{sentence}.",
+        reason=f"{sentence} {note}." if note else sentence,
         mean=finite(leaf.contrast.mean),
         low=finite(low),
         high=finite(high),
@@ -198,7 +201,7 @@ def runs_back(leaf: Gain | Inside) -> bool:
     return sign is not None and bool(sign.rejects())
 
 
-def advise(claim: Claim, leaf: Gain | Inside, level: float, look: int) -> tuple[int | None, str]:
+def advise(claim: Claim, leaf: Gain | Inside, level: float, look: int, alone: bool) -> tuple[int | None, str]:
     """The next planned look that decides with 80 %, and the advice in words."""
     contrast = leaf.contrast
     if contrast.fault or contrast.n == 0:
@@ -206,7 +209,7 @@ def advise(claim: Claim, leaf: Gain | Inside, level: float, look: int) -> tuple[
     if contrast.n < FEWEST_SEEDS:
         return LOOKS[0], ""
     seeds, chance = next_look(look, lambda more: claim.assurance(more, level))
-    return seeds, advised(leaf, seeds, chance, look, level)
+    return seeds, advised(leaf, seeds, chance, look, level, alone)
 
 
 def impossible(prediction: Prediction, why: str, open: bool = False) -> Verdict:
@@ -215,7 +218,7 @@ def impossible(prediction: Prediction, why: str, open: bool = False) -> Verdict:
         id=prediction.id,
         kind=prediction.kind,
         verdict="inconclusive",
-        reason=f"Inconclusive: {why}.",
+        reason=f"Undecided: {why}.",
         primary=prediction.primary,
         claim=prediction.claim,
         source=prediction.source,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from litmus.claims.scale import effect
+from litmus.claims.spelling import spelled
 from litmus.claims.verdict import Verdict
 from litmus.report.blocks import Document, Ruling
-from litmus.report.effects import SYMBOLS, effect
+from litmus.report.effects import SYMBOLS
 from litmus.report.evidence import Evidence
 from litmus.report.figures.headline import headline
 from litmus.report.sections import sections
@@ -50,12 +52,15 @@ def ruling(evidence: Evidence, verdict: Verdict) -> Ruling:
 def limiting(evidence: Evidence) -> Iterator[str]:
     """What weakens the verdicts, errors first, in a sentence each; what else lint found is counted."""
     lint, predictions = evidence.judgement.lint, evidence.judgement.verdicts
+    study = evidence.study
+    names = {*study.arms, *study.quantities, *study.predictions, *study.varied}
+    names |= {spelled(study, arm) for arm in study.arms}
     told = []
     few = [finding for finding in lint if finding.code == "low_resolution"]
     concerned = {name for finding in few for name in predictions if finding.concerns(name)}
     errors = [finding for finding in lint if finding.level == "error"]
     for finding in errors:
-        told.append(sentence(finding.message.split(". ")[0]))
+        told.append(sentence(finding.message.split(". ")[0], names))
     if concerned:
         seeds = count(len(evidence.asked), "seed")
         told.append(
@@ -64,7 +69,7 @@ def limiting(evidence: Evidence) -> Iterator[str]:
         )
     for finding in lint:
         if finding not in errors and finding not in few:
-            told.append(sentence(finding.message.split(". ")[0]))
+            told.append(sentence(finding.message.split(". ")[0], names))
     yield from told[:MOST_LIMITS]
     if len(told) > MOST_LIMITS:
         yield f"{count(len(told) - MOST_LIMITS, 'further finding')}: see Lint, under Design."

@@ -8,7 +8,8 @@ from dataclasses import dataclass, fields, replace
 from litmus.claims.finding import cap_of
 from litmus.claims.judgement import Judgement
 from litmus.claims.leaf import Gain, Inside
-from litmus.claims.sentence import changed, needed, value
+from litmus.claims.scale import effect as found
+from litmus.claims.sentence import needed
 from litmus.claims.study import Study
 from litmus.claims.verdict import Verdict
 from litmus.report.evidence import Evidence
@@ -132,11 +133,7 @@ def effect(leaf: Gain | Inside) -> str:
         return f"{contrast.failures.words}; needed {needed(leaf)}"
     if contrast.fault or contrast.n == 0:
         return contrast.fault
-    label = contrast.quantity.label
-    shown = changed(contrast)
-    if not contrast.oriented:
-        shown = value(contrast).removeprefix(f"{contrast.subject} has {label} ")
-    return f"{label} {shown}, {what}; needed {needed(leaf)}"
+    return f"{contrast.quantity.label} {' '.join(found(contrast))}, {what}; needed {needed(leaf)}"
 
 
 def why(verdict: Verdict, judgement: Judgement) -> str:

@@ -22,7 +22,7 @@ from litmus.claims.quantity import Quantity, read_quantity
 from litmus.claims.results import COUNTERS, Results
 from litmus.claims.results_table import read_results
 from litmus.claims.runs import Run
-from litmus.claims.sentence import changed
+from litmus.claims.scale import effect
 from litmus.claims.statistics import Summary
 from litmus.claims.study_file import read_study_file
 from litmus.report.evidence import Evidence
@@ -165,7 +165,7 @@ class Experiment(Evidence):
         quantity = self.quantity(metric) if metric else self.leading
         contrast = self.gain(quantity, arm, than=than)
         if contrast is None or not metric.endswith("acc"):
-            return "—" if contrast is None else changed(contrast)
+            return "—" if contrast is None else " ".join(effect(contrast))
         return points(contrast.summary)
 
     def by_epoch(self, arm: str, metric: str) -> NDArray[np.float64]:

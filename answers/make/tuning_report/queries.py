@@ -18,7 +18,7 @@ from answers.make.publication.rows import AS_REPORTED
 from answers.make.tuning_report.experiment import Experiment, UnpublishedError, points
 from litmus.claims.notation import listing, number, text
 from litmus.claims.reductions import ROUGHNESS_EPOCHS
-from litmus.claims.sentence import changed
+from litmus.claims.scale import effect
 from litmus.claims.statistics import Summary, summarize
 from litmus.claims.verdict import Verdict
 from litmus.report.sections.surprises import disagreeing
@@ -292,7 +292,9 @@ def opposite(e: Experiment) -> Iterator[tuple[float, str]]:
             contrast = leaf.contrast
             if contrast.oriented and contrast.decidable and not contrast.by_failures and contrast.interval[1] < 0:
                 error = float(contrast.summary.standard_error)
-                told = f"{contrast.quantity.label} {changed(contrast)}, {contrast.subject} {contrast.reference}"
+                told = (
+                    f"{contrast.quantity.label} {' '.join(effect(contrast))}, {contrast.subject} {contrast.reference}"
+                )
                 found.append((-float(contrast.mean) / error if error else math.inf, told))
         if found:
             distance, told = max(found)

@@ -68,8 +68,8 @@ class Interaction(Prediction):
         neither, first, second, both = self.selectors(study)
         sign = -1 if self.form == "redundancy" else 1
         weighted = difference(study, (both, sign), (first, -sign), (second, -sign), (neither, sign))
-        subject = "what the two share" if sign < 0 else "the combination"
-        reference = "(the parts' effects minus the combination's)" if sign < 0 else "beyond its parts' effects"
+        subject = "what the two share" if sign < 0 else "both together"
+        reference = "(the parts' effects minus the combination's)" if sign < 0 else "than the two effects add up to"
         made = contrast(quantity, weighted, subject, reference, rivals=False)
         if self.form == "none":
             if quantity.sesoi is None:

@@ -155,8 +155,8 @@ class Levels:
         bend = self.contrast(
             self._quantity,
             weighted,
-            f"{name} {first:g} to {middle:g}",
-            f"more than {middle:g} to {last:g} did over the same length of a {self.shape.axis} axis",
+            f"{name} from {first:g} to {middle:g}",
+            f"than {'as many doublings' if self.shape.axis == 'log2' else 'as long a way'} from {middle:g} to {last:g}",
             rivals=False,
         )
         return Every([self.gain(middle, first), Gain(bend, 0.0, self._least)])
@@ -174,4 +174,6 @@ class Levels:
 
     def _between(self, high: float, low: float) -> Any:
         weighted = difference(self.study, (self._cell(high), 1), (self._cell(low), -1))
-        return self.contrast(self._quantity, weighted, f"{self.shape.factor} {high:g}", f"against {low:g}")
+        return self.contrast(
+            self._quantity, weighted, f"{self.shape.factor} {high:g}", f"against {self.shape.factor} {low:g}"
+        )

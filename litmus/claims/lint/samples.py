@@ -120,10 +120,11 @@ def resolution(
     enough = seeds_needed(sesoi / sd, stays)
     quantity = prediction.measured(study)
     kind = "expected" if seeds is not None else "measured"
+    few = "No affordable number of seeds" if enough is None else count(enough, "seed")
     message = (
-        f"{name}: {count(n, 'seed')} can resolve {quantity.size(effect)} (80 % power, {kind} SD {sd:.3g}), more than "
-        f"the sesoi {quantity.size(sesoi)}; {'no affordable number' if enough is None else enough} of seeds would do."
+        f"{name}: {count(n, 'seed')} show differences of {quantity.size(effect)} or more (80 % power, {kind} SD "
+        f"{sd:.3g}); you said {quantity.size(sesoi)} matters. {few} would show {quantity.size(sesoi)}."
     )
     if stays > ratio and (enough is None or enough > n):
-        message = f"{message[:-1]}, and tuning leaves open what no seed takes away: tune more."
-    yield warning("low_resolution", message.replace(f"{enough} of seeds", f"{enough} seeds"), [name])
+        message += " Tuning leaves open what no seed takes away: tune more."
+    yield warning("low_resolution", message, [name])

@@ -14,6 +14,9 @@ Configs = Mapping[str, Mapping[str, Any]]
 FITTED_ON = {"statistics", "statistics_split", "fit_on", "fitted_on", "normalize_on", "standardize_on"}
 
 
+SPLITS = {"val": "validation", "train": "the training data", "test": "the test data"}
+
+
 def selection_split(study: Study, configs: Configs) -> Iterator[Finding]:
     """Choosing an epoch (or a tuned setting) on the split that then gives the verdict flatters the winner."""
     for name, quantity in study.quantities.items():
@@ -28,7 +31,10 @@ def selection_split(study: Study, configs: Configs) -> Iterator[Finding]:
             chosen = "val" if study.nuisance else ""
         if "/" not in quantity.metric or chosen != split:
             continue
-        message = f"The quantity {name} is chosen and judged on the same split, {split}: judge test/… at: best_val."
+        message = (
+            f"{name} is measured on {SPLITS.get(split, split)}, which also picked the epoch or the settings, so "
+            "winners look better than they are. Judge test/… at: best_val."
+        )
         # A validation claim may be what is studied; the test set has no such excuse.
         yield (error if split == "test" else warning)("selection_split", message, using)
 

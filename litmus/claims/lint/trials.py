@@ -11,7 +11,7 @@ from litmus.claims.notation import listing
 from litmus.claims.quantity import Quantity
 from litmus.claims.results import Results
 from litmus.claims.study import Study
-from litmus.words import count
+from litmus.words import count, sentence
 
 
 def missing_trials(study: Study, results: Results) -> Iterator[Finding]:
@@ -74,6 +74,10 @@ def not_positive(study: Study, results: Results) -> Iterator[Finding]:
             yield error("not_positive", message, about(study, name))
 
 
+ALIKE = "is the same on every seed"
+UNSPREAD = "cannot be judged: the arms gave the same numbers on every seed, so they are one run"
+
+
 def no_spread(study: Study, results: Results) -> Iterator[Finding]:
     """A contrast that is constant over the seeds: something was not run as meant."""
     contrast = Measured(study, results)
@@ -87,4 +91,4 @@ def no_spread(study: Study, results: Results) -> Iterator[Finding]:
             if fault:
                 faults.setdefault(fault, []).append(name)
     for message, names in faults.items():
-        yield error("no_spread", f"{message[0].upper()}{message[1:]}.", dict.fromkeys(names))
+        yield error("no_spread", sentence(message), dict.fromkeys(names), cap=UNSPREAD if ALIKE in message else "")

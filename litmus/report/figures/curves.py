@@ -11,8 +11,8 @@ from scipy.special import stdtrit
 from litmus.claims.contrast import FEWEST_SEEDS
 from litmus.claims.quantity import direction_of
 from litmus.claims.runs import Run
+from litmus.claims.spelling import spelled
 from litmus.report.blocks import Picture
-from litmus.report.effects import spelled
 from litmus.report.evidence import Evidence
 from litmus.report.figures.picture import saved
 from litmus.report.figures.sheet import LINE, Sheet, width_of, wrapped

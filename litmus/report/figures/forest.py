@@ -8,9 +8,10 @@ from typing import Any
 
 from litmus.claims.leaf import Gain
 from litmus.claims.quantity import Quantity
+from litmus.claims.scale import Scale, effect
 from litmus.claims.verdict import Verdict
 from litmus.report.blocks import Picture
-from litmus.report.effects import SYMBOLS, Leaf, Scale, bars, effect, pair, titled
+from litmus.report.effects import SYMBOLS, Leaf, bars, pair, titled
 from litmus.report.evidence import Evidence
 from litmus.report.figures import lanes
 from litmus.report.figures.picture import saved
@@ -41,11 +42,7 @@ def forest(evidence: Evidence) -> Picture | None:
     made, left_out = panels(evidence)
     if not any(lanes.drawable(leaf) for panel in made for leaf in panel.leaves):
         return None
-    rows = [
-        lanes.told(" ".join(pair(evidence.study, leaf.contrast)).strip(), leaf)
-        for panel in made
-        for leaf in panel.leaves
-    ]
+    rows = [lanes.told(" ".join(pair(leaf.contrast)).strip(), leaf) for panel in made for leaf in panel.leaves]
     labels = ", ".join(dict.fromkeys(panel.scale.quantity.label for panel in made))
     verdicts = "; ".join(f"{verdict.id}: {verdict.verdict}" for panel in made for verdict, _, _ in panel.groups)
     level = lanes.level(leaf for panel in made for leaf in panel.leaves)
@@ -208,7 +205,7 @@ class Plan:
             name = wrapped(head, self.width - 2 * MARGIN - word - 12, SIZE, "bold")
             found.append(Line(LINE * len(name) + 6, name, verdict))
             for leaf in own:
-                said = " ".join(pair(self.evidence.study, leaf.contrast)).strip()
+                said = " ".join(pair(leaf.contrast)).strip()
                 far = lanes.unreached(leaf, window)
                 said += f" ({far} →)" if far else ""
                 numbers = effect(leaf.contrast)
@@ -221,7 +218,7 @@ class Plan:
                     rows = len(name) + (beside > self.width - 2 * MARGIN)
                     found.append(Line(LINE * rows + 3 + LANE, name, leaf=leaf, numbers=numbers))
             if again:
-                what = ", ".join(" ".join(pair(self.evidence.study, leaf.contrast)).strip() for leaf in again)
+                what = ", ".join(" ".join(pair(leaf.contrast)).strip() for leaf in again)
                 name = wrapped(f"see {what}", self.width - 2 * MARGIN - 20)
                 found.append(Line(LINE * len(name) + 4, name))
         return found

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from litmus.claims.leaf import Gain
+from litmus.claims.scale import Scale, effect
+from litmus.claims.sentence import cause_in_words
 from litmus.claims.verdict import Verdict
 from litmus.report.blocks import Picture
-from litmus.report.effects import SYMBOLS, Leaf, Scale, effect, outcome, pair, titled
+from litmus.report.effects import SYMBOLS, Leaf, outcome, pair, titled
 from litmus.report.evidence import Evidence
 from litmus.report.figures import lanes
 from litmus.report.figures.forest import strongest
@@ -41,9 +43,9 @@ def headline(evidence: Evidence) -> Picture | None:
     if verdict is None or not rows:
         return None
     name = f"headline-{verdict.id}"
-    parts = [lanes.told(" ".join(pair(evidence.study, leaf.contrast)), leaf) for leaf in rows]
+    parts = [lanes.told(" ".join(pair(leaf.contrast)), leaf) for leaf in rows]
     scale = Scale(rows[0].contrast.quantity, rows[0].contrast.oriented)
-    what = f"Change of {scale.quantity.label}" if scale.oriented else scale.quantity.label.capitalize()
+    what = f"Change of {scale.quantity.label}" if scale.oriented else f"The {scale.quantity.label}"
     claim = f"“{verdict.claim}”" if verdict.claim else titled(verdict.id)
     alt = f"{verdict.verdict.capitalize()}: {claim} {what} with {lanes.level(rows)} interval: {'; '.join(parts)}."
     caption = f"The {'primary' if verdict.primary else 'first'} prediction of {evidence.name}, {verdict.id}."
@@ -89,14 +91,8 @@ def meaning(verdict: Verdict, leaf: Leaf) -> str:
     if verdict.verdict == "confirmed":
         return f"{seeds}, as claimed" if own == "confirmed" else seeds
     if verdict.verdict == "rejected":
-        if not isinstance(leaf, Gain) or not contrast.oriented:
-            return "outside of what is claimed"
-        if verdict.kind == "best":
-            return "another arm is better"
-        if contrast.mean < 0:
-            return "the other way"
-        sesoi = contrast.quantity.sesoi or 0.0
-        return "too small to matter" if contrast.mean < sesoi else "smaller than claimed"
+        told = cause_in_words(verdict.cause, leaf)
+        return told[:1].lower() + told[1:]
     if own != "inconclusive":
         return f"{seeds}; what limits it stands below" if len(verdict.contrasts) == 1 else f"{seeds} leave it open"
     return f"{seeds} cannot tell"
@@ -122,7 +118,7 @@ class Plan:
         self.pill = f"{SYMBOLS[verdict.verdict]} {verdict.verdict}"
         self.beside = width_of(self.pill, 11, "bold") + 24 if self.wide else 0.0
         hanging = self.rows[-1]
-        subject, reference = pair(study, hanging.contrast)
+        subject, reference = pair(hanging.contrast)
         said = f"{subject} {reference}".strip()
         own = " ".join(effect(hanging.contrast))
         sentence = f"{said}: {self.scale.quantity.label} {own}; {meaning(verdict, hanging)}."
@@ -179,7 +175,7 @@ class Plan:
         for leaf, values in zip(self.rows, self.values, strict=True):
             out = [value for value in values if not self.window[0] <= value <= self.window[1]]
             if out:
-                reference = pair(self.evidence.study, leaf.contrast)[1]
+                reference = pair(leaf.contrast)[1]
                 places = ", ".join(self.scale.tick(float(value)) for value in out[:3])
                 parts.append(f"◂ ▸ beyond the axis {reference}: {places}".replace("  ", " "))
         return " · ".join(parts)
@@ -191,7 +187,7 @@ class Plan:
             mean, ends = effect(leaf.contrast)
             numbers.append((f"{mean}  {SYMBOLS[outcome(leaf)]}", ends))
         right = max(max(width_of(a, SIZE, "bold"), width_of(b, SMALL)) for a, b in numbers)
-        both = [pair(study, leaf.contrast) for leaf in self.rows]
+        both = [pair(leaf.contrast) for leaf in self.rows]
         if self.wide:
             most = 0.3 * self.width
             names = []
@@ -233,7 +229,7 @@ class Plan:
             bad = good = MUTED
         if self.verdict.kind == "interaction":
             return "less than the sum", middle, "more than the sum of the parts", bad, good
-        subjects = {pair(self.evidence.study, leaf.contrast)[0] for leaf in self.rows}
+        subjects = {pair(leaf.contrast)[0] for leaf in self.rows}
         who = f"{subjects.pop()} " if len(subjects) == 1 else ""
         if width_of(who, SMALL) > 150:
             who = ""

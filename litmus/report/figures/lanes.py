@@ -8,7 +8,8 @@ from typing import Any
 
 from litmus.claims.contrast import FEWEST_SEEDS
 from litmus.claims.leaf import Gain
-from litmus.report.effects import Leaf, Scale, bars, effect, outcome
+from litmus.claims.scale import Scale, effect
+from litmus.report.effects import Leaf, bars, outcome
 from litmus.report.figures.style import BAND, INK, MUTED, PAPER, SHAPES, VERDICTS
 
 # A bar so many times further away than all that was found does not stretch the axis.

@@ -6,8 +6,8 @@ import math
 from typing import Any
 
 from litmus.claims.quantity import Quantity
+from litmus.claims.spelling import spelled
 from litmus.report.blocks import Picture
-from litmus.report.effects import spelled
 from litmus.report.evidence import Evidence
 from litmus.report.figures.picture import legend, legend_height, picture
 from litmus.report.figures.style import MUTED, PAPER, colour_of, plain_axis, scale_of
@@ -60,6 +60,6 @@ def pareto(evidence: Evidence, quantity: Quantity, cost: str) -> Picture | None:
 
     told = ", ".join(f"{arm} ({plain(points[arm][0], 3)} {cost}, {plain(points[arm][1], 4)})" for arm in front[:6])
     alt = f"{quantity.label} against {cost} of {len(points)} arms. On the Pareto front, cheapest first: {told}."
-    caption = f"{quantity.label.capitalize()} against {cost}; the line joins the arms that none beats in both."
+    caption = f"The {quantity.label} against {cost}; the line joins the arms that none beats in both."
     legends = [names[arm] for arm in points if arm in evidence.shown]
     return picture(f"cost-{quantity.name}-{cost}", alt, caption, draw, height=2.9 + legend_height(legends))

@@ -7,7 +7,7 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from litmus.report.effects import Scale
+from litmus.claims.scale import Scale
 from litmus.report.figures.style import INK, MUTED
 
 SIZE, SMALL = 10.0, 9.2

@@ -10,8 +10,8 @@ import numpy as np
 from litmus.claims.contrast import FEWEST_SEEDS
 from litmus.claims.notation import number
 from litmus.claims.quantity import Quantity
+from litmus.claims.spelling import spelled
 from litmus.report.blocks import Picture
-from litmus.report.effects import spelled
 from litmus.report.evidence import Evidence
 from litmus.report.figures.picture import saved
 from litmus.report.figures.sheet import LINE, SMALL, Sheet, width_of, wrapped
@@ -74,10 +74,10 @@ def strips(evidence: Evidence, quantity: Quantity, constant: float | None = None
 
     best = evidence.ranked(quantity)[0]
     means = ", ".join(f"{spelled(evidence.study, arm)} {plain(evidence.mean(quantity.name, arm))}" for arm in arms)
-    alt = f"{quantity.label.capitalize()} of {len(arms)} arms, one dot per trial; best: {best}. Means: {means}."
+    alt = f"The {quantity.label} of {len(arms)} arms, one dot per trial; best: {best}. Means: {means}."
     left_out = len(evidence.study.arms) - len(arms)
     caption = (
-        f"{quantity.label.capitalize()}: a dot per trial, the mean (dark) and its 95 % t interval"
+        f"The {quantity.label}: a dot per trial, the mean (dark) and its 95 % t interval"
         + ("" if constant is None or near else f"; not shown: the constant predictor, {constant:.4g}")
         + (f"; {left_out} arms are in the table only" if left_out else "")
         + "."

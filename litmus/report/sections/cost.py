@@ -57,6 +57,6 @@ def table(evidence: Evidence, known: list[str]) -> Table:
         mean = plain(evidence.mean(quantity.name, arm))
         rows.append([arm, mean, *counted, *([total] if "seconds" in known else []), "yes" if arm in front else "no"])
     total_column = ["all its trials"] if "seconds" in known else []
-    columns = ["arm", quantity.name, *known, *total_column, "on the front"]
-    caption = f"Cost per trial (means); front: {quantity.label} against {cost}"
+    columns = ["arm", quantity.name, *known, *total_column, "best for its cost"]
+    caption = f"Cost per trial (means); best for its cost: no other arm has a better {quantity.label} at less {cost}"
     return Table(caption, columns, rows, folded=True)

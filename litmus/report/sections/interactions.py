@@ -47,7 +47,7 @@ def section(evidence: Evidence) -> Section | None:
     if not pictures:
         return None
     more = f" {len(pairs) - MOST_PAIRS} further pairs are not drawn." if len(pairs) > MOST_PAIRS else ""
-    intro = Text(f"{quantity.label.capitalize()} over pairs of factors, each cell one arm.{more}")
+    intro = Text(f"The {quantity.label} over pairs of factors, each cell one arm.{more}")
     return Section("interactions", "Interactions", [intro, Gallery(pictures), *blocks])
 
 

@@ -7,10 +7,11 @@ import math
 from litmus.claims.contrast import Contrast
 from litmus.claims.heterogeneity import random_effects
 from litmus.claims.practical import improvement, practical
-from litmus.claims.sentence import changed, needed
+from litmus.claims.scale import effect
+from litmus.claims.sentence import needed
 from litmus.claims.verdict import Verdict
 from litmus.report.blocks import Block, Gallery, Section, Table, Text
-from litmus.report.effects import effect, pair
+from litmus.report.effects import pair
 from litmus.report.evidence import Evidence
 from litmus.report.figures.forest import forest
 from litmus.words import plain, probability
@@ -27,11 +28,11 @@ def section(evidence: Evidence) -> Section | None:
     blocks: list[Block] = [
         *([Gallery([picture], columns=1)] if picture is not None else []),
         Text(
-            "Each side is tested at 2.5 %; the primary "
-            "stands alone, all others are corrected together by Holm (adjusted p of the side to which the data lean). "
+            "Each side is tested at 2.5 %; the primary stands alone, all others are corrected together by Holm "
+            "(p, corrected: of the side to which the data lean). "
             + evidence.judgement.looks.note
             + " Better in: the share of pairs, with its exact interval. Worse, alike, better: posterior masses of the "
-            "mean beyond and within one sesoi under a flat prior; it decides nothing.",
+            "mean beyond and within the smallest effect that matters, under a flat prior; it decides nothing.",
             "How it was judged",
         ),
         Table(
@@ -68,8 +69,8 @@ def summary(verdicts: list[Verdict]) -> Table:
         ]
         for verdict in verdicts
     ]
-    columns = ["prediction", "kind", "quantity", "verdict", "mark", "direction", "n", "left out"]
-    columns += ["p to confirm", "p to reject", "adjusted p", "seeds needed"]
+    columns = ["prediction", "kind", "quantity", "verdict", "mark", "direction", "n", "seeds without a pair"]
+    columns += ["p for", "p against", "p, corrected", "seeds needed"]
     return Table("Verdicts", columns, rows, folded=True)
 
 
@@ -77,7 +78,7 @@ def contrasts(evidence: Evidence, verdicts: list[Verdict]) -> Table:
     """One row per contrast."""
     rows = [
         [
-            *(verdict.id, " ".join(pair(evidence.study, leaf.contrast)).strip(), leaf.contrast.quantity.label),
+            *(verdict.id, " ".join(pair(leaf.contrast)).strip(), leaf.contrast.quantity.label),
             *(" ".join(effect(leaf.contrast)), needed(leaf), str(leaf.contrast.n)),
             *(often(leaf.contrast), region(leaf.contrast)),
             *(probability(float(leaf.p_confirm)), probability(float(leaf.p_reject))),
@@ -86,7 +87,7 @@ def contrasts(evidence: Evidence, verdicts: list[Verdict]) -> Table:
         for leaf in verdict.contrasts
     ]
     columns = ["prediction", "contrast", "quantity", "found", "needed", "n", "better in", "worse, alike, better"]
-    columns += ["p to confirm", "p to reject"]
+    columns += ["p for", "p against"]
     return Table(f"All {len(rows)} contrasts, uncorrected", columns, rows, folded=True)
 
 
@@ -115,7 +116,7 @@ def over_data(evidence: Evidence) -> list[Block]:
         each = [verdicts[f"{name}@{one}"].contrasts for one in study.data]
         for leaves in zip(*each, strict=False):
             made = [leaf.contrast for leaf in leaves]
-            told = [changed(one) for one in made]
+            told = [" ".join(effect(one)) for one in made]
             found = None
             if all(one.test == "mean" and one.n > 2 and not one.fault and one.oriented for one in made):
                 found = random_effects(

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 
 from litmus.claims.notation import listing
-from litmus.claims.sentence import changed
+from litmus.claims.scale import effect
 from litmus.report.blocks import Block, Points, Section, Slot
 from litmus.report.evidence import Evidence
 from litmus.report.sections.sensitivity import edge
@@ -96,7 +96,7 @@ def why(evidence: Evidence) -> Slot:
         for arm in ranked[1:3]:
             contrast = evidence.gain(quantity, best, than=arm)
             if contrast is not None:
-                facts.append(f"Against {arm}: {changed(contrast)} (n = {contrast.n}).")
+                facts.append(f"Against {arm}: {' '.join(effect(contrast))} (n = {contrast.n}).")
     facts += [f"{verdict.id}: {verdict.verdict}." for verdict in evidence.judgement.verdicts.values()][:MOST_FACTS]
     question = f"Why is {ranked[0]} best?" if ranked else "What went wrong?"
     return Slot("why", question, facts, evidence.words.get("why", ""))

@@ -9,9 +9,9 @@ from litmus.claims.arms import describe
 from litmus.claims.contrast import FEWEST_SEEDS
 from litmus.claims.quantity import Quantity
 from litmus.claims.results import COUNTERS
+from litmus.claims.scale import effect
 from litmus.records.facts import constant_accuracy
 from litmus.report.blocks import MOST_OPEN_ROWS, Block, Gallery, Section, Table, Text
-from litmus.report.effects import effect
 from litmus.report.evidence import Evidence
 from litmus.report.figures.strips import strips
 from litmus.words import between, plain, plus_minus
@@ -24,7 +24,7 @@ def section(evidence: Evidence) -> Section:
     chosen = "the study's baseline" if study.baseline is not None else "the first arm, as the study names no baseline"
     told = (
         f"Mean ± SD over seeds; the interval is the 95 % t interval of the mean. Δ is the paired change against "
-        f"{reference} ({chosen}). Not finite: runs that diverged or never got there, left out of the means; a time "
+        f"{reference} ({chosen}). Failed: runs that diverged or never got there, left out of the means; a time "
         f"that was never reached counts as the budget in Δ where both arms share one. {shared(evidence)}"
     )
     blocks: list[Block] = []
@@ -80,7 +80,7 @@ def table(evidence: Evidence, quantity: Quantity) -> Table:
         failed.append(f"{len(every) - summary.n} of {len(every)}" if every else "no trial")
     columns = ["arm", "n", "mean ± sd", "95 % interval", "Δ to baseline", *counters]
     if not all(cell.startswith("0 of ") for cell in failed):
-        columns.append("not finite")
+        columns.append("failed")
         rows = [[*row, cell] for row, cell in zip(rows, failed, strict=True)]
     best = evidence.ranked(quantity)
     headline = f"; best mean: {best[0]}" if best else ""

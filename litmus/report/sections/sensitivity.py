@@ -9,8 +9,8 @@ import numpy as np
 from litmus.claims.notation import number, text
 from litmus.claims.nuisance import Nuisance
 from litmus.claims.quantity import direction_of
+from litmus.claims.spelling import spelled
 from litmus.report.blocks import MOST_OPEN_ROWS, Block, Gallery, Picture, Section, Table, Text
-from litmus.report.effects import spelled
 from litmus.report.evidence import Evidence
 from litmus.report.figures.sensitivity import tuned
 from litmus.words import count, plain

@@ -8,7 +8,7 @@ import numpy as np
 
 from litmus.claims.notation import listing
 from litmus.claims.quantity import Quantity
-from litmus.claims.sentence import changed
+from litmus.claims.scale import effect
 from litmus.claims.statistics import summarize
 from litmus.report.blocks import Block, Points, Section, Text
 from litmus.report.evidence import Evidence
@@ -50,7 +50,7 @@ def opposite(evidence: Evidence) -> Iterator[str]:
             ):
                 what = f"{contrast.subject} {contrast.reference}".strip()
                 label = contrast.quantity.label
-                yield f"{verdict.id}: the opposite of the prediction: {what}, {label} {changed(contrast)}."
+                yield f"{verdict.id}: the opposite of the prediction: {what}, {label} {' '.join(effect(contrast))}."
 
 
 def below_constant(evidence: Evidence) -> Iterator[str]:
