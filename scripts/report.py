@@ -78,7 +78,7 @@ def report_directory(directory: Path, output: Path) -> None:
     for arm, seed, job, status, error in multirun.failures(found):
         console.print(Text.assemble((f"{status} ", "red"), f"job {job} ({arm}, seed {seed}): {error}"))
     for note in multirun.notes(found):
-        console.print(Text(note, style="yellow"))
+        console.print(Text(note, style="bold"))
     console.print(Text(legible(output / "report.html")))
 
 

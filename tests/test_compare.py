@@ -238,7 +238,7 @@ def test_the_terminal_shows_the_means_the_runs_and_the_curves(study):
     text = printed(study, "val/acc", "updates")
     ends = [json.loads((study / "trials" / ARMS[3] / f"seed={seed}" / "result.json").read_text()) for seed in range(5)]
     losses = [end["metrics"]["val/loss"] for end in ends]
-    assert f"★ {ARMS[3]} {np.mean(losses):.4f} ± {np.std(losses, ddof=1):.4f} best" in " ".join(text.split())
+    assert f"★ ━━ {ARMS[3]} {np.mean(losses):.4f} ± {np.std(losses, ddof=1):.4f} best" in " ".join(text.split())
     assert "Ahead of all others" in text
     assert "4 of 5" in text
     assert "val/acc by updates" in text

@@ -1,7 +1,9 @@
 """The report of a study: every section with the right numbers; damage told; multiruns tabulated."""
 
 import csv
+import io
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from rich.console import Console
 
 from litmus.claims.judgement import judge
 from litmus.claims.results_table import results_from_rows
@@ -27,6 +30,7 @@ from litmus.report.render import escaped, html
 from litmus.report.results_files import read_tables
 from litmus.report.sections import recommendations
 from litmus.report.study_directory import read_study_directory
+from litmus.report.terminal import print_verdicts
 from litmus.report.write import author_words, write_document, write_report
 from litmus.trial.command_line import answer
 from scripts import report as script
@@ -163,7 +167,7 @@ def test_verdicts_json_is_what_the_page_says(studied):
     assert rows["dropout_hurts"]["verdict"] == stored["dropout_hurts"]["verdict"] == "rejected"
     assert rows["combined_wins"]["verdict"] == "confirmed"
     (contrast,) = [r for r in table(shown, "predictions", "All") if r["prediction"] == "dropout_hurts"]
-    assert contrast["needed"] == "≥ 0.005"
+    assert contrast["needed"] == "≥ 0.5 pts"
 
 
 def test_results_csv_can_be_judged_again(studied):
@@ -494,3 +498,45 @@ def test_the_judgement_of_the_report_is_the_core_s(studied):
     assert {name: one.row() for name, one in again.verdicts.items()} == {
         name: one.row() for name, one in evidence.judgement.verdicts.items()
     }
+
+
+def eleven(until=3):
+    """A study of eleven predictions with long names, judged on few seeds, with lint."""
+    levels = ["none", "batch", "layer", "group", "instance", "weight", "spectral"]
+    claims = {
+        f"a_rather_long_name_{place}_of_{first}": {
+            "kind": "compare", "quantity": "loss", "better": {"norm": first}, "than": {"norm": second}, "by": by,
+        }
+        for place, (first, second, by) in enumerate(
+            [*((a, "none", 0) for a in levels[1:]), *(("none", a, "-2%") for a in levels[1:6])]
+        )
+    }  # fmt: skip
+    node = {"question": "?", "factors": {"norm": levels}, "quantities": {"loss": {"metric": "val/loss", "at": "best"}}}
+    node["quantities"]["loss"]["sesoi"] = "2%"
+    study = read_study({**node, "predictions": claims})
+    draw = np.random.default_rng(0)
+    rows = [
+        {"norm": level, "seed": seed, "loss": 1 - 0.1 * place + 0.01 * draw.standard_normal()}
+        for place, level in enumerate(levels)
+        for seed in range(until)
+    ]
+    return judge(study, results_from_rows(study, rows))
+
+
+def test_eleven_verdicts_are_thirty_lines_of_a_terminal_and_legible_on_white_and_black():
+    judgement = eleven(10)
+    assert len(judgement.verdicts) == 11
+    assert judgement.lint
+    console = Console(record=True, width=100, force_terminal=True, color_system="truecolor", file=io.StringIO())
+    print_verdicts(judgement, console, "norms")
+    coloured = console.export_text(styles=True, clear=False)
+    lines = console.export_text().splitlines()
+    start = lines.index(next(line for line in lines if line.startswith("norms")))
+    assert len(lines) - start <= 30
+    assert all(len(line) <= 100 for line in lines)
+    codes = {code for found in re.findall(r"\x1b\[([\d;]+)m", coloured) for code in found.split(";")}
+    # No colour but green, red and the terminal's own: yellow, white and the bright ones vanish on one of the grounds.
+    assert codes <= {"0", "1", "3", "31", "32", "39"}
+    for name, verdict in judgement.verdicts.items():
+        row = next(line for line in lines[start + 1 :] if line.startswith(name[:21]))
+        assert verdict.verdict in row

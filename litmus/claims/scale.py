@@ -105,9 +105,11 @@ def effect(contrast: Contrast) -> tuple[str, str]:
         low, high = sorted(ends, key=scale.number)
         between = f"[{scale.factor(low)}, {scale.factor(high)}]" if counted else count(int(contrast.n), "seed")
         return scale.factor(everything[0]), between
-    told = scale.text(everything[0], places) + scale.unit
     if contrast.exact:
-        return told, "exactly"
+        number = scale.number(everything[0]) + 0.0
+        sign = "+" if scale.oriented and number > 0 else ""
+        return f"{sign}{number:,.10g}{scale.unit}".replace("-", "−"), "exactly"
+    told = scale.text(everything[0], places) + scale.unit
     if not counted:
         return told, count(int(contrast.n), "seed")
     low, high = sorted(ends, key=scale.number)

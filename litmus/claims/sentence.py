@@ -293,23 +293,23 @@ def failed(leaf: Gain | Inside, confirmed: bool) -> str:
 
 def needed(leaf: Gain | Inside) -> str:
     """What the rule asked for, for tables: ≥ 2 %, > 0, at most 0.02 worse, within ±2 %, in [0.7, 0.8]."""
-    quantity = leaf.contrast.quantity
+    scale = Scale(leaf.contrast.quantity, leaf.contrast.oriented)
     if isinstance(leaf, Gain):
         if leaf.bar > 0:
-            return f"≥ {quantity.size(leaf.bar)}"
-        return "> 0" if leaf.bar == 0 else f"at most {quantity.size(leaf.bar)} worse"
-    if leaf.contrast.oriented:
+            return f"≥ {scale.size(leaf.bar)}"
+        return "> 0" if leaf.bar == 0 else f"at most {scale.size(leaf.bar)} worse"
+    if scale.oriented:
         if leaf.low == -leaf.high:
-            return f"within ±{quantity.size(leaf.high)}"
-        low = f"≥ {quantity.size(leaf.low)}" if math.isfinite(leaf.low) else ""
-        high = f"a gain below {quantity.size(leaf.high)}" if math.isfinite(leaf.high) else ""
+            return f"within ±{scale.size(leaf.high)}"
+        low = f"≥ {scale.size(leaf.low)}" if math.isfinite(leaf.low) else ""
+        high = f"a gain below {scale.size(leaf.high)}" if math.isfinite(leaf.high) else ""
         return " and ".join(part for part in (low, high) if part)
-    natural = math.exp if quantity.scale == "log" else float
-    if not math.isfinite(leaf.low):
-        return f"≤ {natural(leaf.high):.4g}"
-    if not math.isfinite(leaf.high):
-        return f"≥ {natural(leaf.low):.4g}"
-    return f"in [{natural(leaf.low):.4g}, {natural(leaf.high):.4g}]"
+    low, high = (plain(scale.number(end)) if math.isfinite(end) else "" for end in (leaf.low, leaf.high))
+    if low == high:
+        return f"= {low}{scale.unit}"
+    if not (low and high):
+        return f"≤ {high}{scale.unit}" if high else f"≥ {low}{scale.unit}"
+    return f"in [{low}, {high}]{scale.unit}"
 
 
 def counting(blocked: float, family: int, primary: bool) -> str:

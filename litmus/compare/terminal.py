@@ -53,7 +53,7 @@ def print_comparison(
         for line in curves(comparison, metric, clock, console.width):
             console.print(line)
     for note in comparison.notes:
-        console.print(Text(note, style="yellow"))
+        console.print(Text(note, style="bold"))
     problems = [run for run in comparison.runs if run.record.status != "completed"]
     for run in problems[: max(most, FEW)]:
         console.print(Text.assemble((f"{run.record.status} ", "red"), f"{run.where}: {run.record.error}"))
@@ -70,7 +70,7 @@ def ranking_table(comparison: Comparison, block: Block) -> Table:
     for one in block.standings:
         ends = [f"{shown(end, one.unit):+.1f}".replace("-", "−") for end in (one.low, one.high) if math.isfinite(end)]
         interval = f" [{', '.join(ends)}]" if ends and one.rank != "★" else ""
-        name = Text(one.name, style=_style(comparison, one.arm))
+        name = Text.assemble(("━━ ", _style(comparison, one.arm)), one.name)
         cells = (one.score, one.difference + interval, plain(one.test), counted_of(comparison.arms[one.arm]))
         table.add_row(one.rank, name, *cells)
     return table
@@ -110,7 +110,7 @@ def runs_table(comparison: Comparison, shown: Sequence[str], most: int) -> Table
         name = run.name if run.place.arm else f"{run.name} {run.arm.name}"
         cells = [plain(run.record.summary.get(metric)) for metric in shown]
         seed = plain(run.record.seed) if run.record.seed is not None else "—"
-        table.add_row(Text(name, style=_style(comparison, run.arm)), seed, run.record.status, *cells)
+        table.add_row(Text.assemble(("━━ ", _style(comparison, run.arm)), name), seed, run.record.status, *cells)
     return table
 
 
@@ -125,7 +125,7 @@ def curves(comparison: Comparison, metric: str, clock: str, width: int) -> list[
     heights = [float(value) for band in bands.values() for value in band.mean]
     y = _Axis(heights, log=scale_of(heights) == "log")
     if not y.known:
-        return [Text(f"{metric} has no finite value to draw.", style="yellow")]
+        return [Text(f"{metric} has no finite value to draw.", style="bold")]
     canvas = Canvas(max(20, width - MARGIN - 2), HEIGHT)
     for arm, band in bands.items():
         canvas.line(x.parts(band.clock), y.parts(band.mean), _style(comparison, arm))

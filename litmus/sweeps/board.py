@@ -14,10 +14,10 @@ from litmus.sweeps.outcome import Outcome
 
 SIGNS = {
     "completed": ("✓", "green"),
-    "pruned": ("✂", "cyan"),
+    "pruned": ("✂", "blue"),
     "diverged": ("∞", "red"),
     "failed": ("✗", "red"),
-    "interrupted": ("‖", "yellow"),
+    "interrupted": ("‖", "bold"),
     "running": ("▶", "bold blue"),
     "waiting": ("·", "dim"),
 }

@@ -173,9 +173,10 @@ def write_question(asked: Asked, settings: Mapping[str, Any], accelerator: str |
 
 def tell(console: Console, findings: list[Finding]) -> None:
     """Findings, errors first."""
+    from litmus.report.terminal import lint_line
+
     for finding in sorted(findings, key=lambda one: one.level != "error"):
-        colour = "red" if finding.level == "error" else "yellow"
-        console.print(Text.assemble((f"{finding.level} ", colour), (f"{finding.code}: ", "bold"), finding.message))
+        console.print(lint_line(finding))
 
 
 def tell_failures(console: Console, errors: Mapping[tuple[str, int], str]) -> None:
