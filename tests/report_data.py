@@ -6,6 +6,9 @@ import math
 import numpy as np
 import yaml
 
+from litmus.claims.results_table import results_from_rows
+from litmus.claims.study import read_study
+
 NODE = {
     "question": "Do light dropout and InstanceNorm reinforce each other?",
     "source": "004_0f2da5427b3cc5b5.txt, Part 4",
@@ -153,3 +156,35 @@ def many_arms():
                     }
                 )
     return node, rows
+
+
+def eleven_claims():
+    """(study, results) of eleven predictions with long names, in long words, about four quantities."""
+    levels = ["none", "batch", "layer", "group", "instance", "weight", "spectral"]
+    pairs = [*((level, "none", 0.0) for level in levels[1:]), *(("none", level, -0.02) for level in levels[1:6])]
+    kinds = ("loss", "speed", "rise", "accuracy")
+    claims = {
+        f"a_rather_long_name_{place}_of_{first}": {
+            **{"kind": "compare", "better": {"norm": first}, "than": {"norm": second}, "by": by},
+            "quantity": kinds[place % 4],
+            "claim": f"{place}: a network that is given {first} between its layers does its task better than {second}.",
+        }
+        for place, (first, second, by) in enumerate(pairs)
+    }
+    quantities = {name: {"metric": "val/loss", "at": at, "sesoi": 0.02} for name, at in zip(kinds, ATS, strict=False)}
+    quantities["accuracy"] = {"metric": "test/acc", "sesoi": 0.02}
+    node = {"question": "Which of seven norms does a small net on small images ask for, and is it always the same?"}
+    study = read_study({**node, "factors": {"norm": levels}, "quantities": quantities, "predictions": claims})
+    draw = np.random.default_rng(0)
+    rows = [
+        {
+            **{"norm": level, "seed": seed, "seconds": 1 + place + draw.normal() / 9},
+            **{kind: 0.9 - 0.1 * place + 0.01 * draw.standard_normal() for kind in kinds},
+        }
+        for place, level in enumerate(levels)
+        for seed in range(10)
+    ]
+    return study, results_from_rows(study, rows)
+
+
+ATS = ("best", "auc", "rise")

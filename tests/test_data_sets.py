@@ -128,6 +128,13 @@ def test_the_page_has_the_summary(tmp_path):
     report([str(tmp_path / "study.yaml"), str(tmp_path / "runs.csv"), "-o", str(tmp_path / "out")])
     page = (tmp_path / "out" / "report.md").read_text()
     assert "SD between them" in page
+    # Each data set has its own axis and its own best arm; its level, which differs, ranks nothing.
+    assert sorted(path.stem for path in (tmp_path / "out" / "figures").glob("results-*.png")) == [
+        *("results-loss-ads", "results-loss-fashion", "results-loss-mnist1d"),
+    ]
+    for data, best in (("ads", "batch"), ("mnist1d", "batch"), ("fashion", "none")):
+        assert f"Best mean test loss on {data}: norm {best}, data {data} (" in page
+    assert "best mean: norm batch, data ads, norm batch, data mnist1d, norm none, data fashion" in page
     assert json.loads((tmp_path / "out" / "verdicts.json").read_text())["helps@fashion"]["verdict"] == "rejected"
 
 

@@ -34,7 +34,7 @@ from litmus.report.terminal import print_verdicts
 from litmus.report.write import author_words, write_document, write_report
 from litmus.trial.command_line import answer
 from scripts import report as script
-from tests.report_data import MEANS, NODE, many_arms, write_study, write_trial
+from tests.report_data import MEANS, NODE, eleven_claims, many_arms, write_study, write_trial
 from tests.test_replay import PARTS
 
 SECTIONS = (
@@ -140,12 +140,12 @@ def test_figures_of_an_earlier_report_go(studied, tmp_path):
 
 
 def test_the_results_table_is_the_data(studied):
-    directory, _, shown = studied
+    directory, evidence, shown = studied
     with (directory / "results.csv").open() as file:
         trials = list(csv.DictReader(file))
     assert len(trials) == 20
     for row in table(shown, "results", "loss"):
-        own = [float(t["loss"]) for t in trials if t["arm"] == row["arm"] and t["loss"] != "nan"]
+        own = [float(t["loss"]) for t in trials if evidence.named(t["arm"]) == row["arm"] and t["loss"] != "nan"]
         mean, sd = (float(part) for part in row["mean ± sd"].split(" ± "))
         assert mean == pytest.approx(np.mean(own), abs=6e-4)
         assert sd == pytest.approx(np.std(own, ddof=1), abs=6e-4)
@@ -153,9 +153,9 @@ def test_the_results_table_is_the_data(studied):
         assert not {"epochs", "updates"} & set(row)
     assert "All arms: 12 epochs, 1,356 updates, 43,200 samples." in told(shown, "results")
     rows = {row["arm"]: row for row in table(shown, "results", "loss")}
-    assert rows["dropout=0,norm=none"]["Δ to baseline"] == "baseline"
-    assert rows["dropout=0,norm=none"]["failed"] == "1 of 5"
-    assert rows["dropout=0.1,norm=instance"]["Δ to baseline"].startswith("−27.1 % [")
+    assert rows["dropout 0, norm none"]["Δ to baseline"] == "baseline"
+    assert rows["dropout 0, norm none"]["failed"] == "1 of 5"
+    assert rows["dropout 0.1, norm instance"]["Δ to baseline"].startswith("−27.1 % [")
 
 
 def test_verdicts_json_is_what_the_page_says(studied):
@@ -192,8 +192,8 @@ def test_the_design_names_roles_seeds_data_and_findings(studied):
 def test_sensitivity_flags_edges_and_recommends_to_widen(studied):
     _, _, shown = studied
     rows = {row["arm"]: row for row in table(shown, "sensitivity", "Tuning of lr")}
-    assert rows["dropout=0.1,norm=none"]["at the edge"] == "upper"
-    assert rows["dropout=0,norm=none"]["at the edge"] == "no"
+    assert rows["dropout 0.1, norm none"]["at the edge"] == "upper"
+    assert rows["dropout 0, norm none"]["at the edge"] == "no"
     assert "24 tuning trials: 24 completed" in told(shown, "sensitivity")
     assert "widen study.nuisance.lr" in told(shown, "recommendations")
 
@@ -203,7 +203,7 @@ def test_surprises_and_recommendations_follow_from_the_data(studied):
     assert "dropout_hurts: the opposite of the prediction" in told(shown, "surprises")
     assert "combined_wins" not in told(shown, "surprises")
     advice = told(shown, "recommendations")
-    assert "Best mean test loss: dropout=0.1,norm=instance (0.451)" in advice
+    assert "Best mean test loss: dropout 0.1, norm instance (0.451)" in advice
     assert "synergy about 40" in advice
 
 
@@ -242,7 +242,7 @@ def test_a_diverged_arm_counts_instead_of_vanishing(tmp_path):
     barrier = evidence.judgement.verdicts["barrier"]
     assert barrier.verdict == "inconclusive"
     rows = {row["arm"]: row for row in table(write_report(evidence, directory), "results", "loss")}
-    assert rows["dropout=0.1,norm=none"]["failed"] == "4 of 5"
+    assert rows["dropout 0.1, norm none"]["failed"] == "4 of 5"
 
 
 @pytest.mark.parametrize("what", ["none", "failed", "diverged"])
@@ -500,31 +500,8 @@ def test_the_judgement_of_the_report_is_the_core_s(studied):
     }
 
 
-def eleven(until=3):
-    """A study of eleven predictions with long names, judged on few seeds, with lint."""
-    levels = ["none", "batch", "layer", "group", "instance", "weight", "spectral"]
-    claims = {
-        f"a_rather_long_name_{place}_of_{first}": {
-            "kind": "compare", "quantity": "loss", "better": {"norm": first}, "than": {"norm": second}, "by": by,
-        }
-        for place, (first, second, by) in enumerate(
-            [*((a, "none", 0) for a in levels[1:]), *(("none", a, "-2%") for a in levels[1:6])]
-        )
-    }  # fmt: skip
-    node = {"question": "?", "factors": {"norm": levels}, "quantities": {"loss": {"metric": "val/loss", "at": "best"}}}
-    node["quantities"]["loss"]["sesoi"] = "2%"
-    study = read_study({**node, "predictions": claims})
-    draw = np.random.default_rng(0)
-    rows = [
-        {"norm": level, "seed": seed, "loss": 1 - 0.1 * place + 0.01 * draw.standard_normal()}
-        for place, level in enumerate(levels)
-        for seed in range(until)
-    ]
-    return judge(study, results_from_rows(study, rows))
-
-
 def test_eleven_verdicts_are_thirty_lines_of_a_terminal_and_legible_on_white_and_black():
-    judgement = eleven(10)
+    judgement = judge(*eleven_claims())
     assert len(judgement.verdicts) == 11
     assert judgement.lint
     console = Console(record=True, width=100, force_terminal=True, color_system="truecolor", file=io.StringIO())

@@ -17,12 +17,12 @@ from litmus.report.multirun import document as multirun_document
 from litmus.report.multirun import read_multirun
 from litmus.report.study_directory import read_study_directory
 from litmus.report.write import write_document, write_report
-from tests.report_data import NODE, many_arms, write_study, write_trial
+from tests.report_data import NODE, eleven_claims, many_arms, write_study, write_trial
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 pytestmark = pytest.mark.long
 BROWSER = next((found for name in NAMES if (found := shutil.which(name))), None)
-PAGES = ("study", "many", "multirun", "single")
+PAGES = ("study", "many", "multirun", "single", "eleven")
 PHONE, DESK = (390, 844), (1280, 800)
 
 if BROWSER is None and os.environ.get("REQUIRE_DATA") != "1":
@@ -82,6 +82,7 @@ def pages(tmp_path_factory):
     one = {**NODE, "predictions": {"synergy": NODE["predictions"]["synergy"]}}
     single = write_study(root / "single", one)
     write_report(read_study_directory(single), single)
+    write_report(evidence_of("eleven", *eleven_claims()), root / "eleven")
     node, rows = many_arms()
     asked = read_study(node)
     write_report(evidence_of("many", asked, results_from_rows(asked, rows)), root / "many")
@@ -151,6 +152,10 @@ def test_question_tally_headline_and_limits_are_on_the_first_screen(looks):
     assert desk["limits"] < DESK[1]
     assert phone["height"] < 4000
     assert looks["single", "light"][0][0]["height"] < 3000
+    phone, desk = looks["eleven", "light"][0]
+    assert phone["top"] < 250
+    assert desk["limits"] < DESK[1]
+    assert phone["height"] < 5000
 
 
 def test_both_themes_are_legible(looks):

@@ -21,6 +21,7 @@ class Text:
     """One paragraph; with a caption it is folded under it."""
 
     kind: ClassVar[str] = "text"
+    group: ClassVar[str] = ""
     text: str
     caption: str = ""
 
@@ -30,6 +31,7 @@ class Points:
     """A list of sentences."""
 
     kind: ClassVar[str] = "points"
+    group: ClassVar[str] = ""
     items: Sequence[str]
 
 
@@ -38,22 +40,24 @@ class Code:
     """Commands to copy."""
 
     kind: ClassVar[str] = "code"
+    group: ClassVar[str] = ""
     text: str
 
 
-# A table of more rows is folded: a page is read, not scrolled.
-MOST_OPEN_ROWS = 12
+# A table of more rows, and claims beyond so many, are folded: a page is read, not scrolled.
+MOST_OPEN_ROWS, MOST_OPEN_CLAIMS = 6, 6
 
 
 @dataclass(frozen=True)
 class Table:
-    """Cells as they are shown; a folded table is opened by its caption."""
+    """Cells as they are shown; a folded table is opened by its caption, those of a `group` together by the group's."""
 
     kind: ClassVar[str] = "table"
     caption: str
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     folded: bool = False
+    group: str = ""
 
     @cached_property
     def numeric(self) -> list[bool]:
@@ -102,12 +106,16 @@ class Picture:
 
 @dataclass(frozen=True)
 class Gallery:
-    """Pictures side by side where there is room, at most so many in a row; with a caption they are folded under it."""
+    """Pictures side by side where there is room, at most so many in a row; with a caption they are folded under it.
+
+    Those of a `group` are opened together with the tables beside them.
+    """
 
     kind: ClassVar[str] = "gallery"
     pictures: Sequence[Picture]
     columns: int = 2
     caption: str = ""
+    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -115,6 +123,7 @@ class Slot:
     """A question that no data of the study answers: the author's words if there are any, beside the evidence."""
 
     kind: ClassVar[str] = "slot"
+    group: ClassVar[str] = ""
     name: str
     question: str
     evidence: Sequence[str]
@@ -187,6 +196,11 @@ class Document:
             (next((one for one in group if one.conjunction), group[0]), [one for one in group if not one.conjunction])
             for group in groups.values()
         ]
+
+    @property
+    def open_claims(self) -> int:
+        """So many of the other claims are told at once; a single one more is not worth a fold."""
+        return MOST_OPEN_CLAIMS if len(self.claims) > MOST_OPEN_CLAIMS + 1 else len(self.claims)
 
     @property
     def pictures(self) -> list[Picture]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -22,6 +22,7 @@ from litmus.claims.quantity import Quantity
 from litmus.claims.registration import Registration
 from litmus.claims.results import Results
 from litmus.claims.runs import Run
+from litmus.claims.spelling import spelled
 from litmus.claims.statistics import Summary, summarize
 from litmus.claims.study import Study
 from litmus.claims.tuning import twin
@@ -40,7 +41,7 @@ class Evidence:
 
     `configs` are the arms' resolved flat settings, `records` the trials' directories where there are any, `command`
     is what made the report, `sources` name the tables it was made from with their hash,
-    `registered` are the study's wordings with their dates.
+    `registered` are the study's wordings with their dates, `data` is the one of several data sets that this is of.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Evidence:
     sources: Mapping[str, str] = field(default_factory=dict)
     words: Mapping[str, str] = field(default_factory=dict)
     registered: Sequence[Registration] = ()
+    data: str = ""
 
     @cached_property
     def contrast(self) -> Measured:
@@ -95,6 +97,10 @@ class Evidence:
         """The metric by which settings and epochs are chosen."""
         return self.leading.select
 
+    def named(self, arm: str) -> str:
+        """An arm as the report spells it."""
+        return spelled(self.study, arm)
+
     def summary(self, quantity: str, arm: str) -> Summary:
         """n, mean and SD of an arm's finite values."""
         ratio = self.study.ratio_of(self.study.quantities[quantity])
@@ -110,6 +116,30 @@ class Evidence:
         means = {arm: self.mean(quantity.name, arm) for arm in self.study.arms}
         known = [arm for arm, mean in means.items() if math.isfinite(mean)]
         return sorted(known, key=lambda arm: (self.contrast.infeasible(quantity, arm), -quantity.sign * means[arm]))
+
+    @cached_property
+    def on_each(self) -> list[Evidence]:
+        """What lies on each data set, whose arms alone are rivals; itself where there is one."""
+        if not self.study.data or self.data:
+            return [self]
+        found = []
+        for data, study in zip(self.study.data, parts(self.study), strict=True):
+            trials = tuple(trial for trial in self.results.trials if trial.arm in study.arms)
+            runs = [run for run in self.runs if run.arm in study.arms]
+            records = {key: record for key, record in self.records.items() if key[0] in study.arms}
+            results = replace(self.results, trials=trials)
+            found.append(replace(self, study=study, results=results, runs=runs, records=records, data=data))
+        return found
+
+    @property
+    def where(self) -> str:
+        """Which data set this is of, in a title: on ads."""
+        return f" on {self.data}" if self.data else ""
+
+    @property
+    def suffix(self) -> str:
+        """The same in the name of a picture: -ads."""
+        return f"-{self.data}" if self.data else ""
 
     @cached_property
     def baseline(self) -> Selector:

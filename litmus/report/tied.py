@@ -9,8 +9,6 @@ from litmus.report.evidence import Evidence
 
 def tied_with_best(evidence: Evidence, among: Sequence[str] | None = None) -> list[str]:
     """The arms whose paired interval against the best mean reaches zero (uncorrected), best first."""
-    if evidence.study.data:  # arms on different data sets are no rivals
-        return []
     quantity = evidence.leading
     ranked = [arm for arm in evidence.ranked(quantity) if among is None or arm in among]
     found = []

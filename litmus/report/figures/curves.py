@@ -46,7 +46,9 @@ def curves(evidence: Evidence, metric: str, page_only: bool = False) -> Picture 
     right = max(width_of(line) for lines in names.values() for line in lines) + 30
     words = sum(len(lines) for lines in names.values()) * LINE + 5 * len(names)
     left, top, bottom = 52.0, 30.0, max(200.0, words + 36)
-    title = wrapped(f"{metric} ({'lower' if sign < 0 else 'higher'} is better)", 72 * WIDTH - 16, 11, "bold")
+    title = wrapped(
+        f"{metric}{evidence.where} ({'lower' if sign < 0 else 'higher'} is better)", 72 * WIDTH - 16, 11, "bold"
+    )
 
     def draw(figure: Any) -> None:
         from matplotlib.ticker import MaxNLocator
@@ -94,12 +96,12 @@ def curves(evidence: Evidence, metric: str, page_only: bool = False) -> Picture 
     told = ", ".join(f"{spelled(evidence.study, arm)} {plain(value, 3)}" for arm, value in last.items() if arm in shown)
     made = sum(len(band.values) for band in bands.values())
     size = f"{count(len(bands), 'arm')} and {count(made, 'run')}"
-    alt = f"{metric} by {clock}, mean over seeds, {size}. At the end: {told}."
+    alt = f"{metric}{evidence.where} by {clock}, mean over seeds, {size}. At the end: {told}."
     grey = len(bands) - len(shown)
-    caption = f"{metric} by {clock}: mean and 95 % t band; a ring at the best mean." + (
+    caption = f"{metric}{evidence.where} by {clock}: mean and 95 % t band; a ring at the best mean." + (
         f" Grey: the means of {grey} further arms." if grey else ""
     )
-    name = f"curves-{metric.replace('/', '-')}"
+    name = f"curves-{metric.replace('/', '-')}{evidence.suffix}"
     return Picture(name, alt, caption, lambda: saved(name, draw, (bottom + 42) / 72, WIDTH), page_only=page_only)
 
 

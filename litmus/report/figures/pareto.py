@@ -59,7 +59,10 @@ def pareto(evidence: Evidence, quantity: Quantity, cost: str) -> Picture | None:
         legend(axes)
 
     told = ", ".join(f"{arm} ({plain(points[arm][0], 3)} {cost}, {plain(points[arm][1], 4)})" for arm in front[:6])
-    alt = f"{quantity.label} against {cost} of {len(points)} arms. On the Pareto front, cheapest first: {told}."
-    caption = f"The {quantity.label} against {cost}; the line joins the arms that none beats in both."
+    what = f"{quantity.label}{evidence.where}"
+    alt = f"{what} against {cost} of {len(points)} arms. On the Pareto front, cheapest first: {told}."
+    caption = f"The {what} against {cost}; the line joins the arms that none beats in both."
     legends = [names[arm] for arm in points if arm in evidence.shown]
-    return picture(f"cost-{quantity.name}-{cost}", alt, caption, draw, height=2.9 + legend_height(legends))
+    return picture(
+        f"cost-{quantity.name}-{cost}{evidence.suffix}", alt, caption, draw, height=2.9 + legend_height(legends)
+    )

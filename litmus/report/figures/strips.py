@@ -70,21 +70,22 @@ def strips(evidence: Evidence, quantity: Quantity, constant: float | None = None
             at = min(max(at, MARGIN + half), width - MARGIN - half)
             sheet.text(at, 6 + LINE * (place + 0.5), word, SMALL, MUTED, ha="center")
         ticked(axes, scale)
-        sheet.text((left + width) / 2, bottom + 30, f"{quantity.label} ({better})", ha="center")
+        sheet.text((left + width) / 2, bottom + 30, f"{quantity.label}{evidence.where} ({better})", ha="center")
 
-    best = evidence.ranked(quantity)[0]
+    best = evidence.named(evidence.ranked(quantity)[0])
     means = ", ".join(f"{spelled(evidence.study, arm)} {plain(evidence.mean(quantity.name, arm))}" for arm in arms)
-    alt = f"The {quantity.label} of {len(arms)} arms, one dot per trial; best: {best}. Means: {means}."
+    alt = f"The {quantity.label} of {len(arms)} arms{evidence.where}, one dot per trial; best: {best}. Means: {means}."
+    name = f"results-{quantity.name}{evidence.suffix}"
     left_out = len(evidence.study.arms) - len(arms)
     caption = (
-        f"The {quantity.label}: a dot per trial, the mean (dark) and its 95 % t interval"
+        f"The {quantity.label}{evidence.where}: a dot per trial, the mean (dark) and its 95 % t interval"
         + ("" if constant is None or near else f"; not shown: the constant predictor, {constant:.4g}")
         + (f"; {left_out} arms are in the table only" if left_out else "")
         + "."
     )
     return Picture(
-        f"results-{quantity.name}", alt, caption,
-        lambda: saved(f"results-{quantity.name}", draw, (bottom + 42) / 72, WIDTH),
+        name, alt, caption,
+        lambda: saved(name, draw, (bottom + 42) / 72, WIDTH),
     )  # fmt: skip
 
 

@@ -24,12 +24,14 @@ def section(evidence: Evidence) -> Section:
         return Section("cost", "Cost", [Text(text)])
     blocks: list[Block] = [table(evidence, known)]
     axes = [name for name in ("seconds", "samples", "params") if name in known and worlds_apart(evidence, name)]
-    drawn = [pareto(evidence, evidence.leading, name) for name in axes]
+    drawn = [pareto(own, own.leading, name) for name in axes for own in evidence.on_each]
     pictures = [picture for picture in drawn if picture is not None]
     if pictures:
-        blocks.append(Gallery(pictures))
-    if "seconds" in known:
-        blocks.append(Text(NOISY))
+        first = len(evidence.on_each)
+        blocks.append(Gallery(pictures[:first], first))
+        blocks += [Gallery(pictures[first:], 2, "Against what else was spent")] if pictures[first:] else []
+    told = "Best for its cost: no other arm is better at less cost."
+    blocks.append(Text(f"{told} {NOISY}" if "seconds" in known else told))
     return Section("cost", "Cost", blocks)
 
 
@@ -48,15 +50,27 @@ def table(evidence: Evidence, known: list[str]) -> Table:
     """Mean cost per trial, the arm's total time, and whether the arm is on the front."""
     cost, quantity = ("seconds" if "seconds" in known else known[0]), evidence.leading
     points = {arm: (evidence.counter(cost, arm), evidence.mean(quantity.name, arm)) for arm in evidence.study.arms}
-    front = frontier({arm: point for arm, point in points.items() if all(map(math.isfinite, point))}, quantity.sign)
+    known_points = {arm: point for arm, point in points.items() if all(map(math.isfinite, point))}
+    front = [
+        arm
+        for own in evidence.on_each
+        for arm in frontier({arm: known_points[arm] for arm in own.study.arms if arm in known_points}, quantity.sign)
+    ]
     rows = []
     for arm in evidence.study.arms:
         own = [t.counters["seconds"] for t in evidence.results.trials if t.arm == arm and "seconds" in t.counters]
         total = duration(math.fsum(own)) if own else "—"
         counted = [plain(evidence.counter(name, arm)) for name in known]
         mean = plain(evidence.mean(quantity.name, arm))
-        rows.append([arm, mean, *counted, *([total] if "seconds" in known else []), "yes" if arm in front else "no"])
+        rows.append(
+            [
+                evidence.named(arm),
+                mean,
+                *counted,
+                *([total] if "seconds" in known else []),
+                "yes" if arm in front else "no",
+            ]
+        )
     total_column = ["all its trials"] if "seconds" in known else []
     columns = ["arm", quantity.name, *known, *total_column, "best for its cost"]
-    caption = f"Cost per trial (means); best for its cost: no other arm has a better {quantity.label} at less {cost}"
-    return Table(caption, columns, rows, folded=True)
+    return Table("Cost per trial (means)", columns, rows, folded=True)

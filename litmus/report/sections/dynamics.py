@@ -14,15 +14,16 @@ GRADIENTS = ("grad_norm/all", "grad_norm/first_to_last")
 
 def section(evidence: Evidence) -> Section | None:
     """Curves of what selects and what is judged, and beside them, on the page, of what is fitted."""
-    pictures = [drawn for metric in metrics(evidence) if (drawn := curves(evidence, metric)) is not None]
-    fitted = curves(evidence, "train/loss", page_only=True) if pictures else None
+    each = evidence.on_each
+    pictures = [found for metric in metrics(evidence) for own in each if (found := curves(own, metric)) is not None]
+    fitted = [found for own in each if (found := curves(own, "train/loss", page_only=True)) is not None]
     if not pictures:
         return None
     runs = sum(map(len, evidence.curves.values()))
     blocks: list[Block] = [
         Text(f"{count(runs, 'run')} of {count(len(evidence.curves), 'arm')}. A mean ends where its first run does."),
         Gallery(pictures),
-        *([Gallery([fitted], 1, "train/loss")] if fitted is not None else []),
+        *([Gallery(fitted, len(each), "train/loss")] if fitted else []),
     ]
     return Section("dynamics", "Curves", blocks)
 

@@ -54,7 +54,9 @@ def section(evidence: Evidence) -> Section | None:
 def crossed(evidence: Evidence) -> list[tuple[str, str]]:
     """Pairs of factors of which more than one level of each was run with more than one level of the other."""
     pairs = []
-    for first, second in combinations(evidence.study.varied, 2):
+    # Data sets are no rivals, and no levels of a factor.
+    varied = evidence.study.varied if evidence.study.base is None else evidence.study.base.varied
+    for first, second in combinations(varied, 2):
         seen = set(gridded(evidence, first, second))
         rows = {a for a, _ in seen if len({b for x, b in seen if x == a}) > 1}
         columns = {b for _, b in seen if len({a for a, y in seen if y == b}) > 1}

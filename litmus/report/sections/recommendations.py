@@ -23,28 +23,35 @@ def section(evidence: Evidence) -> Section:
 
 
 def cheapest(evidence: Evidence) -> Iterator[str]:
-    """The cheapest arm that is not separated from the best."""
+    """The cheapest arm that is not separated from the best, on each data set."""
+    for own in evidence.on_each:
+        yield from cheapest_of(own)
+
+
+def cheapest_of(evidence: Evidence) -> Iterator[str]:
+    """The same of one data set."""
     quantity = evidence.leading
     ranked = evidence.ranked(quantity)
     if len(ranked) < 2 or evidence.summary(quantity.name, ranked[0]).n < 3:
         return
-    best = ranked[0]
+    best, name = ranked[0], evidence.named(ranked[0])
     tied = tied_with_best(evidence)
-    head = f"Best mean {quantity.label}: {best} ({plain(evidence.mean(quantity.name, best))})"
+    head = f"Best mean {quantity.label}{evidence.where}: {name} ({plain(evidence.mean(quantity.name, best))})"
     if not tied:
         yield f"{head}; every other arm is separated from it (paired 95 % intervals, uncorrected): use it."
         return
     cost = next((c for c in ("seconds", "samples", "updates", "params") if _known(evidence, c, [best, *tied])), None)
-    told = f"{head}; not separated from it: {listing(tied, 6)}."
+    told = f"{head}; not separated from it: {listing([evidence.named(arm) for arm in tied], 6)}."
     if cost is None:
         yield f"{told} No cost was recorded by which to choose among them."
         return
     cheap = min([best, *tied], key=lambda arm: evidence.counter(cost, arm))
     price = f"{plain(evidence.counter(cost, cheap), 3)} {cost} against {plain(evidence.counter(cost, best), 3)}"
     if cheap == best:
-        yield f"{told} {best} is also the cheapest of them ({plain(evidence.counter(cost, best), 3)} {cost}): use it."
+        yield f"{told} {name} is also the cheapest of them ({plain(evidence.counter(cost, best), 3)} {cost}): use it."
     else:
-        yield f"{told} The cheapest of them is {cheap} ({price}): use it unless the difference matters to you."
+        told += f" The cheapest of them is {evidence.named(cheap)} ({price})"
+        yield f"{told}: use it unless the difference matters to you."
 
 
 def _known(evidence: Evidence, cost: str, arms: list[str]) -> bool:
@@ -88,17 +95,20 @@ def seeds(evidence: Evidence) -> Iterator[str]:
 def why(evidence: Evidence) -> Slot:
     """Why the best arm is best: what the data show, and room for the author."""
     quantity = evidence.leading
-    ranked = evidence.ranked(quantity)
+    first = evidence.on_each[0]
+    ranked = first.ranked(quantity)
     facts = []
     if ranked:
-        best = ranked[0]
-        facts.append(f"{best}: {quantity.label} {plain(evidence.mean(quantity.name, best))}, the best mean.")
+        best, name = ranked[0], evidence.named(ranked[0])
+        facts.append(
+            f"{name}: {quantity.label} {plain(evidence.mean(quantity.name, best))}, the best mean{first.where}."
+        )
         for arm in ranked[1:3]:
             contrast = evidence.gain(quantity, best, than=arm)
             if contrast is not None:
-                facts.append(f"Against {arm}: {' '.join(effect(contrast))} (n = {contrast.n}).")
+                facts.append(f"Against {evidence.named(arm)}: {' '.join(effect(contrast))} (n = {contrast.n}).")
     facts += [f"{verdict.id}: {verdict.verdict}." for verdict in evidence.judgement.verdicts.values()][:MOST_FACTS]
-    question = f"Why is {ranked[0]} best?" if ranked else "What went wrong?"
+    question = f"Why is {evidence.named(ranked[0])} best{first.where}?" if ranked else "What went wrong?"
     return Slot("why", question, facts, evidence.words.get("why", ""))
 
 

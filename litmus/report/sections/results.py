@@ -16,6 +16,8 @@ from litmus.report.evidence import Evidence
 from litmus.report.figures.strips import strips
 from litmus.words import between, plain, plus_minus
 
+OTHERS = "The other quantities"
+
 
 def section(evidence: Evidence) -> Section:
     """A table per quantity, then the trials themselves."""
@@ -29,14 +31,16 @@ def section(evidence: Evidence) -> Section:
     )
     blocks: list[Block] = []
     for place, quantity in enumerate(ordered(evidence)):
-        picture = strips(evidence, quantity, constant(evidence, quantity))
+        drawn = [strips(own, quantity, constant(own, quantity)) for own in evidence.on_each]
+        pictures = [picture for picture in drawn if picture is not None]
         found = table(evidence, quantity)
+        group = OTHERS if place else ""
         blocks += (
-            [Gallery([picture], 1, "" if place == 0 else f"{quantity.label}: every trial")]
-            if picture is not None
+            [Gallery(pictures, len(drawn), f"{quantity.label}: every trial" if place else "", group)]
+            if pictures
             else []
         )
-        blocks.append(replace(found, folded=place > 0 or found.folded))
+        blocks.append(replace(found, folded=found.folded or place > 0, group=group))
     blocks.append(Text(told.strip(), "How to read this"))
     return Section("results", "Results by arm", blocks)
 
@@ -71,7 +75,7 @@ def table(evidence: Evidence, quantity: Quantity) -> Table:
         low, high = map(float, summary.interval())
         rows.append(
             [
-                *(arm, str(summary.n), plus_minus(float(summary.mean), float(summary.sd))),
+                *(evidence.named(arm), str(summary.n), plus_minus(float(summary.mean), float(summary.sd))),
                 between(low, high) if summary.n >= FEWEST_SEEDS else "—",
                 "baseline" if gain is None else " ".join(effect(gain)),
                 *(plain(evidence.counter(name, arm)) for name in counters),
@@ -82,8 +86,8 @@ def table(evidence: Evidence, quantity: Quantity) -> Table:
     if not all(cell.startswith("0 of ") for cell in failed):
         columns.append("failed")
         rows = [[*row, cell] for row, cell in zip(rows, failed, strict=True)]
-    best = evidence.ranked(quantity)
-    headline = f"; best mean: {best[0]}" if best else ""
+    best = [own.named(own.ranked(quantity)[0]) for own in evidence.on_each if own.ranked(quantity)]
+    headline = f"; best mean: {', '.join(best)}" if best else ""
     caption = f"{quantity.name}: {quantity.label}{headline}"
     return Table(caption, columns, rows, folded=len(rows) > MOST_OPEN_ROWS)
 

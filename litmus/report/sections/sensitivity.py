@@ -89,9 +89,9 @@ def table(evidence: Evidence, nuisance: Nuisance) -> Table:
     for arm, points in scores(evidence, nuisance.name).items():
         best = max(points, key=lambda point: direction(evidence) * point[1])
         middle = float(np.median([score for _, score in points]))
-        tried = [arm, str(len(points)), plain(best[0]), plain(best[1]), plain(middle)]
+        tried = [evidence.named(arm), str(len(points)), plain(best[0]), plain(best[1]), plain(middle)]
         rows.append([*tried, *choice(nuisance, arm, evidence), edge(nuisance, arm, evidence)])
-    columns = ["arm", "trials", f"best {nuisance.name} tried", f"its {evidence.selection}", "median trial"]
+    columns = ["arm", "trials", f"best {nuisance.name} tried", f"{evidence.selection} at it", "median trial"]
     columns += ["chosen", "known to within", "at the edge"]
     return Table(f"Tuning of {nuisance.name}", columns, rows, folded=len(rows) > MOST_OPEN_ROWS)
 

@@ -61,7 +61,7 @@ def below_constant(evidence: Evidence) -> Iterator[str]:
             continue
         low = [arm for arm in evidence.ranked(quantity) if evidence.mean(quantity.name, arm) <= bar]
         if low:
-            arms = listing([f"{arm} {plain(evidence.mean(quantity.name, arm))}" for arm in low], MOST)
+            arms = listing([f"{evidence.named(arm)} {plain(evidence.mean(quantity.name, arm))}" for arm in low], MOST)
             yield f"Not above the constant predictor's {quantity.label} of {plain(bar)}: {arms}."
 
 
@@ -73,15 +73,21 @@ def pairs(evidence: Evidence) -> list[tuple[Quantity, Quantity]]:
     return [(a, b) for a in losses for b in scores if a.metric.split("/")[0] == b.metric.split("/")[0]]
 
 
-def disagreeing(evidence: Evidence) -> Iterator[str]:
+def disagreeing(whole: Evidence) -> Iterator[str]:
     """Pairs of arms of which one has the clearly better loss and the other the clearly better accuracy."""
+    for evidence in whole.on_each:
+        yield from disagreeing_on(evidence)
+
+
+def disagreeing_on(evidence: Evidence) -> Iterator[str]:
+    """The same of one data set."""
     for loss, score in pairs(evidence):
         arms = evidence.ranked(loss)
         found = []
         for place, better in enumerate(arms):
             for worse in arms[place + 1 :]:
                 if clearly(evidence, loss, better, worse) and clearly(evidence, score, worse, better):
-                    found.append(f"{better} against {worse}")
+                    found.append(f"{evidence.named(better)} against {evidence.named(worse)}")
         if found:
             yield (
                 f"{loss.label} and {score.label} disagree: better loss but worse accuracy, intervals of both "

@@ -52,7 +52,7 @@ def rows_of(evidence: Evidence, arm: str) -> list[list[str]]:
         shares = [share for course in own if (share := course.share(names[0])) is not None]
         found.append(
             [
-                *(arm, ", ".join(names), spread([epoch + 1 for _, epoch in epochs])),
+                *(evidence.named(arm), ", ".join(names), spread([epoch + 1 for _, epoch in epochs])),
                 spread([len(course.train) for course in own]),
                 *(apart(evidence, arm, [seed for seed, _ in epochs]), moves(own)),
                 f"{spread([round(100 * share) for share in shares])} %" if shares else "—",
