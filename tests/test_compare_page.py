@@ -1,6 +1,7 @@
 """The comparison's page in a real browser: ticked, sorted, filtered, zoomed, brushed, reloaded; and fast enough."""
 
 import io
+import json
 import os
 import re
 
@@ -58,6 +59,10 @@ def opened(browser, places):
 def page(opened):
     """The study's page as it is when it is opened."""
     opened.run("get('reset').click()")
+    opened.run("drawing")
+    # With more than what is there at first, which a test of its own knows.
+    opened.run("document.querySelector('.options').open = true")
+    opened.run("state.tuning = true; state.metrics = 'train/loss val/loss'; changed('all')")
     opened.run("drawing")
     yield opened
     assert opened.console == []
@@ -383,7 +388,7 @@ def test_a_seed_that_ran_twice_counts_once(browser, tmp_path):
     browser.run("drawing")
     choose(browser, "lines", "arms")
     assert browser.run("[...drawn].sort()") == [0, 1]
-    members = "onceOf(membersOf('val/loss', 0)).map(({ run }) => run)"
+    members = "onceOf(membersOf('val/loss', dataSets[0], 0)).map(({ run }) => run)"
     shown = "get('arms').querySelector('.numbers').textContent.split(' ')[0]"
     line = "armLines()[0].cell(byName['val/loss'])"
     for word, kept in (("", [0, 1]), ("run!=0", [1]), ("run!=1", [0, 2]), ("run=2|3", [2])):
@@ -397,4 +402,30 @@ def test_a_seed_that_ran_twice_counts_once(browser, tmp_path):
         assert float(browser.run(shown)) == pytest.approx(mean, rel=0.2)
         assert browser.run(line) == pytest.approx(mean)
     assert browser.run("byName.repeats.values") == ["", "", "1", "1"]
+    assert browser.console == []
+
+
+def test_at_first_there_is_one_metric_of_each_data_set_and_no_run_that_tunes(browser, places, tmp_path):
+    generator = np.random.default_rng(0)
+    for place, data in enumerate(("ads", "mnist1d")):
+        for seed in range(3):
+            job = tmp_path / f"{place}-{seed}"
+            write_job(job, seed, generator, norm=("batch", "none")[place])
+            result = json.loads((job / "result.json").read_text())
+            result["data"] = {**(result.get("data") or {}), "name": data}
+            (job / "result.json").write_text(json.dumps(result))
+    write_page(compare([tmp_path]), tmp_path / "two.html")
+    browser.open((tmp_path / "two.html").as_uri())
+    browser.run("drawing")
+    assert browser.run("[...panels.keys()]") == ["val/loss on ads", "val/loss on mnist1d"]
+    drawn = browser.run("[...panels.values()].map(panel => panel.getAttribute('aria-label'))")
+    assert [told.partition(":")[2] for told in drawn] == [" 3 runs of 1 arms"] * 2
+    browser.open((places / "study.html").as_uri())
+    browser.run("drawing")
+    assert browser.run("[...panels.keys()]") == ["val/loss"]
+    assert browser.run("shown.length") == 20
+    assert browser.run("[...document.querySelectorAll('#arms li')].filter(one => !one.hidden).length") == 4
+    browser.click("#tuning")
+    browser.run("drawing")
+    assert browser.run("shown.length") == 44
     assert browser.console == []

@@ -12,6 +12,7 @@ from litmus.claims.notation import text
 from litmus.claims.reductions import UNITS, Curve
 from litmus.compare.columns import columns
 from litmus.compare.comparison import Comparison
+from litmus.compare.ranking import data_of, ranked_by
 from litmus.records.gathering import Arm, GatheredRun
 from litmus.report.figures.style import DASHES, SERIES
 
@@ -27,11 +28,15 @@ def payload(comparison: Comparison) -> dict[str, Any]:
     """The page's data; `series` holds each different curve once, and curves are places in it."""
     arms = list(comparison.arms)
     series = Series()
+    known = dict.fromkeys(filter(None, map(data_of, comparison.runs)))
+    # What nobody knows of a damaged run is what all others have in common.
+    unknown = next(iter(known)) if len(known) == 1 else "unknown data"
     most = max(map(len, comparison.arms.values()))
     return {
         "title": comparison.title,
+        "ranked": ranked_by(comparison),
         "arms": [_arm(arm, comparison.order[arm.name]) for arm in arms],
-        "runs": [_run(run, arms.index(run.arm)) for run in comparison.runs],
+        "runs": [_run(run, arms.index(run.arm), data_of(run) or unknown) for run in comparison.runs],
         "columns": [vars(column) for column in columns(comparison)],
         "curves": curves(comparison, series),
         "series": series.curves,
@@ -101,11 +106,11 @@ def _arm(arm: Arm, place: int) -> dict[str, Any]:
     }
 
 
-def _run(run: GatheredRun, arm: int) -> dict[str, Any]:
+def _run(run: GatheredRun, arm: int, data: str) -> dict[str, Any]:
     record = run.record
     return {
         **{"name": run.name, "arm": arm, "seed": record.seed, "status": record.status, "why": record.error},
-        **{"place": run.where, "known": bool(run.settings), "repeats": run.repeats},
+        **{"data": data, "place": run.where, "known": bool(run.settings), "repeats": run.repeats},
     }
 
 

@@ -119,7 +119,7 @@ def ranking(comparison: Comparison) -> list[Block]:
     for arm, runs in comparison.arms.items():
         for run in runs if arm.part != "tuning" else ():
             if run.counted and math.isfinite(run.record.summary.get(metric, math.nan)):
-                groups.setdefault(data_of(run), {}).setdefault(arm, []).append(run)
+                groups.setdefault(data_of(run) or "data", {}).setdefault(arm, []).append(run)
     return [block(title, metric, arms) for title, arms in groups.items()]
 
 
@@ -131,9 +131,10 @@ def ranked_by(comparison: Comparison) -> str:
 
 
 def data_of(run: GatheredRun) -> str:
-    """The data set's name."""
+    """The data set's name, of a run without a result what it was told; empty where nobody knows."""
     data = run.record.content.get("data")
-    return str(data.get("name") or "data") if isinstance(data, Mapping) else "data"
+    name = data.get("name") if isinstance(data, Mapping) else None
+    return str(name or run.setting("data").removeprefix("default"))
 
 
 def block(title: str, metric: str, arms: Mapping[Arm, Sequence[GatheredRun]]) -> Block:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from rich.console import Console
@@ -17,7 +17,7 @@ from litmus.claims.runs import Run
 from litmus.compare.braille import Canvas
 from litmus.compare.columns import metrics
 from litmus.compare.comparison import Comparison
-from litmus.compare.ranking import Block, ranking, shown
+from litmus.compare.ranking import Block, data_of, ranking, shown
 from litmus.records.gathering import Arm, GatheredRun, counted_of
 from litmus.report.figures.curves import Band
 from litmus.report.figures.style import SERIES, scale_of, short
@@ -50,8 +50,9 @@ def print_comparison(
     if most:
         console.print(runs_table(comparison, leading, most))
     if metric:
-        for line in curves(comparison, metric, clock, console.width):
-            console.print(line)
+        for title, bands in _bands(comparison, metric, clock).items():
+            for line in curves(comparison, bands, f"{metric}{title}", metric, clock, console.width):
+                console.print(line)
     for note in comparison.notes:
         console.print(Text(note, style="bold"))
     problems = [run for run in comparison.runs if run.record.status != "completed"]
@@ -114,9 +115,10 @@ def runs_table(comparison: Comparison, shown: Sequence[str], most: int) -> Table
     return table
 
 
-def curves(comparison: Comparison, metric: str, clock: str, width: int) -> list[Text]:
+def curves(
+    comparison: Comparison, bands: Mapping[Arm, Band], title: str, metric: str, clock: str, width: int
+) -> list[Text]:
     """The arms' means in braille, as far as an arm's shortest run goes, with the ends of the axes and a legend."""
-    bands = _bands(comparison, metric, clock)
     known = len(bands)
     if known > len(SERIES):
         best = sorted(bands, key=lambda arm: -_height(bands[arm], direction_of(metric)))[: len(SERIES)]
@@ -125,11 +127,11 @@ def curves(comparison: Comparison, metric: str, clock: str, width: int) -> list[
     heights = [float(value) for band in bands.values() for value in band.mean]
     y = _Axis(heights, log=scale_of(heights) == "log")
     if not y.known:
-        return [Text(f"{metric} has no finite value to draw.", style="bold")]
+        return [Text(f"{title} has no finite value to draw.", style="bold")]
     canvas = Canvas(max(20, width - MARGIN - 2), HEIGHT)
     for arm, band in bands.items():
         canvas.line(x.parts(band.clock), y.parts(band.mean), _style(comparison, arm))
-    title = f"{metric} by {clock}{', logarithmic' if y.log else ''}: means over seeds"
+    title = f"{title} by {clock}{', logarithmic' if y.log else ''}: means over seeds"
     title += f" of the best {len(bands)} of {known} arms" if len(bands) < known else ""
     lines = [Text(title, style="italic")]
     for row, drawn_row in enumerate(canvas.rows()):
@@ -145,19 +147,22 @@ def curves(comparison: Comparison, metric: str, clock: str, width: int) -> list[
     return lines
 
 
-def _bands(comparison: Comparison, metric: str, clock: str) -> dict[Arm, Band]:
-    """The mean curves of the arms that have the metric, without the trials that tuned them.
+def _bands(comparison: Comparison, metric: str, clock: str) -> dict[str, dict[Arm, Band]]:
+    """Of each data set, the mean curves of the arms that have the metric, without the trials that tuned them.
 
     Runs that did not complete are drawn where an arm has no others: the mean ends with its shortest run.
     """
-    found = {}
+    found: dict[str, dict[Arm, Band]] = {}
     for arm, runs in comparison.arms.items():
         known = [run for run in runs if {metric, clock, "epoch"} <= set(run.record.history)]
         drawn = [run for run in known if run.counted] or known
         if arm.part != "tuning" and drawn:
             made = [Run(arm.name, run.record.seed or 0, run.record.history) for run in drawn]
-            found[arm] = Band(made, metric, clock)
-    return found
+            found.setdefault(data_of(drawn[0]), {})[arm] = Band(made, metric, clock)
+    several = len([title for title in found if title]) > 1
+    if not several:
+        return {"": {arm: band for bands in found.values() for arm, band in bands.items()}}
+    return {f" on {data or 'unknown data'}": bands for data, bands in found.items()}
 
 
 def _height(band: Band, direction: str | None) -> float:

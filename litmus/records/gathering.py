@@ -71,8 +71,16 @@ class GatheredRun:
         if key in self.settings:
             return text(self.settings[key])
         # The choice of a group (model=cnn) is written down only where it was made.
-        chosen = self.choices.get(key, "default")
-        return chosen if any(name.startswith(f"{key}.") for name in self.settings) else ""
+        if key in self.choices or not any(name.startswith(f"{key}.") for name in self.settings):
+            return self.choices.get(key, "")
+        return self._default(key)
+
+    def _default(self, group: str) -> str:
+        """What a group is where nobody chose: the data's name, the class of a part."""
+        data = self.record.content.get("data")
+        if group == "data" and isinstance(data, Mapping) and data.get("name"):
+            return str(data["name"])
+        return str(self.settings.get(f"{group}._target_", "default")).rpartition(".")[2].lower()
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,7 @@ function drawArms() {
   const values = byName[state.measure]?.values ?? [];
   armRows.forEach(({ box, numbers }, arm) => {
     const own = runsOf(arm);
+    box.closest("li").hidden = arms[arm].part === "tuning" && !state.tuning;
     const ticked = own.filter((run) => drawn.has(run)).length;
     box.checked = ticked > 0;
     box.indeterminate = ticked > 0 && ticked < own.length;

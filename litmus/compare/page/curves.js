@@ -1,5 +1,5 @@
-// Learning curves: a panel for each metric. A trace holds all runs of an arm, with gaps between them: plotly draws ten
-// traces of fifty runs far faster than five hundred traces.
+// Learning curves: a panel for each metric of each data set. A trace holds all runs of an arm, with gaps between them:
+// plotly draws ten traces of fifty runs far faster than five hundred traces.
 
 const MOST_POINTS = 40000; // on all panels together; beyond it only every second, third, … epoch is drawn
 const panels = new Map();
@@ -14,10 +14,13 @@ function look() {
   return { colour, ink: colour("--ink"), muted: colour("--muted"), grid: colour("--grid"), paper: colour("--paper") };
 }
 
-// The drawn runs of an arm that have this curve: [{ run, x, y }].
-function membersOf(metric, arm) {
+// What a panel is called: the metric, and where there are several data sets, of which.
+const titleOf = (metric, set) => (dataSets.length > 1 ? `${metric} on ${set}` : metric);
+
+// The drawn runs of an arm on a data set that have this curve: [{ run, x, y }].
+function membersOf(metric, set, arm) {
   return shown
-    .filter((run) => runs[run].arm === arm && drawn.has(run))
+    .filter((run) => runs[run].arm === arm && runs[run].data === set && drawn.has(run))
     .map((run) => ({ run, x: curveOf(state.by, run), y: curveOf(metric, run) }))
     .filter(({ x, y }) => x && y);
 }
@@ -29,12 +32,17 @@ function onceOf(members) {
 
 async function drawCurves() {
   const metrics = state.metrics.split(" ").filter((name) => METRICS.includes(name));
-  arrangePanels(metrics);
+  const wanted = metrics.flatMap((metric) =>
+    dataSets
+      .filter((set) => runs.some((run, at) => run.data === set && curveOf(metric, at)))
+      .map((set) => ({ metric, set, title: titleOf(metric, set) })),
+  );
+  arrangePanels(wanted.map(({ title }) => title));
   const theme = look();
-  const groups = metrics.map((metric) => arms.map((_, arm) => membersOf(metric, arm)));
+  const groups = wanted.map(({ metric, set }) => arms.map((_, arm) => membersOf(metric, set, arm)));
   const points = groups.flat(2).reduce((sum, { y }) => sum + y.length, 0);
   const stride = state.show === "runs" ? Math.ceil((points * (state.smooth > 0 ? 2 : 1)) / MOST_POINTS) : 1;
-  await Promise.all(metrics.map((metric, place) => drawPanel(metric, groups[place], stride, theme)));
+  await Promise.all(wanted.map(({ title }, place) => drawPanel(title, groups[place], stride, theme)));
   const without = shown.filter(
     (run) => drawn.has(run) && !metrics.some((metric) => curveOf(metric, run) && curveOf(state.by, run)),
   );
@@ -49,23 +57,23 @@ async function drawCurves() {
   get("curves-note").textContent = told.join(" ");
 }
 
-// One panel for each metric, in their order; those that stay are told of their new width.
-function arrangePanels(metrics) {
-  for (const [metric, panel] of panels) {
-    if (metrics.includes(metric)) continue;
+// One panel for each title, in their order; those that stay are told of their new width.
+function arrangePanels(titles) {
+  for (const [title, panel] of panels) {
+    if (titles.includes(title)) continue;
     Plotly.purge(panel);
     panel.remove();
-    panels.delete(metric);
+    panels.delete(title);
   }
-  for (const metric of metrics)
-    if (!panels.has(metric)) panels.set(metric, element("div", { className: "panel", role: "img" }));
-  const inOrder = metrics.map((metric) => panels.get(metric));
+  for (const title of titles)
+    if (!panels.has(title)) panels.set(title, element("div", { className: "panel", role: "img" }));
+  const inOrder = titles.map((title) => panels.get(title));
   if (inOrder.every((panel, place) => panel === get("panels").children[place])) return;
   get("panels").append(...inOrder);
   for (const panel of inOrder) if (panel.data) Plotly.Plots.resize(panel);
 }
 
-async function drawPanel(metric, groups, stride, theme) {
+async function drawPanel(title, groups, stride, theme) {
   const traces = [];
   const heights = [];
   groups.forEach((members, arm) => {
@@ -76,11 +84,11 @@ async function drawPanel(metric, groups, stride, theme) {
     for (const trace of fresh)
       if (trace.fill !== "toself") for (const value of trace.y) if (isNumber(value)) heights.push(value);
   });
-  const panel = panels.get(metric);
+  const panel = panels.get(title);
   const known = panel.data !== undefined;
   const armCount = groups.filter((members) => members.length).length;
-  panel.setAttribute("aria-label", `${metric} by ${state.by}: ${groups.flat().length} runs of ${armCount} arms`);
-  await Plotly.react(panel, traces, layoutOf(metric, heights, theme), {
+  panel.setAttribute("aria-label", `${title} by ${state.by}: ${groups.flat().length} runs of ${armCount} arms`);
+  await Plotly.react(panel, traces, layoutOf(title, heights, theme), {
     // The buttons are named, for by default there is one that uploads the chart.
     responsive: true,
     displaylogo: false,
@@ -94,7 +102,7 @@ async function drawPanel(metric, groups, stride, theme) {
   });
 }
 
-function layoutOf(metric, heights, theme) {
+function layoutOf(title, heights, theme) {
   const axis = {
     gridcolor: theme.grid,
     linecolor: theme.grid,
@@ -104,7 +112,7 @@ function layoutOf(metric, heights, theme) {
   };
   const range = state.logy ? null : limits(heights);
   return {
-    title: { text: written(metric), x: 0, xref: "paper", y: 0.98, yanchor: "top", font: { size: 14 } },
+    title: { text: written(title), x: 0, xref: "paper", y: 0.98, yanchor: "top", font: { size: 14 } },
     xaxis: {
       ...axis,
       exponentformat: "none",

@@ -4,6 +4,9 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 const { arms, runs, curves, series, settings } = data;
 const everyRun = runs.map((_, run) => run);
+// Whose curves may share an axis.
+const dataSets = [...new Set(runs.map((run) => run.data))];
+const tunes = (run) => arms[runs[run].arm].part === "tuning";
 const labels = arms.map((arm) => (arm.part === "tuning" ? `${arm.name} (tuning)` : arm.name));
 const CLOCKS = ["epoch", "updates", "samples", "seconds"].filter((name) => curves[name]?.some((at) => at !== null));
 const METRICS = Object.keys(curves).filter((name) => !["epoch", "updates", "samples", "seconds"].includes(name));

@@ -54,6 +54,7 @@ function drawControls() {
   for (const id of ["filter", "by", "show", "smooth", "measure", "lines", "a", "b"]) get(id).value = state[id];
   for (const id of ["logx", "logy"]) get(id).checked = state[id];
   get("every-column").checked = state.columns;
+  get("tuning").checked = state.tuning;
   get("every-setting").checked = state.settings;
   get("smooth-value").textContent = state.smooth.toFixed(2);
   const chosen = state.metrics.split(" ");
@@ -84,6 +85,8 @@ function buildControls() {
   get("filter").addEventListener("input", () => (typed = performance.now()));
   listen("filter", "filter", "filter", "input");
   listen("every-column", "columns", "table");
+  get("tuning").closest("label").hidden = !everyRun.some(tunes);
+  listen("tuning", "tuning", "filter");
   listen("measure", "measure", "measure");
   listen("lines", "lines", "lines");
   for (const key of ["a", "b"]) listen(key, key, "difference");

@@ -5,13 +5,14 @@ const measured = measures.map((column) => column.name);
 const firstDrawn = firstRuns();
 
 const DEFAULTS = {
-  metrics: METRICS.filter((name) => ["train/loss", "val/loss"].includes(name)).join(" ") || METRICS[0] || "",
+  metrics: firstOf(METRICS, [data.ranked]),
   by: CLOCKS[0] ?? "epoch",
   show: arms.some((_, arm) => firstDrawn.filter((run) => runs[run].arm === arm).length > 1) ? "interval" : "runs",
   smooth: 0,
   logx: false,
   logy: false,
   filter: "",
+  tuning: everyRun.every(tunes),
   sort: "",
   columns: false,
   // Validation's: whoever chooses among runs by their test metric fits them to the test set.
@@ -27,7 +28,7 @@ let shown = everyRun; // the runs that the filter keeps, in the order of the tab
 
 // At first what completed is drawn, each seed once, without the trials that only tuned an arm.
 function firstRuns() {
-  const good = once(everyRun.filter((run) => completed(run) && arms[runs[run].arm].part !== "tuning"));
+  const good = once(everyRun.filter((run) => completed(run) && !tunes(run)));
   return good.length ? good : everyRun.filter((run) => METRICS.some((name) => curveOf(name, run)));
 }
 

@@ -67,7 +67,7 @@ function sortBy(name) {
 // The runs that the filter keeps, in the order that was asked for; empty cells come last either way.
 function chooseRows() {
   const { terms, problems } = parseFilter(state.filter);
-  shown = everyRun.filter((run) => terms.every((term) => term.keeps(run)));
+  shown = everyRun.filter((run) => (state.tuning || !tunes(run)) && terms.every((term) => term.keeps(run)));
   const down = state.sort.startsWith("-");
   const column = byName[down ? state.sort.slice(1) : state.sort];
   if (column) {
