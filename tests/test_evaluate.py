@@ -196,8 +196,13 @@ def test_a_metric_that_differs_is_named_with_both_numbers_and_the_same_is_said_o
     assert "the same" not in said
 
 
-def test_a_test_that_differs_on_another_kind_of_device_names_both(run):
-    own = read_finished(run).result["numerics"]
+def test_a_test_that_differs_on_another_kind_of_device_names_both(run, monkeypatch):
+    """Of a run that asked for its accelerator, as a study's do, on a machine without one."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    result = read_finished(run).result
+    own, trainer = result["numerics"], result["config"]["trainer"]
+    in_config(trainer={"accelerator": "gpu"})(run)
+    in_result(config={"trainer": trainer | {"accelerator": "gpu"}})(run)
     in_result(metrics={"test/acc": 0.25})(run)
     with pytest.raises(ValueError, match=r"with the same weights and data$"):
         evaluate(run)

@@ -1,6 +1,7 @@
 """The test of a finished run, once more: with its weights, its data and the numerics that it had."""
 
 import math
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from litmus.trial.finished import Finished, is_tested, weights_in
 from litmus.trial.instantiation import instantiate
 from litmus.trial.numerics import numerics
 from litmus.trial.parts import Parts, model_of, seed_everything, told_of
+from litmus.trial.ranks import AUTO
 from litmus.trial.run import refuse_damaged
 
 
@@ -119,10 +121,10 @@ class Reader(pl.LightningModule):
 
 
 def _accelerator(finished: Finished) -> str:
-    """The kind of device that the run computed on, where there is one of the kind."""
+    """The kind of device that the run computed on, and what there is where there is none of the kind."""
     kind = finished.device
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    return kind if kind is not None and available.get(kind) else str(finished.config.trainer.accelerator)
+    return kind if kind is not None and available.get(kind) else os.environ.get(AUTO) or "auto"
 
 
 def elsewhere(here: Mapping[str, Any], recorded: Mapping[str, Any] | None) -> str:
