@@ -309,6 +309,17 @@ class OwnLoader(Sees):
         return DataLoader(TensorDataset(*points(100)), size, shuffle=True)
 
 
+class OwnData(OwnLoader):
+    """A module that makes its data when it is set up, as Lightning says that it should."""
+
+    def setup(self, stage):
+        assert not hasattr(self, "data")
+        self.data = TensorDataset(*points(100))
+
+    def train_dataloader(self):
+        return DataLoader(self.data, self.batch_size, shuffle=True)
+
+
 @pytest.mark.parametrize("max_per_device", [None, 16])
 def test_the_size_is_found_where_lightnings_own_tools_find_it(max_per_device):
     def trained(model, data):
@@ -327,6 +338,9 @@ def test_the_size_is_found_where_lightnings_own_tools_find_it(max_per_device):
         own = OwnLoader(by_hyperparameter=by_hyperparameter)
         assert trained(own, False) == parts
         assert (own.hparams.batch_size if by_hyperparameter else own.batch_size) == 16
+    own = OwnData()
+    assert trained(own, False) == parts
+    assert "setup" not in vars(own)
     # What has a size of its own that nobody reads: a loader that was handed over.
     given = DataLoader(TensorDataset(*points(100)), 16)
     with pytest.raises(ValueError, match="batches of 8 were asked for, and whoever made the loader gave batches of 16"):

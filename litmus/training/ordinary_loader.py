@@ -107,6 +107,18 @@ def made_for(trainer: pl.Trainer) -> Any:
     return trainer.fit_loop._data_source.dataloader()
 
 
+def set_up_once(trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    """Sets up a module that has train loaders of its own, which may need it, and keeps Lightning from doing so again.
+
+    Lightning sets a data module up before its callbacks, and a module after them.
+    """
+    source = trainer.fit_loop._data_source
+    if source.instance is not pl_module or not source.is_module():
+        return
+    pl_module.setup("fit")
+    pl_module.setup = lambda stage: vars(pl_module).pop("setup", None)  # type: ignore[method-assign]
+
+
 def maker_of(trainer: pl.Trainer) -> str:
     """Who makes the train loaders."""
     source = trainer.fit_loop._data_source

@@ -23,6 +23,7 @@ from litmus.training.ordinary_loader import (
     planned_counts,
     refuse_another_size,
     rows_of,
+    set_up_once,
     sizes_in,
 )
 from litmus.training.plan import has_batch_norm
@@ -155,6 +156,7 @@ class BatchSizeScheduler(pl.Callback):
                 f"batch_size that its train_dataloader uses, got {type(pl_module if data is None else data).__name__}"
             )
         # A module may have loaders of its own, and is then asked as a data module is.
+        set_up_once(trainer, pl_module)
         self._data: Any = pl_module if data is None else data
         self._splits_itself = hasattr(data, "max_per_device")
         self._module, self._own_size = pl_module, lightning_getattr(pl_module, "batch_size")
@@ -368,6 +370,7 @@ class BatchSizeScheduler(pl.Callback):
     def _put_back(self) -> None:
         if not self._found:
             return
+        vars(self._module).pop("setup", None)
         for owner, name, value in self._found:
             setattr(owner, name, value)
         for name in ("planned_batch_sizes", "planned_update_counts"):
