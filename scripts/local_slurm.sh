@@ -5,9 +5,12 @@
 # docs/cluster.md says what for. `start` prints what to `export`, so that sbatch and squeue talk to it and to no other cluster.
 set -euo pipefail
 export PATH="$PATH:/usr/sbin"
-usage="local_slurm.sh start|stop DIR"
-action=${1:?$usage}
-mkdir -p "${2:?$usage}"
+if [[ $# != 2 || ! $1 =~ ^(start|stop)$ ]]; then
+  echo "expected scripts/local_slurm.sh start DIR, or stop DIR, got ${*:-nothing}" >&2
+  exit 1
+fi
+action=$1
+mkdir -p "$2"
 directory=$(cd "$2" && pwd)
 
 free_port() {
@@ -79,5 +82,4 @@ CONF
 case $action in
   start) start ;;
   stop) stop ;;
-  *) echo "$usage" >&2; exit 1 ;;
 esac

@@ -3,6 +3,7 @@
 Made from configs/ and the constructors that it names, and from the kinds of predictions: run it when you add a part.
 """
 
+import argparse
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -298,6 +299,7 @@ def _text(schema: Schema) -> str:
 
 def main() -> None:
     """Writes both files."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     put_on_path()
     for path, text in texts().items():
         path.parent.mkdir(exist_ok=True)

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -131,6 +132,24 @@ def test_a_sweep_goes_on_after_a_failed_job_and_names_it(tmp_path):
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert "norm=instance normalizes over space" in done.stderr
+
+
+def test_a_directory_without_a_name_or_a_place_is_one_sentence(tmp_path, monkeypatch):
+    from litmus.trial.arguments import refuse_no_place
+
+    (tmp_path / "file").touch()
+    for argument, said in (
+        ("resume=", "expected the directory of an interrupted run, found nothing"),
+        (f"hydra.run.dir={tmp_path}/file", f"found the file {tmp_path}/file"),
+        (f"hydra.sweep.dir='{tmp_path}/file/below'", f"found the file {tmp_path}/file"),
+    ):
+        with pytest.raises(ValueError, match=re.escape(said)):
+            refuse_no_place(["epochs=1", argument])
+    fine = ["resume=null", f"hydra.run.dir={tmp_path}/new/one", "hydra.run.dir=${oc.env:HOME}/x", "hydra.run.dir=a b"]
+    refuse_no_place(fine)
+    monkeypatch.setattr(os, "access", lambda place, mode: False)  # root may write anywhere
+    with pytest.raises(ValueError, match=f"expected a place that can be written, {tmp_path} cannot"):
+        refuse_no_place([f"hydra.run.dir={tmp_path}/new"])
 
 
 def test_the_first_word_comes_before_torch(tmp_path):

@@ -81,3 +81,30 @@ def _as_knob(argument: str) -> str:
             "${args_no_hyphens} stands for them"
         )
     return f"{knob}={'null' if value == 'None' else value}"
+
+
+PLACES = ("hydra.run.dir", "hydra.sweep.dir")
+
+
+def refuse_no_place(arguments: list[str]) -> None:
+    """Refuses a directory that is to be gone on with and has no name, and one in which nothing can be written.
+
+    Raises:
+        ValueError: naming what stands there.
+    """
+    for argument in arguments:
+        knob, sign, value = argument.partition("=")
+        if knob == "resume" and sign and not value:
+            raise ValueError(
+                "resume=: expected the directory of an interrupted run, found nothing, as of a variable that is not "
+                "set; leave it out for a new run"
+            )
+        if knob not in PLACES or not value or "${" in value:
+            continue
+        there = Path(value.strip("'\"")).absolute()
+        while not os.path.lexists(there):
+            there = there.parent
+        if not there.is_dir():
+            raise ValueError(f"{argument}: expected a directory, or a place to make one, found the file {there}")
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise ValueError(f"{argument}: expected a place that can be written, {there} cannot; name another")
