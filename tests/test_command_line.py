@@ -36,6 +36,7 @@ ANSWERS = [
     (["nrom=batch"], "there is no knob nrom in this configuration; did you mean norm?"),
     (["model.unitz=[3]"], "there is no knob model.unitz in this configuration; did you mean model.units?"),
     (["model=resnet"], "model has no choice resnet; expected one of cnn, "),
+    (["callbacks=[nope]"], "callbacks has no choice nope; expected one of checkpoint, "),
     (["resume=nowhere"], "resume=nowhere: expected a run's directory with .hydra/config.yaml in it, found none"),
     (["epochs"], "epochs"),
     (["--lr=0.003", "--batch_size=64"], "--lr=0.003: a knob has no hyphens, expected lr=0.003; in the command of a "),

@@ -170,6 +170,23 @@ def test_an_accelerator_that_is_typed_where_there_is_none_is_one_sentence(monkey
     assert choice(data=SMALL, accelerator="cpu") == ("cpu", 1)
 
 
+def test_float16_is_for_accelerators(two_gpus, monkeypatch):
+    assert choice(data=SMALL, precision="16-mixed") == ("auto", [1])
+    assert choice(data=SMALL, precision="bf16-mixed") == ("cpu", 1)
+    with pytest.raises(ValueError, match=r"precision=16-mixed: .*expected precision=bf16-mixed there"):
+        choice(data=LARGE, precision="16-mixed", accelerator="cpu")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
+    with pytest.raises(ValueError, match="precision=16: "):
+        choice(data=SMALL, precision=16)
+
+
+@pytest.mark.parametrize("devices", [0, "0", [], ""])
+def test_no_device_is_one_sentence(devices):
+    with pytest.raises(ValueError, match="expected a number of devices from 1 on"):
+        choice(data=SMALL, devices=devices)
+
+
 def test_auto_takes_an_accelerator_from_a_number_of_multiply_adds_on(two_gpus):
     model, needed = MLP((30,), 10, units=(100,)), 30 * 100 + 100 * 10
     enough, left = divmod(WORTH_AN_ACCELERATOR, needed)

@@ -288,6 +288,8 @@ def test_how_many_trials_a_launcher_runs_at_once(monkeypatch):
     monkeypatch.setattr("litmus.sweeps.workers.cores", lambda: 8)
     joblib = {"_target_": "hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher"}
     assert [at_once({**joblib, "n_jobs": jobs}) for jobs in (-1, 2, 3)] == [8, 2, 3]
+    with pytest.raises(ValueError, match=r"hydra\.launcher\.n_jobs must be .* got 0"):
+        at_once({**joblib, "n_jobs": 0})
     assert at_once({"_target_": "hydra._internal.core_plugins.basic_launcher.BasicLauncher"}) == 1
     local = {"_target_": "hydra_plugins.hydra_submitit_launcher.submitit_launcher.LocalLauncher", "cpus_per_task": 4}
     assert at_once(local) == 2

@@ -22,10 +22,18 @@ def kind_of(launcher: Mapping[str, Any]) -> str:
 
 
 def at_once(launcher: Mapping[str, Any]) -> int:
-    """Trials that run side by side."""
+    """Trials that run side by side.
+
+    Raises:
+        ValueError: for none.
+    """
     kind = kind_of(launcher)
     if kind == "joblib":
         jobs = int(launcher["n_jobs"])
+        if jobs == 0:
+            raise ValueError(
+                "hydra.launcher.n_jobs must be a number of workers from 1 on, or -1 for a core each, got 0"
+            )
         return jobs if jobs > 0 else max(1, cores() + 1 + jobs)
     each = int(launcher.get("trials_per_job") or 1)
     if kind == "local":

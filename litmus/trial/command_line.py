@@ -3,6 +3,7 @@
 import difflib
 import io
 import os
+import re
 import secrets
 import signal
 import sys
@@ -112,10 +113,11 @@ def sentence(error: BaseException, arguments: Sequence[str] | None = None) -> st
 
         if (said := unreadable(sys.argv[1:] if arguments is None else arguments)) is not None:
             return said
-    if type(error).__name__ == "MissingConfigException" and getattr(error, "options", None):
-        group, _, choice = str(error.missing_cfg_file).rpartition("/")  # type: ignore[attr-defined]
-        choices = ", ".join(sorted(error.options))  # type: ignore[attr-defined]
-        return f"{group} has no choice {choice}; expected one of {choices}"
+    if type(error).__name__ == "MissingConfigException":
+        group, _, choice = str(getattr(error, "missing_cfg_file", "")).rpartition("/")
+        choices = getattr(error, "options", None) or _choices(group, str(error))
+        if choices:
+            return f"{group} has no choice {choice}; expected one of {', '.join(sorted(choices))}"
     if type(error).__name__ in ("ConfigKeyError", "ConfigAttributeError"):
         return _unknown_knob(error)
     text = " ".join(line.strip() for line in legible(error).splitlines() if line.strip())
@@ -129,6 +131,12 @@ def sentence(error: BaseException, arguments: Sequence[str] | None = None) -> st
     if isinstance(error, known) or type(error).__module__.startswith(("hydra", "omegaconf")):
         return text
     return f"{type(error).__name__}: {text} (HYDRA_FULL_ERROR=1 shows where)"
+
+
+def _choices(group: str, told: str) -> set[str]:
+    """The files of a group, of which Hydra tells none where one of a list is missing, in the folders that it names."""
+    folders = [Path(folder, group) for folder in re.findall(r"path=file://(.+)", told)]
+    return {path.stem for folder in folders if group for path in folder.glob("*.yaml")}
 
 
 def _unknown_knob(error: BaseException) -> str:

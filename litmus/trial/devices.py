@@ -21,6 +21,8 @@ from litmus.trial.ranks import AUTO, one_device
 # study's trial has: docs/accelerators.md says how, how sharp this is, and what was not measured.
 WORTH_AN_ACCELERATOR = 4_000_000
 CUDA = ("auto", "gpu", "cuda")
+# Of these Lightning makes bfloat16 on a processor, and the run would not be what its record says.
+FLOAT16 = ("16-mixed", "16")
 
 
 def placed(trainer: DictConfig, model: pl.LightningModule, data: Any) -> DictConfig:
@@ -31,15 +33,17 @@ def placed(trainer: DictConfig, model: pl.LightningModule, data: Any) -> DictCon
         model, data: of the trial, before anything is loaded.
 
     Raises:
-        ValueError: for a device that this machine lacks.
+        ValueError: for a device that this machine lacks, and for float16 on a processor.
     """
     changed = trainer.copy()
     if trainer.get("accelerator") == "auto" and os.environ.get(AUTO):
         changed.accelerator = os.environ[AUTO]
     refuse_absent(changed)
+    refuse_float16(changed)
     if not one_device(trainer.get("devices")):
         return changed
-    if changed.get("accelerator") == "auto" and needless(model, data) is not None:
+    float16 = str(changed.get("precision")) in FLOAT16
+    if changed.get("accelerator") == "auto" and not float16 and needless(model, data) is not None:
         changed.accelerator = "cpu"
     if changed.get("accelerator") not in CUDA or not torch.cuda.is_available():
         if changed.get("accelerator") in ("auto", "cpu") or not torch.accelerator.is_available():
@@ -56,6 +60,8 @@ def refuse_absent(trainer: Mapping[str, Any]) -> None:
         ValueError: naming what there is.
     """
     accelerator, devices = trainer.get("accelerator"), trainer.get("devices")
+    if str(devices) in ("0", "[]", ""):
+        raise ValueError(f"trainer.devices={devices}: expected a number of devices from 1 on, a list of them or auto")
     known = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if not known.get(str(accelerator), accelerator != "gpu" or any(known.values())):
         name = {"cuda": "a CUDA device", "mps": "Apple's MPS"}.get(str(accelerator), "a CUDA device or Apple's MPS")
@@ -69,6 +75,21 @@ def refuse_absent(trainer: Mapping[str, Any]) -> None:
     if numbers and max(numbers) >= there:
         has = "1 CUDA device, number 0" if there == 1 else f"{there} CUDA devices, numbers 0 to {there - 1}"
         raise ValueError(f"trainer.devices={devices}: this machine has {has}; take trainer.devices=1 for any one of it")
+
+
+def refuse_float16(trainer: Mapping[str, Any]) -> None:
+    """Refuses mixed float16 where the processor computes.
+
+    Raises:
+        ValueError: with what there is instead.
+    """
+    accelerator, precision = trainer.get("accelerator"), str(trainer.get("precision"))
+    on_processor = accelerator == "cpu" or (accelerator == "auto" and not torch.accelerator.is_available())
+    if precision in FLOAT16 and on_processor:
+        raise ValueError(
+            f"precision={precision}: the processor does not mix float16, expected precision=bf16-mixed there, or an "
+            "accelerator"
+        )
 
 
 def _numbers(devices: Any) -> list[int]:
