@@ -5,6 +5,7 @@ Warnings and log messages are known by how they begin. What says something of th
 
 import logging
 import warnings
+from typing import Any
 
 # As regular expressions; a colon would end them in pytest's syntax.
 WARNINGS = (
@@ -52,3 +53,11 @@ def silence_lightning() -> None:
             logger.addFilter(_WithoutHints())
     for message in WARNINGS:
         warnings.filterwarnings("ignore", message=message)
+    from lightning_fabric.accelerators import cuda as fabrics
+    from pytorch_lightning.accelerators import cuda
+
+    # Asks torch for a precision only to hint at it, and torch refuses where that was set by the names it has today, as
+    # torch.backends.cuda.matmul.fp32_precision: the run would end.
+    modules: tuple[Any, ...] = (fabrics, cuda)
+    for module in modules:
+        module._check_cuda_matmul_precision = lambda device: None

@@ -52,3 +52,22 @@ def test_what_lightning_logs_of_a_cuda_device_is_not_said(caplog):
         cuda._log.info("something of this run")
         fabrics.rank_zero_info("something of this run")
     assert len(caplog.records) == 2
+
+
+def test_tf32_that_was_asked_of_torch_by_its_present_name_ends_no_run(monkeypatch):
+    """Lightning's look at it, as on a device with tensor cores; without a run's silence torch refuses it."""
+    import torch
+    from lightning_fabric.accelerators import cuda as fabrics
+    from pytorch_lightning.accelerators import cuda
+
+    from litmus.quiet import silence_lightning
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(fabrics, "_is_ampere_or_later", lambda device: True)
+    silence_lightning()
+    torch.backends.cuda.matmul.fp32_precision = "tf32"
+    try:
+        for module in (fabrics, cuda):
+            module._check_cuda_matmul_precision(torch.device("cuda", 0))
+    finally:
+        torch.backends.cuda.matmul.fp32_precision = "none"
