@@ -45,6 +45,17 @@ def test_what_is_read_is_what_is_in_memory(tmp_path, settings, kind):
         torch.testing.assert_close(of_disk, of_memory, rtol=1e-6, atol=1e-6)
 
 
+def test_rows_are_taken_by_an_index_that_lies_on_an_accelerator(tmp_path):
+    """Whose stand-in torch would index nothing on the processor by."""
+
+    class OnDevice:
+        def cpu(self):
+            return torch.tensor([70, 3])
+
+    rows = _loaded(_written(tmp_path / "shards")).splits["train"][0]
+    assert torch.equal(rows[OnDevice()], rows[torch.tensor([70, 3])])
+
+
 @pytest.mark.parametrize(("rows", "window", "block"), [(1, 4, 2), (100, 20, 5), (103, 20, 7), (50, 500, 500)])
 def test_a_pass_visits_every_row_once_and_stays_near(rows, window, block):
     order = windowed_order(rows, window, block, generator(1))

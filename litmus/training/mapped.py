@@ -63,7 +63,8 @@ class MappedRows:
         return (part if self.then is None else self.then(part)).float().to(self.device)
 
     def __getitem__(self, places: Tensor | slice) -> Tensor:
-        return self.index_select(0, torch.arange(len(self))[places])
+        known = places if isinstance(places, slice) else places.cpu()  # which may lie on the device
+        return self.index_select(0, torch.arange(len(self))[known])
 
     def split(self, size: int) -> Iterator[Tensor]:
         """All rows in their order, so many at a time."""
