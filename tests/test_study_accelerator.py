@@ -55,6 +55,7 @@ def configuration(units, batch_size=32):
         ([configuration([4]), configuration([8])], "cpu"),
         ([configuration([4]), configuration([1000, 1000])], "gpu"),
         ([configuration([4]), configuration([8], batch_size="all")], "gpu"),
+        ([configuration([4]) | {"trainer": {"precision": "16-mixed"}}], "gpu"),  # which the processor has not
         ([configuration([0]), configuration([4])], "cpu"),  # what cannot be built decides nothing
     ],
 )

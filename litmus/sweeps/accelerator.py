@@ -56,7 +56,7 @@ def decided(configs: Sequence[Mapping[str, Any]]) -> str | None:
     """gpu if a trial of one of these resolved configurations gains by this machine's accelerator, if it has one."""
     import torch
 
-    from litmus.trial.devices import needless
+    from litmus.trial.devices import float16, needless
     from litmus.trial.making import make
     from litmus.trial.parts import net_of
 
@@ -66,7 +66,7 @@ def decided(configs: Sequence[Mapping[str, Any]]) -> str | None:
         config: Any = OmegaConf.create(dict(plain))
         try:
             data = make(config.data)
-            if needless(net_of(config, data), data) is None:
+            if float16(config.get("trainer") or {}) or needless(net_of(config, data), data) is None:
                 return "gpu"
         except Exception:  # whatever is wrong with an arm is for its trials to say
             continue

@@ -42,8 +42,7 @@ def placed(trainer: DictConfig, model: pl.LightningModule, data: Any) -> DictCon
     refuse_float16(changed)
     if not one_device(trainer.get("devices")):
         return changed
-    float16 = str(changed.get("precision")) in FLOAT16
-    if changed.get("accelerator") == "auto" and not float16 and needless(model, data) is not None:
+    if changed.get("accelerator") == "auto" and not float16(changed) and needless(model, data) is not None:
         changed.accelerator = "cpu"
     if changed.get("accelerator") not in CUDA or not torch.cuda.is_available():
         if changed.get("accelerator") in ("auto", "cpu") or not torch.accelerator.is_available():
@@ -77,18 +76,23 @@ def refuse_absent(trainer: Mapping[str, Any]) -> None:
         raise ValueError(f"trainer.devices={devices}: this machine has {has}; take trainer.devices=1 for any one of it")
 
 
+def float16(trainer: Mapping[str, Any]) -> bool:
+    """Whether a trainer's configuration asks for mixed float16, which is for accelerators alone."""
+    return str(trainer.get("precision")) in FLOAT16
+
+
 def refuse_float16(trainer: Mapping[str, Any]) -> None:
     """Refuses mixed float16 where the processor computes.
 
     Raises:
         ValueError: with what there is instead.
     """
-    accelerator, precision = trainer.get("accelerator"), str(trainer.get("precision"))
+    accelerator = trainer.get("accelerator")
     on_processor = accelerator == "cpu" or (accelerator == "auto" and not torch.accelerator.is_available())
-    if precision in FLOAT16 and on_processor:
+    if float16(trainer) and on_processor:
         raise ValueError(
-            f"precision={precision}: the processor does not mix float16, expected precision=bf16-mixed there, or an "
-            "accelerator"
+            f"precision={trainer.get('precision')}: the processor does not mix float16, expected bf16-mixed there, or "
+            "an accelerator"
         )
 
 
