@@ -429,6 +429,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--simulations", type=int, default=20_000, help="tables for each cell")
     simulations = parser.parse_args().simulations
+    if simulations < 20:  # some cells take a twentieth
+        parser.error(f"--simulations must be a whole number from 20 on, got {simulations}")
     for line in table(simulations):
         print(line, flush=True)
     print(f"\n{textwrap.fill(beside(simulations), 120)}\n")

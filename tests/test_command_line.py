@@ -73,6 +73,7 @@ def test_help_cfg_and_a_misspelt_override_are_answered_without_torch():
         (["lr=-1"], "lr must be a number above 0, got -1"),
         (["lr=fast"], "got fast"),
         (["seed=-1"], "seed must be a whole number from 0"),
+        (["seed=abc"], "seed must be a whole number from 0 to 2³²-1, got abc"),
         (["dropout=1.0"], "dropout must be in [0, 1), got 1.0"),
         (
             ["batch_size=5000"],
@@ -151,6 +152,30 @@ def test_a_directory_without_a_name_or_a_place_is_one_sentence(tmp_path, monkeyp
     monkeypatch.setattr(os, "access", lambda place, mode: False)  # root may write anywhere
     with pytest.raises(ValueError, match=f"expected a place that can be written, {tmp_path} cannot"):
         refuse_no_place([f"hydra.run.dir={tmp_path}/new"])
+
+
+def test_a_file_in_the_place_of_a_directory_is_one_sentence(tmp_path):
+    from litmus.trial.command_line import sentence
+
+    place = tmp_path / "place"
+    place.mkdir()
+    (tmp_path / "file").touch()
+    for attempt, said in (
+        (lambda: (tmp_path / "file").mkdir(), "file: expected a directory, found a file"),
+        (lambda: (tmp_path / "file" / "below").mkdir(), "below: expected a directory, found a file"),
+        (lambda: (tmp_path / "file").replace(place), f"{place}: expected a file, found a directory"),
+    ):
+        with pytest.raises(OSError) as problem:  # noqa: PT011 - which kind is the system's
+            attempt()
+        assert sentence(problem.value).endswith(said)
+    assert sentence(FileNotFoundError("our own words")) == "our own words"
+
+
+def test_a_multirun_without_a_job_says_so(tmp_path):
+    from litmus.sweeps.plain import Surviving, tell_failures
+
+    with pytest.raises(ValueError, match="no job was run: expected a value of each knob that varies"):
+        tell_failures(Surviving(None, None, None, None), tmp_path)
 
 
 def test_the_first_word_comes_before_torch(tmp_path):

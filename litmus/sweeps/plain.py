@@ -108,8 +108,10 @@ def tell_failures(launcher: Surviving, directory: Path) -> None:
     """Names every job that failed, in a table, and says how to compare the others.
 
     Raises:
-        ValueError: if there is one.
+        ValueError: if there is one, or no job at all.
     """
+    if not launcher.jobs:
+        raise ValueError("no job was run: expected a value of each knob that varies, found a knob with none")
     if not launcher.failed:
         return
     rows = [("job", "overrides", "directory", "error")]

@@ -22,6 +22,14 @@ from litmus.trial.arguments import AGENT
 from litmus.trial.hydra_versions import register_resolver
 
 SWEEPER = "hydra/sweeper="
+# What a system says of a place in which nothing can be read or written, in words.
+OF_FILES: dict[type[OSError], str] = {
+    FileNotFoundError: "expected a file or directory that is there, found none",
+    FileExistsError: "expected a directory, found a file",
+    NotADirectoryError: "expected a directory, found a file",
+    IsADirectoryError: "expected a file, found a directory",
+    PermissionError: "expected a place that may be read and written, found one that may not",
+}
 NO_TUNER = (
     "no run tunes itself any more; a search tries settings: "
     "python train.py -m search=tpe 'lr=tag(log,interval(1e-4,1e-1))' search.trials=25"
@@ -120,6 +128,9 @@ def sentence(error: BaseException, arguments: Sequence[str] | None = None) -> st
             return f"{group} has no choice {choice}; expected one of {', '.join(sorted(choices))}"
     if type(error).__name__ in ("ConfigKeyError", "ConfigAttributeError"):
         return _unknown_knob(error)
+    if isinstance(error, OSError) and type(error) in OF_FILES and error.filename is not None:
+        place = error.filename if error.filename2 is None else error.filename2
+        return f"{legible(place)}: {OF_FILES[type(error)]}"
     text = " ".join(line.strip() for line in legible(error).splitlines() if line.strip())
     if "Cannot merge DictConfig with ListConfig" in text:
         file = text.partition(":")[0].removeprefix("In ")

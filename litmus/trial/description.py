@@ -66,7 +66,8 @@ def _plain(config: DictConfig, output_dir: str, **root_knobs: Any) -> dict[str, 
 
 def settled(config: DictConfig, plain: dict[str, Any] | None = None) -> dict[str, Any]:
     """The resolved configuration but what follows the seed or the directory; `plain` is it, where it is known."""
-    here, there = plain or resolved(config), _plain(config, "elsewhere", seed=config.seed + 1)
+    another = config.seed + 1 if isinstance(config.seed, int) else 0  # what is no seed is refused afterwards
+    here, there = plain or resolved(config), _plain(config, "elsewhere", seed=another)
     if "weights" not in here:
         return agreeing(here, there)
     # Another seed's weights may not be there yet; they are told apart by where they would be.
