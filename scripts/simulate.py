@@ -261,6 +261,8 @@ def tuned(
     rule: str = "parabola",
     gain: float | None = None,
     costs: Sequence[float] = COSTS,
+    cliff: bool = False,
+    signs: bool = False,
 ) -> tuple[float, float]:
     """The same of two arms whose knob was tuned, at the worst of several costs of a step of its grid; or, with a
     `gain`, the least share of (confirmed, rejected) where one arm is so much better.
@@ -269,10 +271,15 @@ def tuned(
         levels, seeds: of the tuning.
         rule: `parabola`, or `argmin` for the negative control, or `known` where nothing need be tuned.
         gain: in SDs of one run.
-        costs: of a step of the grid, in SDs of one run.
+        costs: of a step of the grid, in SDs of one run; 0 is a knob that does nothing.
+        cliff: whether runs scatter ten times as much from one and a half steps above the best place on, and half of
+            them fail from two and a half on.
+        signs: whether signs are tested, as of `time_to`.
     """
     generator = np.random.default_rng(7)
-    study = study_of({"kind": "compare", "better": X1, "than": X2})
+    quantity = {"metric": "val/loss", "at": {"time_to": 0.5, "unit": "epoch"}, "sesoi": SESOI}
+    more = {"quantity": quantity} if signs else {}
+    study = study_of({"kind": "compare", "better": X1, "than": X2}, **more)
     places = np.tile(np.arange(levels), seeds).astype(float)
     groups = np.repeat(np.arange(seeds), levels)
     found = []
@@ -284,12 +291,18 @@ def tuned(
                 best = generator.uniform(0.25, 0.75, simulations) * (levels - 1)
                 tried = cost * (places[:, None] - best) ** 2 + generator.normal(size=(len(places), simulations))
                 tried += generator.normal(size=(seeds, simulations))[groups]
+                if cliff:
+                    beyond = places[:, None] - best
+                    tried += 10 * np.abs(generator.normal(size=tried.shape)) * (beyond > 1.5)
+                    tried[(beyond > 2.5) & (generator.random(tried.shape) < 0.5)] = np.nan
                 one = optimum(places, list(groups), tried)
                 place = {"parabola": one.place, "argmin": one.levels[one.best], "known": best}[rule]
                 if rule == "parabola":
                     parts[arm] = excess(one, one.fit)
                 lead = ahead if arm == next(iter(study.arms)) else 0.0
                 scores[arm] = lead - cost * (place - best) ** 2 + generator.normal(size=(n, simulations))
+                if signs:
+                    scores[arm] = -scores[arm]
             confirmed, rejected = decisions(study.predictions["it"], study, scores, looks, parts)
             sides.append((float(np.mean(confirmed)), float(np.mean(rejected))))
         found.append((sides[0][0], sides[-1][1]))

@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 from scipy.special import fdtrc
 
-# A curve is a parabola near its best value only: where a parabola does not fit, the five levels nearest to the best
-# one are fitted.
+# A curve is a parabola near its best value only: where a parabola does not fit, or runs scatter more elsewhere, the
+# five levels nearest to the best one are fitted, of those that failed on no seed.
 MOST_LEVELS = 5
-BENT = 0.2
+UNEVEN = 0.2
+WILD = 4.5
 FEWEST_LEVELS = 3
 
 
@@ -117,10 +118,15 @@ class Optimum:
         return np.isfinite(self.variance)
 
 
-def bent(places: Any, groups: Sequence[Any], values: Any) -> Any:
-    """Whether levels scatter about their parabola more than runs scatter about their level (lack of fit, p < 20 %).
+def uneven(places: Any, groups: Sequence[Any], values: Any, first: Any) -> Any:
+    """Whether a parabola through all levels would say less of the best one than one through the nearest five.
 
-    True as well where nothing tells: with a single group, which has no scatter about its levels.
+    So where levels scatter about their parabola more than runs scatter about their level (lack of fit, p < 20 %), and
+    where runs scatter more at the other levels than at the nearest (p < 20 %), as they do at rates that blow up. True
+    as well where nothing tells: with a single group, which has no scatter about its levels.
+
+    Args:
+        first: the rank of the first of the nearest levels.
     """
     places, values = np.asarray(places, dtype=float), np.asarray(values, dtype=float)
     levels = np.unique(places)
@@ -132,12 +138,50 @@ def bent(places: Any, groups: Sequence[Any], values: Any) -> Any:
     square = np.full((len(each), len(levels), *values.shape[1:]), np.nan)
     square[member, np.searchsorted(levels, places)] = values
     means = square.mean(axis=0)
-    scatter = ((square - square.mean(axis=1, keepdims=True) - means + means.mean(axis=0)) ** 2).sum(axis=(0, 1))
+
+    def scatter(among: Any) -> Any:
+        """Of runs about their seed and level, at some of the levels: the sum of squares."""
+        own = np.where(among, square, 0.0)
+        count, column = among.sum(axis=0), own.sum(axis=1, keepdims=True)
+        rest = own - column / count - own.mean(axis=0) + column.mean(axis=0) / count
+        return np.where(among, rest**2, 0.0).sum(axis=(0, 1))
+
+    total = scatter(np.ones(means.shape, dtype=bool))
     line = parabola(levels, [0] * len(levels), means)
     lack = line.residual * line.freedom * len(each)
+    rank = np.arange(len(levels)).reshape(-1, *[1] * (values.ndim - 1))
+    near = scatter(np.broadcast_to((rank >= first) & (rank < first + MOST_LEVELS), means.shape))
+    beyond, within = (len(levels) - MOST_LEVELS) * (len(each) - 1), (MOST_LEVELS - 1) * (len(each) - 1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        p = fdtrc(free, left, lack / free / (scatter / left))
-    return ~(whole & (p >= BENT))
+        fits = fdtrc(free, left, lack / free / (total / left)) >= UNEVEN
+        alike = beyond < 1 or fdtrc(beyond, within, np.maximum(0.0, total - near) / beyond / (near / within)) >= UNEVEN
+    return ~(whole & fits & alike)
+
+
+def before_the_cliff(member: Any, groups: Sequence[Any], values: Any, finite: Any, best: Any) -> Any:
+    """Which levels say how the curve is bent at the best one: those on the way to the first cliff on each side.
+
+    A cliff is a level at which a run failed, or a step between levels whose height scatters over the seeds `WILD` times
+    as much as that of the middle one of the steps. All levels where fewer than three are left.
+
+    Args:
+        member: of each run, the rank of its level.
+        finite, best: of the levels, which failed on no seed, and the best.
+    """
+    each, group = np.unique(np.asarray(groups), return_inverse=True)
+    square = np.full((len(each), *finite.shape), np.nan)
+    square[group, member] = values
+    safe = finite[1:] & finite[:-1]
+    with np.errstate(invalid="ignore"):
+        scatter = np.diff(square, axis=1).var(axis=0)
+    usual = np.nanmedian(np.where(safe | ~safe.any(axis=0), np.where(safe, scatter, 0.0), np.nan), axis=0)
+    wild = ~safe | (scatter > WILD**2 * usual)
+    rank = np.arange(len(finite)).reshape(-1, *[1] * np.ndim(best))
+    low = np.where(wild & (rank[1:] <= best), rank[1:], 0).max(axis=0, initial=0)
+    high = np.where(wild & (rank[:-1] >= best), rank[:-1], len(finite) - 1).min(axis=0, initial=len(finite) - 1)
+    found = (rank >= low) & (rank <= high)
+    found = np.where(found.sum(axis=0) >= FEWEST_LEVELS, found, finite)
+    return np.where(found.sum(axis=0) >= FEWEST_LEVELS, found, True)
 
 
 def optimum(places: Any, groups: Sequence[Any], values: Any, rounded: bool = False) -> Optimum:
@@ -163,14 +207,17 @@ def optimum(places: Any, groups: Sequence[Any], values: Any, rounded: bool = Fal
     if not np.isfinite(means).any(axis=0).all():
         raise ValueError("no level of the knob has a finite value on every seed")
     best = means.argmin(axis=0)
-    wide = np.where(bent(places, groups, values), MOST_LEVELS, len(levels))
-    first = np.clip(best - MOST_LEVELS // 2, 0, np.maximum(0, len(levels) - wide))
-
-    def near(rank: Any) -> Any:
-        return (rank[column] >= first) & (rank[column] < first + wide)
-
-    fit = parabola(places, groups, np.where(near(member), values, np.nan))
-    safe = np.isfinite(means) & near(np.arange(len(levels)))
+    finite = np.isfinite(means)
+    usable = before_the_cliff(member, groups, values, finite, best)
+    rank = np.cumsum(usable, axis=0) - 1
+    there = rank[-1] + 1
+    middle = np.take_along_axis(rank, np.asarray(best)[None], axis=0)[0]
+    first = np.clip(middle - MOST_LEVELS // 2, 0, np.maximum(0, there - MOST_LEVELS))
+    narrow = uneven(places, groups, values, first)
+    first, wide = np.where(narrow, first, 0), np.where(narrow, MOST_LEVELS, there)
+    near = usable & (rank >= first) & (rank < first + wide)
+    fit = parabola(places, groups, np.where(near[member], values, np.nan))
+    safe = finite & near
     low = np.where(safe, levels[column], np.inf).min(axis=0)
     high = np.where(safe, levels[column], -np.inf).max(axis=0)
     widest = (levels[-1] - levels[0]) ** 2 / 12
@@ -186,7 +233,7 @@ def optimum(places: Any, groups: Sequence[Any], values: Any, rounded: bool = Fal
         place, variance = levels[nearest], variance + step**2 / 12
     known = np.isfinite(fit.freedom)
     return Optimum(
-        place, np.where(known, np.minimum(variance, widest), np.nan), vertex, best, levels, fit, near(member)
+        place, np.where(known, np.minimum(variance, widest), np.nan), vertex, best, levels, fit, near[member]
     )
 
 
