@@ -52,6 +52,8 @@ FAILING = ("compare", "compare each", "order", "best", "equivalent")
 COSTS = (0.1, 0.3, 1.0, 3.0)
 LOTTERIES = tuple((levels, seeds) for levels in range(3, 9) for seeds in (2, 3))
 CONTROL = "negative control: the best"
+FLAT = "a knob that does nothing, 6 levels on 3 seeds"
+CLIFF = "the higher of 8 levels blow up, 3 seeds"
 Edge = tuple[str, dict[str, Any], dict[str, Any] | None, Sequence[float], Sequence[float]]
 
 
@@ -278,7 +280,7 @@ def tuned(
     """
     generator = np.random.default_rng(7)
     quantity = {"metric": "val/loss", "at": {"time_to": 0.5, "unit": "epoch"}, "sesoi": SESOI}
-    more = {"quantity": quantity} if signs else {}
+    more: dict[str, Any] = {"quantity": quantity} if signs else {}
     study = study_of({"kind": "compare", "better": X1, "than": X2}, **more)
     places = np.tile(np.arange(levels), seeds).astype(float)
     groups = np.repeat(np.arange(seeds), levels)
@@ -338,6 +340,10 @@ def table(simulations: int) -> Iterator[str]:
     for seeds in (1, 3):
         one = partial(tuned, simulations=simulations, levels=6, seeds=seeds, rule="argmin")
         yield row("compare", f"{CONTROL} of 6 levels on {count(seeds, 'seed')}", one)
+    shared = partial(tuned, simulations=simulations, seeds=3)
+    yield row("compare", FLAT, partial(shared, levels=6, costs=[0.0]))
+    yield row("time to", "epochs, tuned by 6 levels on 3 seeds", partial(shared, levels=6, signs=True))
+    yield row("compare", CLIFF, partial(shared, levels=8, cliff=True))
     yield row("compare", "one arm skewed", partial(judged, edges()[0], skewed))
 
 
@@ -347,7 +353,7 @@ def beside(simulations: int) -> str:
     added = [100 * topped_up(simulations, later) for later in (False, True)]
     found = partial(tuned, 20, simulations, False, 6, 3, gain=1.0)
     power = [100 * found(rule, costs=[1.0])[0] for rule in ("known", "parabola", "argmin")]
-    flat = 100 * found(costs=[0.1])[0]
+    flat, nothing = (100 * found(costs=[cost])[0] for cost in (0.1, 0.0))
     planned = 100 * rates(edges()[0], normal, LOOKS[-1], simulations, looks=True)[0]
     return (
         "Any of eight equal arms is called better than a shared control (Holm) in "
@@ -357,7 +363,8 @@ def beside(simulations: int) -> str:
         "which corrects the first look too. A gain of one SD of a run is found by 20 seeds in "
         f"{power[0]:.0f} % where nothing need be tuned. After a tuning by 6 levels on 3 seeds it is found in "
         f"{power[1]:.0f} % where a step of the grid costs one SD (by the best level, as it is, in {power[2]:.0f} %), "
-        f"and in {flat:.0f} % where it costs a tenth of one, so that the tuning hardly saw what it costs."
+        f"in {flat:.0f} % where it costs a tenth of one, so that the tuning hardly saw what it costs, and in "
+        f"{nothing:.0f} % where it costs nothing."
     )
 
 

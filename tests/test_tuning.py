@@ -126,10 +126,40 @@ def test_an_optimum_beyond_the_range_lies_at_its_edge_and_caps_what_touches_the_
 
 
 def test_a_curve_without_a_minimum_takes_the_best_level_anywhere_in_the_range():
-    hill = runs_of("norm=none", lambda place: 1 - 0.1 * (place + 2.5) ** 2 + 0.01 * place, noise=1e-4)
-    found = choose(study(), hill)
+    def hill(place):
+        return 1 - 0.1 * (place + 2.5) ** 2 + 0.01 * place
+
+    found = choose(study(), runs_of("norm=none", hill))
     assert found.values["lr"] in (1e-4, 1e-1)
     assert found.found.variance == pytest.approx((LEVELS[-1] - LEVELS[0]) ** 2 / 12)
+    # Unless it is known which of its ends is lower.
+    assert choose(study(), runs_of("norm=none", hill, noise=1e-4)).found.variance < 1e-3
+
+
+def cliff(above, cost=0.1):
+    """A score that falls by `cost` a decade, and runs that fail above a rate."""
+    return lambda place: math.nan if place > above + 1e-9 else math.exp(-cost * place) / 2
+
+
+def test_the_last_level_before_a_cliff_is_known_to_the_step_in_which_the_cliff_lies():
+    levels = tuple(10.0**power for power in range(-6, 0))
+    found = choose(study(), runs_of("norm=none", cliff(-3), levels=levels, noise=1e-3))
+    assert found.values["lr"] == pytest.approx(1e-3)
+    assert not found.edges
+    assert found.found.variance == pytest.approx(math.log(10) ** 2 / 3, rel=0.01)
+
+
+def test_rates_that_blow_up_say_nothing_of_the_best_one():
+    levels = tuple(10.0**power for power in np.arange(-5, 1.1, 0.5))
+    calm = runs_of("norm=none", bowl(-3), levels=levels, noise=0.01)
+    wild = [
+        TuningRun(run.arm, run.settings, run.seed, run.score * 10.0 ** (run.seed - 10_000) * 5)
+        if run.settings["lr"] > 0.05 else run
+        for run in calm
+    ]  # fmt: skip
+    before = choose(study(), [run for run in calm if run.settings["lr"] < 0.05])
+    assert choose(study(), wild).values["lr"] == pytest.approx(1e-3, rel=0.2)
+    assert choose(study(), wild).found.variance < 2 * before.found.variance
 
 
 def test_choices_are_chosen_as_they_stand_and_words_by_their_mean():
@@ -340,5 +370,5 @@ def test_a_sign_test_of_tuned_arms_can_decide_among_many_predictions_at_the_last
     )
     predictions, compared = 20, 2
     assert predictions * compared * last.over_looks(lambda one: one.p_above(0.0)) < 0.025
-    # What tuning may have moved is none of the evidence.
-    assert last.over_looks(lambda one: one.p_above(4.5)) == 1.0
+    # What tuning may have moved is none of the evidence: 0.1 beside an error of √0.02.
+    assert last.over_looks(lambda one: one.p_above(4.9)) > 0.5

@@ -9,17 +9,13 @@ from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
-from scipy.special import stdtrit
+from scipy.optimize import brentq
 
-from litmus.claims.exact import at_least, median_interval, share_interval
+from litmus.claims.exact import at_least, median_interval, share_interval, signs_shifted
 from litmus.claims.failures import MOST_LOST, Failures
 from litmus.claims.looks import FACTOR, FEWEST_SEEDS, sequential
 from litmus.claims.quantity import Quantity
 from litmus.claims.statistics import ALPHA, Summary, combined, summarize
-
-# A sign test leaves this chance on each side to a shift by tuning that is larger than assumed. No p falls below it: it
-# must be small beside 2.5 % by what p is multiplied with, 1/0.268 for looks, the arms compared, Holm's predictions.
-SLACK = 0.0001
 
 
 class UndecidableError(Exception):
@@ -61,16 +57,13 @@ class Contrast:
 
     @property
     def tuned_share(self) -> float:
-        """The share of the squared interval that is tuning; 0 where nothing was tuned."""
-        if not self.tuning or self.test != "mean" or np.any(self.by_failures) or self.summary.n < 2:
+        """The share of the squared interval that is tuning; 0 where nothing was tuned, and of an unbounded interval."""
+        if not self.tuning or np.any(self.by_failures) or self.summary.n < 2:
             return 0.0
-        return float(sum(variance for variance, _ in self.tuning) / self.summary.standard_error**2)
-
-    @property
-    def tuned_shift(self) -> Any:
-        """How far tuning moves the median at most, but for a chance of `SLACK` on each side."""
-        variance, freedom = combined(self.tuning)
-        return stdtrit(freedom, 1 - SLACK) * np.sqrt(variance)
+        if self.test == "mean":
+            return float(sum(variance for variance, _ in self.tuning) / self.summary.standard_error**2)
+        (low, high), (lower, upper) = median_interval(self.values, self.alpha), self.interval
+        return 1 - ((high - low) / (upper - lower)) ** 2 if math.isfinite(upper - lower) and upper > lower else 0.0
 
     @cached_property
     def by_failures(self) -> Any:
@@ -105,9 +98,8 @@ class Contrast:
         if np.any(self.by_failures) or (self.test == "share" and len(self.weights) > 1):
             return -math.inf, math.inf
         if self.test == "sign":
-            low, high = median_interval(self.values, self.alpha - 2 * SLACK * bool(self.tuning))
-            shift = self.tuned_shift if self.tuning else 0.0
-            return low - shift, high + shift
+            low, high = median_interval(self.values, self.alpha)
+            return (self._end(low, 1), self._end(high, -1)) if self.tuning else (low, high)
         if self.test == "share" and self.summary.n:
             return share_interval(round(float(np.sum(self.values))), self.summary.n, self.alpha)
         return self.summary.interval(self.alpha)
@@ -154,9 +146,7 @@ class Contrast:
         if math.isinf(bar):
             p = np.where(side * bar < 0, 0.0, np.ones(np.shape(self.mean)))
         elif self.test == "sign":
-            # A sign test has no variance that tuning could be added to: its shift and its chance are.
-            shift, slack = (self.tuned_shift, SLACK) if self.tuning else (0.0, 0.0)
-            p = at_least(*self.counts(bar + side * shift, side)) + slack
+            p = self._p_signs(bar, side)
         elif self.test == "share":
             p = self._p_share(bar, side)
         else:
@@ -165,6 +155,27 @@ class Contrast:
             failed = at_least(self.failures.up if side > 0 else self.failures.down, self.failures.of)
             p = np.where(self.by_failures, failed, p)
         return np.where(self.decidable, p, 1.0)
+
+    def _p_signs(self, bar: float, side: int) -> Any:
+        p = at_least(*self.counts(bar, side))
+        if not self.tuning:
+            return p
+        # A sign test has no variance that tuning's could be added to. It makes no p smaller.
+        variance, freedom = combined(self.tuning)
+        return np.maximum(p, signs_shifted(side * np.asarray(self.values), side * bar, np.sqrt(variance), freedom))
+
+    def _end(self, plain: float, side: int) -> float:
+        """An end of the interval of a median whose values tuning may have moved; `plain` is the sign test's."""
+        if not math.isfinite(plain):
+            return plain
+
+        def beyond(end: float) -> float:
+            return float(self._p_signs(end, side)) - self.alpha / 2
+
+        reach = max(float(np.ptp(self.values)), math.sqrt(sum(variance for variance, _ in self.tuning)))
+        while beyond(plain - side * reach) > 0:
+            reach *= 2
+        return float(brentq(beyond, plain - side * reach, plain + side * reach, rtol=1e-9))
 
     def _p_share(self, bar: float, side: int) -> Any:
         """Of one arm, against any share; of pairs, McNemar's, which says nothing of bars beyond zero."""

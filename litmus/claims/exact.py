@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import numpy as np
-from scipy.special import betainc, betaincinv
+from scipy.special import betainc, betaincinv, stdtr
 
 
 def at_least(hits: Any, of: Any, share: Any = 0.5) -> Any:
@@ -34,6 +34,26 @@ def median_interval(values: Any, alpha: float) -> tuple[float, float]:
     # The k-th smallest is a lower end as long as fewer than k values below the median are improbable.
     k = max((k for k in range(1, n // 2 + 1) if at_least(n - k + 1, n) <= alpha / 2), default=0)
     return (float(ordered[k - 1]), float(ordered[n - k])) if k else (-np.inf, np.inf)
+
+
+def signs_shifted(values: Any, bar: float, error: Any, freedom: Any) -> Any:
+    """P of the sign test of "the median is at most `bar`", averaged over what else may have moved all values alike.
+
+    Σ_k P(X ≥ n − k)·P(v₍ₖ₎ < bar + error·T < v₍ₖ₊₁₎), T of Student's t: what the t test does with a variance that
+    comes on top of the mean's, done with the sign test's own confidence distribution.
+
+    Args:
+        values: of the pairs; what is not finite is lost; later axes are simulations.
+        error, freedom: of the shift, and its degrees of freedom.
+    """
+    values = np.asarray(values, dtype=float)
+    column = (slice(None), *[None] * (values.ndim - 1))
+    of = np.isfinite(values).sum(axis=0)
+    ordered = np.sort(np.where(np.isfinite(values), values, np.inf), axis=0)
+    reached = stdtr(np.maximum(freedom, 1), (ordered - bar) / np.maximum(error, 1e-300))
+    ends = np.zeros((1, *values.shape[1:])), np.ones((1, *values.shape[1:]))
+    between = np.diff(np.concatenate([ends[0], reached, ends[1]]), axis=0)
+    return (at_least(of - np.arange(len(values) + 1)[column], of) * between).sum(axis=0)
 
 
 def fewest(level: float, share: float = 0.5) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 
 from litmus.claims.contrast import Contrast
 from litmus.claims.results import Results
-from litmus.claims.verdict import Verdict
+from litmus.claims.verdict import DIRECTIONS, OPEN, Verdict
 
 # Beyond this a t interval of ten seeds leaves its 5 %; a normal sample of ten is beyond it once in fifty.
 MOST_SKEW = 1.5
@@ -37,30 +37,41 @@ def marked(
 ) -> dict[str, Verdict]:
     """The verdicts, the fragile decisions among them marked with the reason, and capped from ten seeds on.
 
-    An exact test errs no more often under skew, so that what it decides is marked and never capped.
+    An exact test errs no more often under skew, so that what it decides is marked and never capped. A direction that
+    hangs on no seed stays known where the size does, as it would with an estimate just below what the claim needs.
 
     Args:
         seeds: those that were looked at.
         lacking: the verdicts without a seed, as they would be decided at the same look.
     """
     why = {name: _skewed(verdict) for name, verdict in verdicts.items() if _inferred(verdict)}
+    turned = {name for name, reason in why.items() if reason or verdicts[name].direction in (None, OPEN)}
     for seed in seeds:
-        left = [name for name, reason in why.items() if not reason]
+        left = [name for name, reason in why.items() if not reason or name not in turned]
         if not left:
             break
         other = lacking(seed)
         for name in left:
             if other[name].verdict != verdicts[name].verdict:
-                why[name] = f"without seed {seed} it is {other[name].verdict}"
-    return {name: _marked(verdict, why.get(name, "")) for name, verdict in verdicts.items()}
+                why[name] = why[name] or f"without seed {seed} it is {other[name].verdict}"
+            if other[name].direction != verdicts[name].direction:
+                turned.add(name)
+    return {name: _marked(verdict, why.get(name, ""), name not in turned) for name, verdict in verdicts.items()}
 
 
-def _marked(verdict: Verdict, why: str) -> Verdict:
+def _known(verdict: Verdict) -> str:
+    words = DIRECTIONS[str(verdict.direction)].removesuffix(": ")
+    return words[0].lower() + words[1:]
+
+
+def _marked(verdict: Verdict, why: str, directed: bool) -> Verdict:
     if not why:
         return verdict
     assert verdict.leaf is not None
     if verdict.n >= FEWEST_TO_CAP and _by_mean(verdict.leaf.contrast):
-        return replace(verdict.capped(f"fragile: {why}", open=True), fragile=why)
+        told = f"{why}; {_known(verdict)}" if directed else why
+        capped = replace(verdict.capped(f"fragile: {told}", open=True), fragile=why)
+        return replace(capped, direction=verdict.direction) if directed else capped
     return replace(verdict, fragile=why, reason=f"{verdict.reason} [fragile: {why}]")
 
 

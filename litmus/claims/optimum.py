@@ -8,12 +8,13 @@ shows how often equal arms are then called different.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import fdtrc
+from scipy.special import fdtrc, ndtr, ndtri, stdtr
 
 # A curve is a parabola near its best value only: where a parabola does not fit, or runs scatter more elsewhere, the
 # five levels nearest to the best one are fitted, of those that failed on no seed.
@@ -96,12 +97,13 @@ class Optimum:
     Attributes:
         place: the vertex of the parabola, within the levels that were fitted and failed on no seed; the best level
             where it has none.
-        variance: τ² of the place, at most that of a place anywhere in the range, R²/12; not a number without a fit.
+        variance: τ² of the place, not a number without a fit.
         vertex: the same place wherever it lies.
         best: the index of the best of `levels`.
         levels: the places tried, sorted.
         fit: of the scores near the best level.
         near: which runs were fitted.
+        cut: whether the place is an end of the levels that were fitted, where the curve need not be flat.
     """
 
     place: Any
@@ -111,6 +113,7 @@ class Optimum:
     levels: Any
     fit: Parabola
     near: Any
+    cut: Any = False
 
     @property
     def fitted(self) -> Any:
@@ -226,22 +229,50 @@ def optimum(places: Any, groups: Sequence[Any], values: Any, rounded: bool = Fal
         vertex = np.where(bowl, fit.centre - fit.slope / (2 * fit.curvature), levels[best])
         place = np.clip(vertex, low, high)
         variance = np.where(bowl, fit.derivative_variance(place) / (4 * fit.curvature**2), widest)
+    variance = np.minimum(variance, widest)
+    cut = (place <= low) | (place >= high)
+    # Of two ends a hill has the lower one where its slope in the middle says so.
+    telling = np.where(bowl, place, (low + high) / 2)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        steep = np.where(place >= high, -1, 1) * fit.derivative(telling) / np.sqrt(fit.derivative_variance(telling))
+    left = share_left(steep, fit.freedom, bowl)
+    variance = np.where(cut, variance * left + next_step(levels, place) ** 2 / 3, variance)
     if rounded and len(levels) > 1:
         nearest = np.abs(np.where(safe, levels[column], np.inf) - place).argmin(axis=0)
         gaps = np.diff(levels)
         step = np.maximum(gaps[np.maximum(nearest - 1, 0)], gaps[np.minimum(nearest, len(gaps) - 1)])
         place, variance = levels[nearest], variance + step**2 / 12
     known = np.isfinite(fit.freedom)
-    return Optimum(
-        place, np.where(known, np.minimum(variance, widest), np.nan), vertex, best, levels, fit, near[member]
-    )
+    variance = np.where(known, np.minimum(variance, widest), np.nan)
+    return Optimum(place, variance, vertex, best, levels, fit, near[member], cut)
+
+
+def share_left(steep: Any, freedom: Any, bowl: Any) -> Any:
+    """What is left of τ² where the curve falls to an end of the levels, `steep` standard errors of its slope.
+
+    A vertex beyond the end means that the end is best: E[max(0, e)²] of e, normal, that is `steep` SDs below 0, over
+    its half at 0. A hill has its other end lower, R away, with the chance that its slope has the other sign.
+    """
+    with np.errstate(invalid="ignore"):
+        chance = stdtr(np.maximum(freedom, 1), -np.maximum(steep, 0.0))
+        k = np.minimum(-ndtri(chance), 30.0)
+        vertex = 2 * ((1 + k**2) * ndtr(-k) - k * np.exp(-(k**2) / 2) / math.sqrt(2 * math.pi))
+        return np.clip(np.where(bowl, vertex, 12 * chance), 0.0, 1.0)
+
+
+def next_step(levels: Any, place: Any) -> Any:
+    """How far it is from the last level before a cliff, between which and the next the best place lies; 0 at an end."""
+    gaps = np.concatenate([[0.0], np.diff(levels), [0.0]])
+    rank = np.abs(levels.reshape(-1, *[1] * np.ndim(place)) - place).argmin(axis=0)
+    return np.maximum(gaps[rank], gaps[rank + 1]) * ((rank > 0) & (rank < len(levels) - 1))
 
 
 def excess(found: Optimum, fit: Parabola, flat: bool = True) -> tuple[Any, Any]:
     """The mean square of what a misplaced knob costs an arm, and its degrees of freedom.
 
     What is tuned is flat at its best place: β₂(ẑ − z*)² has the mean square 3β₂²τ⁴, where β₂ counts with its standard
-    error. Another quantity changes with the knob there, which adds f′(ẑ)²τ².
+    error. Another quantity changes with the knob there, and so does what is tuned at the last level before a cliff,
+    which adds f′(ẑ)²τ².
 
     Args:
         found: where the knob was put.
@@ -250,6 +281,5 @@ def excess(found: Optimum, fit: Parabola, flat: bool = True) -> tuple[Any, Any]:
     """
     curved = np.maximum(fit.curvature, 0.0) if flat else np.abs(fit.curvature)
     square = 3 * ((curved + np.sqrt(fit.v22)) * found.variance) ** 2
-    if not flat:
-        square = square + fit.derivative(found.place) ** 2 * found.variance
-    return square, fit.freedom
+    sloping = found.cut if flat else True
+    return square + np.where(sloping, fit.derivative(found.place) ** 2 * found.variance, 0.0), fit.freedom
