@@ -135,6 +135,7 @@ def test_runs_of_other_questions_are_left_out_and_told():
         (lambda: [{k: v for k, v in row.items() if k != "seed"} for row in wandb()], "no column for the seed seed"),
         (lambda: [{k: v for k, v in row.items() if k != "test/loss"} for row in wandb()], "for the quantity loss"),
         (lambda: wandb(**{"data.norm": "batch"}), "several columns that could be the factor norm"),
+        (lambda: wandb(State="running"), r"none of the export's 20 runs finished \(line 2 is running\)"),
         (lambda: wandb(loss="3"), "several columns that could be the quantity loss"),
         (lambda: [{**row, "config": "{'seed': "} for row in wandb_api()], "no dictionary of values"),
     ],

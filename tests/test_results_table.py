@@ -57,6 +57,7 @@ def test_arms_may_be_named(study, tmp_path):
         ([*CLEAN[:-1], "0.1,4,oops,100"], "text_value", "line 11 (test/loss 'oops')", 4),
         ([*CLEAN[:-1], "0.1,4,,100"], "missing_seeds", "dropout=0.1 lacks 4", 4),
         ([*CLEAN[:-1], "0.1,4,nan,100"], "not_finite", "dropout=0.1 1 of 5", 4),
+        ([*CLEAN[:-1], "0.1,4,Diverged,100"], "not_finite", "dropout=0.1 1 of 5", 4),
         ([*CLEAN[:-1], "0.1,4,inf,100"], "not_finite", "dropout=0.1 1 of 5", 4),
         ([*CLEAN, CLEAN[-1]], "duplicate_trial", "count once: dropout=0.1 seed 4", 5),
         ([*CLEAN, "0.1,4,0.9,100"], "duplicate_trial", "all left out: dropout=0.1 seed 4", 4),

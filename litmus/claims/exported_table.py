@@ -74,6 +74,11 @@ def from_export(study: Study, rows: Sequence[Mapping[str, Any]]) -> tuple[list[d
         else:
             left.append(f"line {line} ({row.get('Name') or row.get('run_id') or 'run'} {row.get(str(state))})")
         made.append((good, one))
+    if made and not any(good for good, _ in made):
+        raise ValueError(
+            f"none of the export's {count(len(made), 'run')} finished (line 2 is {rows[0].get(str(state))}): there is "
+            "nothing to judge; export them again when they have"
+        )
     refuse_other_defaults(study, [one for _, one in made])
     ended = {(one["arm"], text(one["seed"])) for good, one in made if good}
     result: dict[Any, dict[str, Any]] = {}

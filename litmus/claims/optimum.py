@@ -103,7 +103,7 @@ class Optimum:
         levels: the places tried, sorted.
         fit: of the scores near the best level.
         near: which runs were fitted.
-        cut: whether the place is an end of the levels that were fitted, where the curve need not be flat.
+        cut: whether the place is the last level before a cliff, where the curve need not be flat.
     """
 
     place: Any
@@ -230,12 +230,15 @@ def optimum(places: Any, groups: Sequence[Any], values: Any, rounded: bool = Fal
         place = np.clip(vertex, low, high)
         variance = np.where(bowl, fit.derivative_variance(place) / (4 * fit.curvature**2), widest)
     variance = np.minimum(variance, widest)
-    cut = (place <= low) | (place >= high)
+    # The last level before a cliff; the ends of all levels, and of the nearest ones, are none.
+    bottom, top = (np.where(usable, levels[column], end * np.inf) for end in (1, -1))
+    bottom, top = bottom.min(axis=0), top.max(axis=0)
+    cut = ((place <= bottom) & (bottom > levels[0])) | ((place >= top) & (top < levels[-1]))
     # Of two ends a hill has the lower one where its slope in the middle says so.
     telling = np.where(bowl, place, (low + high) / 2)
     with np.errstate(divide="ignore", invalid="ignore"):
         steep = np.where(place >= high, -1, 1) * fit.derivative(telling) / np.sqrt(fit.derivative_variance(telling))
-    left = share_left(steep, fit.freedom, bowl)
+    left = share_left(np.nan_to_num(steep), fit.freedom, bowl)
     variance = np.where(cut, variance * left + next_step(levels, place) ** 2 / 3, variance)
     if rounded and len(levels) > 1:
         nearest = np.abs(np.where(safe, levels[column], np.inf) - place).argmin(axis=0)
@@ -261,10 +264,10 @@ def share_left(steep: Any, freedom: Any, bowl: Any) -> Any:
 
 
 def next_step(levels: Any, place: Any) -> Any:
-    """How far it is from the last level before a cliff, between which and the next the best place lies; 0 at an end."""
+    """How far the levels beside a place are: somewhere on the way to one of them is the cliff."""
     gaps = np.concatenate([[0.0], np.diff(levels), [0.0]])
     rank = np.abs(levels.reshape(-1, *[1] * np.ndim(place)) - place).argmin(axis=0)
-    return np.maximum(gaps[rank], gaps[rank + 1]) * ((rank > 0) & (rank < len(levels) - 1))
+    return np.maximum(gaps[rank], gaps[rank + 1])
 
 
 def excess(found: Optimum, fit: Parabola, flat: bool = True) -> tuple[Any, Any]:

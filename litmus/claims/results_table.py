@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -93,7 +94,8 @@ class Damage:
         values = {}
         for name, column in quantities.items():
             cell = row.get(column)
-            amount = number(cell)
+            # A run that is said to have diverged failed, and is no missing value: what is left would be lucky runs.
+            amount = math.nan if str(cell).strip().lower() == "diverged" else number(cell)
             if amount is not None:
                 values[name] = amount
             elif cell is not None and str(cell).strip():

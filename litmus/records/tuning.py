@@ -150,7 +150,7 @@ def read_table(path: Path, study: Study) -> list[TuningRun]:
     """
     if not study.nuisance:
         return []
-    found = []
+    found: dict[Any, TuningRun] = {}
     for line, row in enumerate(read_mappings(path), start=2):
         lacking = [name for name in ("arm", *study.nuisance, "seed", "score") if row.get(name) is None]
         if lacking:
@@ -174,15 +174,19 @@ def read_table(path: Path, study: Study) -> list[TuningRun]:
             settings[name] = row[name] if value is None else value
         values = {name: value for name in study.quantities if (value := number(row.get(column(name)))) is not None}
         anew = number(row.get("verdict_seed"))
-        found.append(
-            TuningRun(
-                arm,
-                settings,
-                int(seed),
-                number(score) if score else math.nan,  # type: ignore[arg-type]
-                values,
-                legible(str(row.get("status") or "completed")),
-                None if anew is None else int(anew),
-            )
+        run = TuningRun(
+            arm,
+            settings,
+            int(seed),
+            number(score) if score else math.nan,  # type: ignore[arg-type]
+            values,
+            legible(str(row.get("status") or "completed")),
+            None if anew is None else int(anew),
         )
-    return found
+        key = (arm, anew, *map(text, settings.values()), run.seed)
+        if repr(found.setdefault(key, run)) != repr(run):
+            raise ValueError(
+                f"{path} line {line}: expected each run of {arm} once, found one with the same seed and settings and "
+                "other numbers above; keep the one that the study's directory has"
+            )
+    return list(found.values())

@@ -34,7 +34,7 @@ def tuned(
     spelled |= {arm: f"{spelled[arm]} (at the edge)" for arm, side in (edges or {}).items() if side and arm in arms}
     order = [arm for arm in shown if arm in arms] + [arm for arm in arms if arm not in shown]
     chosen = [max(sign * score for _, score in points) for points in arms.values()]
-    worst = sign * min(chosen)
+    worst = sign * min(chosen, default=0.0)
     limit = 1.5 * worst if sign < 0 and worst > 0 else worst / 1.5 if sign > 0 and worst > 0 else -sign * math.inf
 
     def draw(axes: Any) -> None:
