@@ -349,8 +349,8 @@ class Stack:
         self._operations: list[Operation] = []
         self._own: list[tuple[Any, Tensor]] = []
         self._gradients: list[tuple[Any, Tensor]] = []
-        # Of each update, the nets' losses and outputs.
-        self._gave: list[tuple[list[Tensor], Tensor]] = []
+        # Of each update, what the nets' losses are made of, and their outputs.
+        self._gave: list[tuple[Tensor, Tensor]] = []
 
     def __enter__(self) -> "Stack":
         try:
@@ -367,6 +367,7 @@ class Stack:
         self.x = torch.stack([one.x[: self.updates] for one in self.stretches], 1)
         self.y = torch.stack([one.y[: self.updates] for one in self.stretches], 1)
         usual = all(one.hand.loss is cross_entropy for one in self.stretches) and bool((self.y >= 0).all())
+        self.losses: Callable[[Sequence[Tensor]], Tensor] = torch.stack  # type: ignore[assignment]
         self.loss = self._cross_entropy() if usual else self._each_loss
         self.step = self._steps()
         self.follows = [one.after for one in self.stretches if one.after is not None]
@@ -426,9 +427,9 @@ class Stack:
     def give(self) -> None:
         """Gives the nets what their updates gave since the last time."""
         outputs = torch.stack([outputs for _, outputs in self._gave], 1).flatten(1, 2)
-        losses_of = zip(*(losses for losses, _ in self._gave), strict=True)
-        for stretch, losses, own in zip(self.stretches, losses_of, outputs, strict=True):
-            stretch.losses.extend(losses)
+        losses = self.losses([losses for losses, _ in self._gave])
+        for stretch, each, own in zip(self.stretches, losses.t().contiguous(), outputs, strict=True):
+            stretch.losses.extend(each.unbind())
             stretch.outputs.append(own)
         self._gave.clear()
 
@@ -455,40 +456,67 @@ class Stack:
             return Known(lambda x: (x.flatten(2), x.shape), lambda d, shape, wanted: d.reshape(shape), ())
         return known[0] if kind in (nn.Identity, nn.Dropout) else each_by_itself(known)
 
-    def _cross_entropy(self) -> Callable[[Tensor, int], tuple[list[Tensor], Tensor]]:
-        samples = self.y.shape[2]
-        rows, each, one = self.y.flatten(1), [own.unbind() for own in self.y], torch.ones(())
-        weight = torch.tensor(float(samples))
-        loss_of: Any = torch._C._nn.nll_loss_nd
-        shares: Tensor
+    def _cross_entropy(self) -> Callable[[Tensor, int], tuple[Any, Tensor]]:
+        rows, one, weight = self.y.flatten(1), torch.ones(()), torch.tensor(float(self.y.shape[2]))
+        share = float(-one / weight)
+        # Of every sample, what its loss is made of: the logarithm of its target's share.
+        taken: Tensor
 
-        def whole(outputs: Tensor, targets: Tensor) -> Tensor:
-            nonlocal shares
+        def of_rows(outputs: Tensor, targets: Tensor) -> Tensor:
+            nonlocal taken
             shares = torch.log_softmax(outputs.flatten(0, 1), 1)
+            taken = shares.gather(1, targets.unsqueeze(1)).squeeze(1)
             d = aten.nll_loss_backward.default(one, shares, targets, None, 1, -100, weight)
             return aten._log_softmax_backward_data.default(d, shares, 1, outputs.dtype).view(outputs.shape)
 
         def apart(outputs: Tensor, targets: Tensor) -> Tensor:
-            nonlocal shares
+            nonlocal taken
             shares = torch.cat([torch.log_softmax(own, 1) for own in outputs])
+            taken = shares.gather(1, targets.unsqueeze(1)).squeeze(1)
             pairs = zip(outputs, targets.view(len(outputs), -1), strict=True)
             return torch.stack([cross_entropy(*pair)[1] for pair in pairs])
 
-        gradient = self._make(whole, apart)
+        # The loss's gradient by the logarithms, (classes, nets * batch) of each update.
+        shared, now = list[Tensor](), 0
 
-        def loss(outputs: Tensor, place: int) -> tuple[list[Tensor], Tensor]:
+        # Over a row of few classes torch's kernel is some twenty times slower than over as many columns of samples.
+        def of_columns(outputs: Tensor, targets: Tensor) -> Tensor:
+            nonlocal taken
+            if not shared:
+                none_yet = torch.zeros(self.updates, outputs.shape[2], rows.shape[1])
+                shared.extend(none_yet.scatter_(1, rows.unsqueeze(1), share))
+            shares = torch.log_softmax(outputs.flatten(0, 1).t().contiguous(), 0)
+            taken = shares.gather(0, targets.unsqueeze(0)).squeeze(0)
+            d = aten._log_softmax_backward_data.default(shared[now], shares, 0, outputs.dtype)
+            return d.t().contiguous().view(outputs.shape)
+
+        gradient = self._make(of_columns, self._make(of_rows, apart))
+        none = torch.zeros(self.y.shape[2], dtype=torch.long)
+        loss_of: Any = torch._C._nn.nll_loss_nd
+
+        def each_mean(logarithms: Tensor) -> Tensor:
+            return torch.stack([loss_of(own, none, None, 1, -100) for own in logarithms.flatten(0, 1).unsqueeze(2)])
+
+        means = self._make(lambda logarithms: means_in_order(logarithms.flatten(0, 1)), each_mean)
+
+        def losses(taken: Sequence[Tensor]) -> Tensor:
+            return means(torch.stack(taken).view(len(taken), *self.y.shape[1:])).view(len(taken), -1)
+
+        def loss(outputs: Tensor, place: int) -> tuple[Any, Tensor]:
+            nonlocal now
+            now = place
             d = gradient(outputs, rows[place])
-            pairs = zip(shares.split(samples), each[place], strict=True)
-            return [loss_of(own, labels, None, 1, -100) for own, labels in pairs], d
+            return taken, d
 
+        self.losses = losses
         return loss
 
-    def _each_loss(self, outputs: Tensor, place: int) -> tuple[list[Tensor], Tensor]:
+    def _each_loss(self, outputs: Tensor, place: int) -> tuple[Any, Tensor]:
         found = [
             one.hand.loss(own, targets)
             for one, own, targets in zip(self.stretches, outputs, self.y[place], strict=True)
         ]
-        return [loss for loss, _ in found], torch.stack([d for _, d in found])
+        return torch.stack([loss for loss, _ in found]), torch.stack([d for _, d in found])
 
     def _counting(self, optimizers: Sequence[Optimizer]) -> Callable[[], Any] | None:
         """Counts a step of all parameters at once; None where none are counted."""
@@ -523,6 +551,31 @@ class Stack:
                 one()
 
         return step
+
+
+def means_in_order(logarithms: Tensor) -> Tensor:
+    """The mean loss (n,) of each row (n, samples), by torch's own order of adding a row's samples, but all rows at once.
+
+    It is that of `nll_loss_forward`'s kernel: 16 at a time, or more of very many, these sums again, and so on.
+    """
+    samples = logarithms.shape[1]
+    power = max(4, ((samples - 1).bit_length() if samples > 1 else 0) // LEVELS)
+    mask = (1 << power) - 1
+    sums = logarithms.new_zeros(LEVELS, len(logarithms)).unbind()
+    for place, column in enumerate(logarithms.t().contiguous()):
+        sums[0].sub_(column)
+        for level in range(LEVELS - 1):
+            if place & (mask << level * power):
+                break
+            sums[level + 1].add_(sums[level])
+            sums[level].zero_()
+    total = torch.zeros_like(sums[0])
+    for one in sums:
+        total.add_(one)
+    return total.div_(samples)
+
+
+LEVELS = 8
 
 
 def _rows(nets: int, like: Tensor) -> Tensor:
