@@ -554,7 +554,7 @@ class Stack:
 
 
 def means_in_order(logarithms: Tensor) -> Tensor:
-    """The mean loss (n,) of each row (n, samples), by torch's own order of adding a row's samples, but all rows at once.
+    """The mean loss (n,) of each row (n, samples), added in the order of torch itself, all rows at once.
 
     It is that of `nll_loss_forward`'s kernel: 16 at a time, or more of very many, these sums again, and so on.
     """
