@@ -83,10 +83,10 @@ def is_direct(optimizer: Optimizer, trusted: set[Any]) -> bool:
     return known and all(_usual(optimizer, one) and _begun(optimizer, one) for one in optimizer.param_groups)
 
 
-def kernels_of(*optimizers: Optimizer, count: Step | None = None) -> Step:
+def kernels_of(*optimizers: Optimizer, counts: bool = True) -> Step:
     """A step of optimizers that `is_direct` and whose settings are the same, group by group, by one call for all.
 
-    `count` adds one to all that count their steps, where these lie together.
+    Without `counts` whoever calls it adds one to all that count their steps.
     """
     calls: list[Step] = []
     for groups in zip(*(one.param_groups for one in optimizers), strict=True):
@@ -94,8 +94,7 @@ def kernels_of(*optimizers: Optimizer, count: Step | None = None) -> Step:
         owners = [one for one, group in zip(optimizers, groups, strict=True) for _ in group["params"]]
         states = [owner.state.get(one) or {} for owner, one in zip(owners, parameters, strict=True)]
         make = KERNELS[type(optimizers[0])]
-        calls.append(make(groups[0], parameters, states, count is None))
-    calls = calls if count is None else [count, *calls]
+        calls.append(make(groups[0], parameters, states, counts))
     return calls[0] if len(calls) == 1 else lambda: [call() for call in calls]
 
 

@@ -369,8 +369,8 @@ class Stack:
         usual = all(one.hand.loss is cross_entropy for one in self.stretches) and bool((self.y >= 0).all())
         self.losses: Callable[[Sequence[Tensor]], Tensor] = torch.stack  # type: ignore[assignment]
         self.loss = self._cross_entropy() if usual else self._each_loss
-        self.step = self._steps()
         self.follows = [one.after for one in self.stretches if one.after is not None]
+        self.step = self._steps()
         return self
 
     def __exit__(self, *problem: object) -> None:
@@ -530,21 +530,36 @@ class Stack:
         return lambda: together.add_(1)
 
     def _steps(self) -> Callable[[], Any]:
-        """A step of every optimizer: by one call where their rates, decays and all else are the same."""
+        """A step of every optimizer: by one call for all whose rates, decays and all else are the same."""
         optimizers = [one.optimizer for one in self.stretches]
-        each = [kernels_of(one) for one in optimizers]
-        whole = kernels_of(*optimizers, count=self._counting(optimizers))
-        alike = [group for one in optimizers for group in one.param_groups]
-        groups = len(optimizers[0].param_groups)
-        moves = any(one.after is not None for one in self.stretches)
-
-        def same() -> bool:
-            return all(_settings(group) == _settings(alike[place % groups]) for place, group in enumerate(alike))
-
-        fixed = None if moves else same()
+        count = self._counting(optimizers)
+        alike: list[list[Optimizer]] = []
+        for one in optimizers:
+            known = next((others for others in alike if _settings(others[0]) == _settings(one)), None)
+            if known is None:
+                alike.append([one])
+            else:
+                known.append(one)
+        steps = [self._step_of(those, counts=count is None) for those in alike]
+        if count is not None:
+            steps.insert(0, count)
 
         def step() -> None:
-            if same() if fixed is None else fixed:
+            for one in steps:
+                one()
+
+        return steps[0] if len(steps) == 1 else step
+
+    def _step_of(self, optimizers: Sequence[Optimizer], counts: bool) -> Callable[[], Any]:
+        """A step of optimizers of the same settings, by one call as long as these are the same."""
+        whole = kernels_of(*optimizers, counts=counts)
+        if len(optimizers) == 1 or not self.follows:
+            return whole
+        each = [kernels_of(one, counts=counts) for one in optimizers]
+
+        def step() -> None:
+            first = _settings(optimizers[0])
+            if all(_settings(one) == first for one in optimizers[1:]):
                 whole()
                 return
             for one in each:
@@ -585,5 +600,6 @@ def _rows(nets: int, like: Tensor) -> Tensor:
     return rows[:, : like.numel()].unflatten(1, like.shape)
 
 
-def _settings(group: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in group.items() if name not in ("params", "initial_lr")}
+def _settings(optimizer: Optimizer) -> list[dict[str, Any]]:
+    groups = optimizer.param_groups
+    return [{name: own for name, own in one.items() if name not in ("params", "initial_lr")} for one in groups]
