@@ -107,6 +107,7 @@ class Pack:
         """
         global _here
         members = [Member(call) for call in calls]
+        self.outer = Surroundings(self.more)
         waiting, begun = list(members), list[Member]()
         before, _here = _here, self
         try:
@@ -157,7 +158,6 @@ class Pack:
 
     def _goes_on(self, member: Member, problem: BaseException | None = None) -> None:
         """Lets a trial run until it waits again, or ends."""
-        outer = Surroundings(self.more)
         if member.surroundings is not None:
             member.surroundings.put()
         before, self.runs, member.since = self.runs, member, time.perf_counter()
@@ -170,7 +170,7 @@ class Pack:
         finally:
             member.seconds += time.perf_counter() - member.since
             self.runs, member.surroundings = before, Surroundings(self.more)
-            outer.put()
+            self.outer.put()
         if member.greenlet.dead:
             member.given = given
             member.surroundings.end_log()
