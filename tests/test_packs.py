@@ -90,8 +90,10 @@ def law(path, *members, **more):
         },
         {"optimizer": partial(optimizer_of, "RMSprop", foreach=True, momentum=0.9), "classes": 2, "batch_size": 32},
         {"make": partial(MLP, units=(5, 40), activation="silu"), "updates_per_epoch": 11, "batch_size": 48},
+        # A softmax of more classes than a register holds rounds otherwise by columns.
+        {"classes": 20, "schedule": COSINE},
     ],
-    ids=["cosine", "batch norm", "plain sgd", "layer norm", "two classes", "other widths"],
+    ids=["cosine", "batch norm", "plain sgd", "layer norm", "two classes", "other widths", "many classes"],
 )
 def test_a_pack_is_its_trials_alone_to_the_bit(more):
     law(PACKED, 0, 1, 2, **more)
@@ -226,8 +228,19 @@ def test_trials_are_gathered_by_what_they_have_in_common(compose):
     assert kin("dropout=0.1") == kin("dropout=0.5") != kin("dropout=0.1", values={"dropout": 0.0})
     assert kin("fast=false") is kin("average=ema") is kin("logger=tensorboard") is kin("+trainer.max_time=9") is None
     assert kin(extra=["callbacks.pruning=…"]) is None
+    # Nets of which no pack can serve any would only wait for each other.
+    assert kin("model=cnn") is kin("model=net", "model.net._target_=torch.nn.Flatten") is None
+    assert kin("model._target_=tests.test_packs.Mine") is not None
     assert gathered(["a", "b", "a", None, "a", None, "b"], 2) == [[0, 2], [1, 6], [3], [4], [5]]
     assert gathered(["a", "a"], 1) == [[0], [1]]
+
+
+@pytest.mark.parametrize("samples", [1, 5, 16, 17, 32, 48, 257, 600])
+def test_losses_are_added_in_the_order_of_torch(samples):
+    logarithms = torch.randn(50, samples, generator=torch.Generator().manual_seed(samples)) - 2
+    none = torch.zeros(samples, dtype=torch.long)
+    expected = torch.stack([nn.functional.nll_loss(row.unsqueeze(1), none) for row in logarithms])
+    assert_bits(expected, packed.means_in_order(logarithms))
 
 
 STUDY = {"epochs": 2, "model": {"units": [16]}, "data": {"rows": 200}, "updates_per_epoch": 12}

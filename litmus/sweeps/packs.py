@@ -16,6 +16,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
 from litmus.sweeps.composition import settings_of
+from litmus.trial.signatures import constant_of
 
 # More than so many gain nothing: what is left is arithmetic.
 MOST = 8
@@ -36,7 +37,16 @@ def kin_of(config: DictConfig, values: Mapping[str, Any], extra: Sequence[str] =
         "Timer" in str((one or {}).get("_target_")) for one in (config.get("callbacks") or {}).values()
     )
     elsewhere = trainer.get("accelerator") not in ("auto", "cpu")
-    if extra or timed or elsewhere or config.get("logger") or config.get("average") or not config.get("fast", True):
+    unknown = constant_of(str((config.get("model") or {}).get("_target_")), "packs") is not True
+    if (
+        extra
+        or timed
+        or elsewhere
+        or unknown
+        or config.get("logger")
+        or config.get("average")
+        or not config.get("fast", True)
+    ):
         return None
     return repr(sorted(_common({**settings_of(config), **values}).items()))
 

@@ -55,6 +55,8 @@ class Learner(pl.LightningModule):
         means: what is recorded of each split, out of loss and what the task has beside it.
         fewest_classes: with which it can be made.
         outputs: numbers that the net gives for each sample.
+        packs: whether its net is a chain of layers that packs know: trials of a study that are alike then share a
+            process (litmus/sweeps/packs.py).
         fast: False makes every update a step of the trainer's own, with the same bits.
         path: by which the last fit computed its updates: steps, stretches, or stretches by hand, alone or some of them
             together with other trials of a pack; None before any.
@@ -63,6 +65,7 @@ class Learner(pl.LightningModule):
     fewest_classes = 2
     # Of the length of a run it makes its schedule alone.
     plans_are_compared = True
+    packs = False
     fast = True
 
     def __init__(

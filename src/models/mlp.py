@@ -37,6 +37,8 @@ class MLP(Learner):
         training: `task`, `optimizer` and `scheduler`, see Learner.
     """
 
+    packs = True
+
     def __init__(
         self,
         input_shape: Sequence[int],
