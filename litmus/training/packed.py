@@ -500,7 +500,7 @@ class Stack:
         means = self._make(lambda logarithms: means_in_order(logarithms.flatten(0, 1)), each_mean)
 
         def losses(taken: Sequence[Tensor]) -> Tensor:
-            return means(torch.stack(taken).view(len(taken), *self.y.shape[1:])).view(len(taken), -1)
+            return means(torch.stack([*taken]).view(len(taken), *self.y.shape[1:])).view(len(taken), -1)
 
         def loss(outputs: Tensor, place: int) -> tuple[Any, Tensor]:
             nonlocal now

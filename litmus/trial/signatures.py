@@ -88,11 +88,13 @@ def constant_of(target: str, name: str) -> Any:
     """What a class or the next of its bases assigns to a name in its body; MISSING where its source does not tell."""
     try:
         found = _definition(target)
-        while found is not None and isinstance(found[1], ast.ClassDef):
+        while found is not None:
             module, statement = found
+            if not isinstance(statement, ast.ClassDef):
+                break
             own = [one for one in statement.body if isinstance(one, ast.Assign | ast.AnnAssign) and _defines(one, name)]
-            if own:
-                return MISSING if own[-1].value is None else _value(module, own[-1].value)
+            if own and own[-1].value is not None:
+                return _value(module, own[-1].value)
             if len(statement.bases) != 1:
                 break
             found = _named(module, ast.unparse(statement.bases[0]))

@@ -1,8 +1,9 @@
-"""Two other libraries on the same rows, where they happen to be installed: scikit-learn and Keras."""
+"""Other libraries on the same rows, where they happen to be installed: scikit-learn, Keras and JAX."""
 
 import importlib.util
+import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from torch import nn
@@ -11,13 +12,20 @@ from torch.optim import RMSprop
 from scripts.speed.bare import Splits
 from scripts.speed.clock import seconds
 
-NAMES = {"scikit-learn": "sklearn", "Keras": "keras"}
+NAMES = {"scikit-learn": "sklearn", "Keras": "keras", "JAX": "jax"}
 
 
 def sides(
-    net: nn.Module, splits: Splits, optimizer: Callable[..., Any], batch_size: int
+    net: nn.Module,
+    splits: Splits,
+    optimizer: Callable[..., Any],
+    batch_size: int,
+    names: Iterable[str] = ("scikit-learn", "Keras"),
 ) -> dict[str, Callable[[], float]]:
-    """Seconds per epoch of a multilayer perceptron of the same widths; nothing for convolutional nets."""
+    """Seconds per epoch of a multilayer perceptron of the same widths; nothing for convolutional nets.
+
+    That of JAX is each of eight nets' that train at once: what a pack is here.
+    """
     linear = [layer for layer in net.modules() if isinstance(layer, nn.Linear)]
     if any(isinstance(layer, nn.Conv1d | nn.Conv2d) for layer in net.modules()):
         return {}
@@ -52,5 +60,13 @@ def sides(
         model.fit(rows, labels, batch_size, 2, 0, validation_data=held_out)
         return (seconds() - started) / 2
 
-    calls = {"scikit-learn": by_scikit_learn, "Keras": by_keras}
-    return {name: call for name, call in calls.items() if importlib.util.find_spec(NAMES[name]) is not None}
+    def by_jax() -> float:
+        from scripts.speed.jax_packs import fit
+
+        return fit((rows.shape[1], *widths), (rows, labels), held_out, batch_size, epochs=3)
+
+    calls = {"scikit-learn": by_scikit_learn, "Keras": by_keras, "JAX": by_jax}
+    missing = [name for name in names if importlib.util.find_spec(NAMES[name]) is None]
+    for name in missing:
+        print(f"  no row of {name}: {NAMES[name]} is not installed", file=sys.stderr, flush=True)
+    return {name: calls[name] for name in names if name not in missing}

@@ -1,6 +1,7 @@
 """This project's side: a trial through train.py's own configuration, timed from its first epoch to its last file."""
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import torch
 from hydra import compose, initialize_config_dir
 
 from litmus.project import ROOT
+from litmus.training.learner import PACKED
+from litmus.training.pack import Pack
 from litmus.trial.command_line import register_resolvers
 from litmus.trial.hydra_versions import BASE
 from litmus.trial.parts import Parts
@@ -40,6 +43,18 @@ def fit(directory: Path, *overrides: str) -> float:
     callbacks.insert(0, stopwatch)
     trainer.fit(model, datamodule=data)
     return seconds() - stopwatch.started
+
+
+def fit_packed(directory: Path, seeds: int, *overrides: str) -> float:
+    """Seconds of each of so many seeds that train in one pack, from its setting up until its last checkpoint."""
+    built = [build(directory / str(seed), *overrides, f"seed={seed}") for seed in range(seeds)]
+    started = seconds()
+    Pack().run([partial(parts.trainer.fit, parts.model, datamodule=parts.data) for parts in built])
+    ended = seconds()
+    paths = {str(getattr(parts.model, "path", None)) for parts in built}
+    if paths != {PACKED}:
+        raise RuntimeError(f"expected {seeds} seeds that train in packs, found {', '.join(sorted(paths))}")
+    return (ended - started) / seeds
 
 
 def read_training_data(directory: Path, *overrides: str) -> tuple[float, int]:

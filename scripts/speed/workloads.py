@@ -92,6 +92,27 @@ def training(
     return sides
 
 
+def packs(directory: Path, quick: bool) -> Sides:
+    """An epoch of W2's net for each of eight seeds that train in one pack, and by itself."""
+    overrides = ["data=mnist1d", "batch_size=32", "model.units=[100,100]"]
+    splits, _ = ours.parts_of(directory, *overrides)
+    epochs, places = (5 if quick else 20), iter(range(10**6))
+
+    def packed() -> float:
+        return ours.fit_packed(directory / str(next(places)), 8, *overrides, f"epochs={epochs}") / epochs
+
+    def alone() -> float:
+        return ours.fit(directory / str(next(places)), *overrides, f"epochs={epochs}") / epochs
+
+    def by_hand() -> float:
+        net = ours.parts_of(directory, *overrides)[1].net
+        return bare.fit(net, splits, ADAM, F.cross_entropy, 32, epochs) / epochs
+
+    module = ours.parts_of(directory, *overrides)[1]
+    every = {OURS: packed, "alone": alone, "bare loop": by_hand}
+    return every | extras.sides(module.net, splits, ADAM, 32, ("JAX", "scikit-learn"))
+
+
 def reduced_precision(directory: Path, quick: bool) -> Sides:
     """The same convolutional net in fp32 and, by option, in bfloat16 with channels last."""
     places = iter(range(10**6))
@@ -162,6 +183,13 @@ WORKLOADS = (
             {OURS: 40, "bare loop": 40, "template-like": 4},
         ),
         (Target(OURS, "bare loop", 0.55, 0.45), Target(OURS, "template-like", 5, 10, faster=True)),
+    ),
+    Workload(
+        "packs",
+        "W2's MLP, each of eight seeds in a pack",
+        "s per epoch",
+        packs,
+        (Target(OURS, "bare loop", 0.37, 0.27), Target(OURS, "alone", 0.8, 0.65)),
     ),
     Workload(
         "cnn",
