@@ -1,7 +1,7 @@
 """What a study costs beside its fits, in seconds of the processor: python scripts/study_cost.py [--first] [--seeds N].
 
 Without --first it runs a study of short trials in this process, and tells the median of a trial and of its fit; with
-it, it tells what passes before the first job begins, and ends there.
+it, it tells what passes before the first job begins, and ends there. No trial is in a pack, where fits go on in turns.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from litmus.project import ROOT
-from litmus.sweeps import once
+from litmus.sweeps import launching, once
 
 STUDY = """# @package _global_
 defaults:
@@ -55,6 +55,7 @@ def main() -> None:
         usual(*given)
 
     setattr(once, "once", job)  # noqa: B010
+    launching.MOST = 1
     with tempfile.TemporaryDirectory() as place:
         (Path(place) / "study").mkdir()
         (Path(place) / "study" / "cost.yaml").write_text(STUDY)
