@@ -242,6 +242,26 @@ def test_the_negative_control_shows_what_luck_in_tuning_does():
     assert tuned(20, 2000, False, 6, 3, "argmin")[0] > 0.06
 
 
+def test_a_knob_that_does_nothing_widens_the_interval_within_bounds_and_says_so():
+    generator = np.random.default_rng(3)
+    levels = tuple(10.0**power for power in range(-5, 1))
+    node = {"nuisance": {"lr": {"log": [1e-5, 1], "trials": 6, "sampler": "grid"}}}
+    asked = study(**node, quantities={"loss": {"metric": "test/loss", "at": "best_val", "sesoi": 0.5}})
+    plain = 2 * 2.093 * math.sqrt(2 / 20)
+    for start in range(20):
+        tuning = [
+            run
+            for k, arm in enumerate(asked.arms)
+            for run in runs_of(arm, lambda place: 10.0, levels, noise=1.0, start=2 * start + k)
+        ]
+        trials = (Trial(arm, seed, {"loss": 10 + generator.normal()}) for seed in range(20) for arm in asked.arms)
+        found = judge(asked, Results(tuple(trials), tuning=tuple(tuning))).verdicts["better"]
+        assert (found.verdict, found.direction) in (("inconclusive", "open"), ("rejected", "open"))
+        assert found.high - found.low < 6 * plain
+        assert found.tuned_share > 0.2
+        assert "tuning is " in found.reason
+
+
 # --- the table that travels
 
 
