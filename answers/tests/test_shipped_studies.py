@@ -58,6 +58,15 @@ def lineage(path):
     return [path, *(file for parent in parents for file in lineage(path.with_name(f"{parent}.yaml")))]
 
 
+@pytest.mark.parametrize("path", [*FILES, *(ROOT / "configs" / "study").glob("*.yaml")], ids=lambda path: path.stem)
+def test_no_study_of_an_mlp_stands_on_what_is_the_default_today(path):
+    """What a verdict teaches becomes the default; what was asked, and the hashes of its runs, must stay."""
+    files = lineage(path)
+    if any("model: mlp" in file.read_text() for file in files):
+        said = {name for file in files for name in OmegaConf.load(file)}
+        assert {"norm", "dropout"} <= said
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_study_runs_in_seconds(tmp_path, monkeypatch, unreported, few_images, capsys, path):
     said = "".join(file.read_text() for file in lineage(path))
