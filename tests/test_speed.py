@@ -20,8 +20,16 @@ pytestmark = pytest.mark.long
 # A third above what scripts/benchmark.py --cpu measures (0.43, and 0.31 at batch 1): a lost lever fails, and hardly a
 # busy machine, whose other work this clock does not count. The comparison may be tried twice more before it counts.
 TURNS, TRIES, EPOCHS = 3, 3, 3
-SMALL = ("data=mnist1d", "batch_size=32", "model.units=[100,100]")
-SINGLE = ("data=social_network_ads", "data.split=tail", "optimizer=rmsprop", "batch_size=1", "model.units=[10,10]")
+PLAIN = ("norm=none", "dropout=0.0")
+SMALL = (*PLAIN, "data=mnist1d", "batch_size=32", "model.units=[100,100]")
+SINGLE = (
+    *PLAIN,
+    "data=social_network_ads",
+    "data.split=tail",
+    "optimizer=rmsprop",
+    "batch_size=1",
+    "model.units=[10,10]",
+)
 
 
 @pytest.mark.parametrize(

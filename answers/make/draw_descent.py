@@ -18,7 +18,7 @@ from litmus.trial.command_line import answer
 from litmus.trial.resuming import trusted
 
 PUBLISHED = (
-    *("data=social_network_ads", "data.split=tail", "model=mlp", "model.units=[10,10]"),
+    *("data=social_network_ads", "data.split=tail", "model=mlp", "norm=none", "dropout=0.0", "model.units=[10,10]"),
     *("model.initialization=glorot_uniform", "optimizer=sgd", "lr=0.1", "batch_size=1,32,all"),
     # An epoch of the run is ten updates here, so that each path has a row of weights every ten.
     *("updates_per_epoch=10", "epochs=960", "seed=range(5)", "callbacks=trajectory", "threads=1"),

@@ -168,7 +168,8 @@ def memory(directory: Path, quick: bool) -> Sides:
 
 
 MNIST1D = ["data=mnist1d", "data.draw=fresh", "data.train=4000", "batch_size=32"]
-ADS = ["data=social_network_ads", "data.split=tail", "optimizer=rmsprop", "batch_size=1", "model.units=[10,10]"]
+PLAIN = ["norm=none", "dropout=0.0"]  # as the loops that it is measured beside
+ADS = [*PLAIN, "data=social_network_ads", "data.split=tail", "optimizer=rmsprop", "batch_size=1", "model.units=[10,10]"]
 FASHION = ["data=fashion_mnist", "data.val_fraction=0.01", "model=cnn", "batch_size=64"]
 ADAM = partial(Adam, lr=1e-3, fused=True)
 
@@ -178,7 +179,7 @@ WORKLOADS = (
         "W2: mnist1d MLP 40-100-100-10, batch 32, Adam",
         "s per epoch",
         training(
-            [*MNIST1D, "model.units=[100,100]"],
+            [*MNIST1D, *PLAIN, "model.units=[100,100]"],
             ADAM,
             {OURS: 40, "bare loop": 40, "template-like": 4},
         ),
