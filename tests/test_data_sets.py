@@ -128,6 +128,7 @@ def test_the_page_has_the_summary(tmp_path):
     report([str(tmp_path / "study.yaml"), str(tmp_path / "runs.csv"), "-o", str(tmp_path / "out")])
     page = (tmp_path / "out" / "report.md").read_text()
     assert "SD between them" in page
+    assert page.count("| baseline |") == 3  # each data set has its own, and every other arm is compared with it
     # Each data set has its own axis and its own best arm; its level, which differs, ranks nothing.
     assert sorted(path.stem for path in (tmp_path / "out" / "figures").glob("results-*.png")) == [
         *("results-loss-ads", "results-loss-fashion", "results-loss-mnist1d"),

@@ -143,8 +143,9 @@ class Evidence:
 
     @cached_property
     def baseline(self) -> Selector:
-        """What gains are measured against: the study's baseline, else its first arm."""
-        return self.study.baseline if self.study.baseline is not None else next(iter(self.study.arms))
+        """What gains are measured against, on each data set: the study's baseline, else its first arm."""
+        first = next(iter((self.study.base or self.study).arms))
+        return first if self.study.baseline is None else self.study.baseline
 
     def gain(self, quantity: Quantity, arm: str, than: Selector | None = None) -> Contrast | None:
         """The paired difference of an arm to the baseline (or another); None for the baseline itself."""

@@ -24,10 +24,11 @@ def section(evidence: Evidence) -> Section:
     study = evidence.study
     reference = describe(evidence.baseline)
     chosen = "the study's baseline" if study.baseline is not None else "the first arm, as the study names no baseline"
+    there = " on the same data" if study.data else ""
     told = (
         f"Mean ± SD over seeds; the interval is the 95 % t interval of the mean. Δ is the paired change against "
-        f"{reference} ({chosen}). Failed: runs that diverged or never got there, left out of the means; a time "
-        f"that was never reached counts as the budget in Δ where both arms share one. {shared(evidence)}"
+        f"{reference} ({chosen}){there}. Failed: runs that diverged or never got there, left out of the means; a "
+        f"time that was never reached counts as the budget in Δ where both arms share one. {shared(evidence)}"
     )
     blocks: list[Block] = []
     for place, quantity in enumerate(ordered(evidence)):
