@@ -171,6 +171,8 @@ def before_the_cliff(member: Any, groups: Sequence[Any], values: Any, finite: An
         member: of each run, the rank of its level.
         finite, best: of the levels, which failed on no seed, and the best.
     """
+    if len(finite) < FEWEST_LEVELS:
+        return np.ones(np.shape(finite), dtype=bool)
     each, group = np.unique(np.asarray(groups), return_inverse=True)
     square = np.full((len(each), *finite.shape), np.nan)
     square[group, member] = values
