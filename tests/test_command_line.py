@@ -81,7 +81,7 @@ def test_help_cfg_and_a_misspelt_override_are_answered_without_torch():
         ),
         (["norm=batch", "batch_size=59"], "58 or 60 would work"),
         (["scheduler=plateau", "scheduler.interval=update"], "use scheduler.interval=epoch"),
-        (["scheduler.warmup=40"], "scheduler.warmup must be a whole number of epochs below the run's 40, got 40"),
+        (["scheduler.warmup=25"], "scheduler.warmup must be a whole number of epochs below the run's 25, got 25"),
         (["callbacks.checkpoint.monitor=val/los"], "more val/los is better is unknown (did you mean val/loss?)"),
         (
             ["trainer.limit_train_batches=10", "trainer.accumulate_grad_batches=2"],

@@ -31,7 +31,7 @@ def test_tensorboard_has_a_row_for_each_run_that_has_a_result(trial, tmp_path):
     from tensorboard.plugins.hparams import api_pb2, list_session_groups
     from tensorboard.plugins.hparams.backend_context import Context
 
-    tiny = ("logger=tensorboard", "epochs=2", "model.units=[4]", "norm=batch", "batch_size=200")
+    tiny = ("logger=tensorboard", "epochs=2", "model.units=[4]", "norm=batch", "dropout=0.0", "batch_size=200")
     result = trial(*tiny, directory=tmp_path / "good")
     with pytest.raises(SystemExit):
         trial(*tiny, "optimizer=sgd", "lr=1e30", directory=tmp_path / "bad")

@@ -121,7 +121,7 @@ def test_only_trials_whose_configuration_changed_run_again(tmp_path, unreported)
 
 
 def test_a_failed_trial_is_a_row_with_its_error_and_is_tried_again_unless_it_diverged(tmp_path, unreported, capsys):
-    arms = {"good": {}, "wrong": {"data.val_fraction": 2}, "wild": {"optimizer": "sgd", "lr": 1e30}}
+    arms = {"good": {}, "wrong": {"data.val_fraction": 2}, "wild": {"norm": "none", "optimizer": "sgd", "lr": 1e30}}
     write_study(tmp_path, study={**ONE_ARM, "arms": arms})
     sweep(tmp_path, "study=tiny")
     directory = tmp_path / "studies" / "tiny"

@@ -74,7 +74,7 @@ def test_every_job_of_a_multirun_is_one_whole_run_and_a_crash_leaves_nothing_ope
 
     place = tmp_path / "sweeps" / "rates"
     with pytest.raises(ValueError, match="2 of 4 jobs failed"):
-        sweep(tmp_path, *TINY, "optimizer=sgd", "lr=0.01,1e30", "seed=0,1", f"hydra.sweep.dir={place}")
+        sweep(tmp_path, *TINY, "norm=none", "optimizer=sgd", "lr=0.01,1e30", "seed=0,1", f"hydra.sweep.dir={place}")
     assert wandb.run is None
     found = results(place)
     assert [found[str(job)]["status"] for job in range(4)] == ["completed", "completed", "failed", "failed"]
