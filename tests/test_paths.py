@@ -83,7 +83,7 @@ def test_home_is_home_wherever_a_shell_leaves_its_sign(monkeypatch, tmp_path):
         assert read(readable_arguments(["data_dir=~/x", "lr=~"])) == {"data_dir": f"{home}/x", "lr": str(home)}
         assert run_named("~/runs/a") == run_named("'~/runs/a'") == run
         assert typed_path("~/x") == home / "x"
-    assert readable_arguments(["a=x~/y", "~seed", "-m", "norm=~none"]) == ["a=x~/y", "~seed", "-m", "norm=~none"]
+    assert readable_arguments(["-m", "a=x~/y", "~seed", "norm=~none"]) == ["-m", "a=x~/y", "~seed", "norm=~none"]
     assert typed_path("~nobody-of-this-name/x") == Path("~nobody-of-this-name/x")
 
 
