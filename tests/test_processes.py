@@ -26,7 +26,7 @@ def _train(directory, *overrides):
 
 
 # 3,600 samples at 101: 36 updates, the last of 65 samples, so that shares differ by one in every update.
-UNEVEN = ("batch_size=101", "optimizer=sgd", "lr=0.1", "data.eval_batch_size=99")
+UNEVEN = ("norm=none", "dropout=0.0", "batch_size=101", "optimizer=sgd", "lr=0.1", "data.eval_batch_size=99")
 
 
 def test_two_processes_equal_one_process_on_the_same_global_batch(tmp_path):
