@@ -16,7 +16,8 @@ from torch import nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, ReduceLROnPlateau
 
 import litmus.sweeps.launching
-from litmus.sweeps.packs import gathered, kin_of
+from litmus.sweeps import packs
+from litmus.sweeps.packs import common_of, gathered, kin_of
 from litmus.training import packed
 from litmus.training.averaging import ExponentialAverage
 from litmus.training.pack import Pack
@@ -220,7 +221,7 @@ def test_seconds_of_a_pack_are_shared(tmp_path):
 
 def test_trials_are_gathered_by_what_they_have_in_common(compose):
     def kin(*typed, values=None, extra=()):
-        return kin_of(compose(*typed), values or {}, extra)
+        return kin_of(common_of(compose(*typed)), values or {}, extra)
 
     usual = kin()
     assert usual == kin("lr=0.1", "seed=7") == kin(values={"lr": 0.5, "optimizer.weight_decay": 0.1})
@@ -257,10 +258,14 @@ def test_a_study_in_packs_is_the_study(tmp_path, monkeypatch):
     study["predictions"] = {
         "none": {"kind": "compare", "better": {"optimizer.weight_decay": 0.0}, "than": {"optimizer.weight_decay": 0.1}}
     }
+    read = []
+    true = packs.settings_of
+    monkeypatch.setattr(packs, "settings_of", lambda config: read.append(config) or true(config))
     for name, most in (("packed", 4), ("alone", 1)):
         write_study(tmp_path / name, study=study, **STUDY)
         monkeypatch.setattr(litmus.sweeps.launching, "MOST", most)
         sweep(tmp_path / name, "study=tiny", "study.judge=false")
+    assert len(read) == 4  # once for an arm and sweep, not for every trial: thousands of these would wait a minute
     packed, alone = (results(tmp_path / name) for name in ("packed", "alone"))
     assert packed.keys() == alone.keys()
     for place in packed:

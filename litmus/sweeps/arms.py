@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from litmus.sweeps.composition import Composition, as_job, hash_of, one_thread
 from litmus.sweeps.derived import Derived
 from litmus.sweeps.launching import Job
 from litmus.sweeps.overrides import override
-from litmus.sweeps.packs import kin_of
+from litmus.sweeps.packs import common_of, kin_of
 from litmus.sweeps.smoke import smoke_overrides
 from litmus.sweeps.watched import factors_of, watched
 from litmus.sweeps.workers import refuse_many_processes
@@ -50,7 +51,11 @@ class Arm:
         )
         typed = (*self.overrides, *typed_values(values), f"seed={seed}")
         asked = hash_with(self.composition, self.config, typed, values, seed)
-        return Job(place, (*typed, *named, *extra), asked, kin_of(self.config, values, extra))
+        return Job(place, (*typed, *named, *extra), asked, kin_of(self._common, values, extra))
+
+    @cached_property
+    def _common(self) -> dict[str, str] | None:
+        return common_of(self.config)
 
 
 def typed_values(values: Mapping[str, Any]) -> list[str]:

@@ -24,31 +24,27 @@ MOST = 8
 OWN, SWITCHED = ("lr", "weight_decay"), ("dropout",)
 
 
-def kin_of(config: DictConfig, values: Mapping[str, Any], extra: Sequence[str] = ()) -> str | None:
-    """What trials of one pack have in common; None for one that is better off alone.
-
-    Args:
-        config: of the arm.
-        values: of its tuned knobs.
-        extra: overrides of this trial alone, as those of a pruner, which asks what others have reached by then.
-    """
+def common_of(config: DictConfig) -> dict[str, str] | None:
+    """What an arm's trials have in common with those of others in a pack; None if they are better off alone."""
     trainer = config.trainer
     timed = trainer.get("max_time") is not None or any(
         "Timer" in str((one or {}).get("_target_")) for one in (config.get("callbacks") or {}).values()
     )
     elsewhere = trainer.get("accelerator") not in ("auto", "cpu")
     unknown = constant_of(str((config.get("model") or {}).get("_target_")), "packs") is not True
-    if (
-        extra
-        or timed
-        or elsewhere
-        or unknown
-        or config.get("logger")
-        or config.get("average")
-        or not config.get("fast", True)
-    ):
-        return None
-    return repr(sorted(_common({**settings_of(config), **values}).items()))
+    watched = config.get("logger") or config.get("average") or not config.get("fast", True)
+    return None if timed or elsewhere or unknown or watched else _common(settings_of(config))
+
+
+def kin_of(common: Mapping[str, str] | None, values: Mapping[str, Any], extra: Sequence[str] = ()) -> str | None:
+    """What trials of one pack have in common; None for one that is better off alone.
+
+    Args:
+        common: of the arm.
+        values: of its tuned knobs.
+        extra: overrides of this trial alone, as those of a pruner, which asks what others have reached by then.
+    """
+    return None if extra or common is None else repr(sorted({**common, **_common(values)}.items()))
 
 
 def _common(settings: Mapping[str, Any]) -> dict[str, str]:

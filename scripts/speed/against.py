@@ -3,7 +3,7 @@
 Each side runs `train.py -m study=…` of seeds of one small MLP on mnist1d (W2's net, 40 epochs), with one thread, in a
 process of its own, once short and once long: what the long study takes more is its further epochs alone, without
 start-up and what a trial costs beside its fit. All seconds are the processor's, which other work leaves alone, and a
-ratio is of two studies that followed each other. Here the trials go in packs; --alone keeps them apart here as well.
+ratio is of two studies that followed each other.
 """
 
 import argparse
@@ -26,6 +26,8 @@ defaults:
   - override /data: mnist1d
   - override /model: mlp
   - override /hydra/sweeper: study
+norm: none
+dropout: 0.0
 model:
   units: [100, 100]
 study:
@@ -38,8 +40,6 @@ study:
     lower: {kind: compare, better: {lr: 5.0e-4}, than: {lr: 1.0e-3}}
 """
 SHORT, LONG = 5, 40
-# What commits may not know yet.
-ALONE = "fast=false"
 
 
 def main() -> None:
