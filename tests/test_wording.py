@@ -144,3 +144,18 @@ def test_a_sentence_capitalizes_words_and_no_names():
     assert sentence("cosine, plateau differ.", ["cosine"]) == "cosine, plateau differ."
     for name in ("units_2", "model.lr", "val/loss", "norm=batch", "x1"):
         assert sentence(f"{name}: why?").startswith(name)
+
+
+def test_an_arm_that_is_called_on_something_keeps_its_name():
+    study = read_study(
+        {
+            "question": "Does pretraining help?",
+            "arms": {"scratch": {"lr": 1}, "trained on ads": {"lr": 2}},
+            "quantities": {"loss": {"metric": "test/loss", "sesoi": "2%"}},
+            "predictions": {"it": {"kind": "compare", "better": "scratch", "than": "trained on ads"}},
+        }
+    )
+    rows = [{"arm": "scratch", "seed": seed, "loss": 0.3 + offset} for seed, offset in enumerate(SPREAD)]
+    rows += [{"arm": "trained on ads", "seed": seed, "loss": 0.4 + offset} for seed, offset in enumerate(SPREAD)]
+    reason = judge(study, results_from_rows(study, rows)).verdicts["it"].reason
+    assert "lower than trained on ads's (" in reason

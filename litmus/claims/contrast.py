@@ -30,7 +30,8 @@ class Contrast:
     among zeros and ones; where more than one pair is lost to failure, the failures decide whatever the test.
     `fault` says why nothing can be concluded. `censored` runs never got to a time_to's threshold and count at the
     `budget` that all arms share. `tuning` is what each arm's tuned knob adds to the error, which no seed takes away:
-    (variance, degrees of freedom). `earlier` are the same contrast at the planned looks before this one.
+    (variance, degrees of freedom). `earlier` are the same contrast at the planned looks before this one. `where` it is
+    made, of several data sets: on ads, over 3 data sets.
     """
 
     quantity: Quantity
@@ -49,6 +50,12 @@ class Contrast:
     tuning: tuple[tuple[Any, Any], ...] = ()
     earlier: tuple[Contrast, ...] = ()
     corrected: bool = False
+    where: str = ""
+
+    @property
+    def against(self) -> str:
+        """Against whom or what, and where."""
+        return f"{self.reference} {self.where}".strip()
 
     @cached_property
     def summary(self) -> Summary:

@@ -134,7 +134,7 @@ class Spread:
         """The same weights on each of the data sets."""
         spread = {arm_on(arm, one): weight / len(self.data) for one in self.data for arm, weight in weights.items()}
         where = f"on {self.data[0]}" if len(self.data) == 1 else f"over {len(self.data)} data sets"
-        return self.contrast(quantity, spread, subject, f"{reference} {where}".strip(), oriented, rivals)
+        return replace(self.contrast(quantity, spread, subject, reference, oriented, rivals), where=where)
 
 
 def parts(study: Study) -> list[Study]:

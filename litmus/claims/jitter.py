@@ -87,7 +87,7 @@ def jitter_of(contrast: Contrast, curves: Mapping[str, Mapping[int, Curve]]) -> 
 def told(name: str, contrast: Contrast, one: Jitter) -> str:
     """One sentence: the share, and the seeds with and without a tail."""
     quantity = contrast.quantity
-    head = f"{name}: {100 * one.share:.0f} % of the variance of {contrast.subject} {contrast.reference}".rstrip()
+    head = f"{name}: {100 * one.share:.0f} % of the variance of {contrast.subject} {contrast.against}".rstrip()
     head += f" between seeds is jitter of the last evaluations ({twin(quantity).metric})"
     if quantity.sesoi is None:
         return f"{head}."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 
 from litmus.claims.contrast import FEWEST_SEEDS, Contrast
 from litmus.claims.exact import fewest
@@ -128,12 +127,12 @@ def evidence(leaf: Gain | Inside, span: Contrast | None) -> str:
 
 def finding(contrast: Contrast) -> str:
     """instance's test loss was 1.9 % lower than batch's (95 %: 5.5 % lower to 1.8 % higher; 10 seeds)."""
-    subject, reference, where = sides(contrast)
+    subject, where = contrast.subject, f" {contrast.where}".rstrip()
     if contrast.by_failures:
         test = "exact McNemar test" if len(contrast.weights) > 1 else "exact test against half of the runs"
         p = min(float(contrast.p_above(0.0)), float(contrast.p_below(0.0)))
         one = "pair" if len(contrast.weights) > 1 else "run"
-        words = f"{subject} {contrast.reference}".strip() + f": {contrast.failures.words}"
+        words = f"{subject} {contrast.against}".strip() + f": {contrast.failures.words}"
         return f"{words}; more than one {one} lost, so that failures decide ({test}, p = {p:.2g})"
     label = contrast.quantity.label
     was = f"{',' if ',' in label else ''} {'were' if label.split()[0] in PLURAL else 'was'} "
@@ -141,17 +140,11 @@ def finding(contrast: Contrast) -> str:
     beside = f"({between(contrast)}{counted(contrast)})"
     if contrast.reference.startswith("against "):
         apart = "from" if how.startswith("not different") else "than"
+        reference = contrast.reference.removeprefix("against ")
         return f"{subject}'s {label}{was}{how} {apart} {reference}'s{where} {beside}"
     if contrast.oriented:
-        return f"{subject}: {label} {how} {contrast.reference} {beside}"
+        return f"{subject}: {label} {how} {contrast.against} {beside}"
     return f"{subject}'s {label}{was}{how}{where} {beside}"
-
-
-def sides(contrast: Contrast) -> tuple[str, str, str]:
-    """Who, against whom, and on which data, where a study has several."""
-    told = contrast.reference.removeprefix("against ")
-    found = re.fullmatch(r"(.*?)( on \S+| over \d+ data sets)", told)
-    return (contrast.subject, found[1], found[2]) if found else (contrast.subject, told, "")
 
 
 def difference(contrast: Contrast) -> str:

@@ -25,7 +25,7 @@ def bars(leaf: Leaf) -> list[float]:
 
 def pair(contrast: Contrast) -> tuple[str, str]:
     """Both sides of a comparison: instance, vs batch."""
-    return contrast.subject, re.sub(r"^(against|than) ", "vs ", contrast.reference)
+    return contrast.subject, re.sub(r"^(against|than) ", "vs ", contrast.against)
 
 
 def titled(name: str) -> str:

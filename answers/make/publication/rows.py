@@ -128,7 +128,7 @@ def judged_rows(name: str, evidence: Evidence) -> list[Row]:
 def effect(leaf: Gain | Inside) -> str:
     """test loss −0.3 % [−1.1, +0.4], ramp against small; needed ≥ 2 %."""
     contrast = leaf.contrast
-    what = f"{contrast.subject} {contrast.reference}".strip()
+    what = f"{contrast.subject} {contrast.against}".strip()
     if contrast.by_failures:
         return f"{contrast.failures.words}; needed {needed(leaf)}"
     if contrast.fault or contrast.n == 0:

@@ -292,9 +292,7 @@ def opposite(e: Experiment) -> Iterator[tuple[float, str]]:
             contrast = leaf.contrast
             if contrast.oriented and contrast.decidable and not contrast.by_failures and contrast.interval[1] < 0:
                 error = float(contrast.summary.standard_error)
-                told = (
-                    f"{contrast.quantity.label} {' '.join(effect(contrast))}, {contrast.subject} {contrast.reference}"
-                )
+                told = f"{contrast.quantity.label} {' '.join(effect(contrast))}, {contrast.subject} {contrast.against}"
                 found.append((-float(contrast.mean) / error if error else math.inf, told))
         if found:
             distance, told = max(found)

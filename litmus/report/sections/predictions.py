@@ -122,7 +122,7 @@ def over_data(evidence: Evidence) -> list[Block]:
                 found = random_effects(
                     [float(one.mean) for one in made], [float(one.summary.standard_error) for one in made]
                 )
-            quantity, subject = made[0].quantity, f"{made[0].subject} {made[0].reference}".rpartition(" on ")[0]
+            quantity, subject = made[0].quantity, f"{made[0].subject} {made[0].reference}".strip()
             if found is None:
                 rows.append([name, subject, *told, "—", "—", "—"])
                 continue

@@ -48,7 +48,7 @@ def opposite(evidence: Evidence) -> Iterator[str]:
                 and not contrast.by_failures
                 and float(contrast.interval[1]) < 0
             ):
-                what = f"{contrast.subject} {contrast.reference}".strip()
+                what = f"{contrast.subject} {contrast.against}".strip()
                 label = contrast.quantity.label
                 yield f"{verdict.id}: the opposite of the prediction: {what}, {label} {' '.join(effect(contrast))}."
 
