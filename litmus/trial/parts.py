@@ -83,10 +83,11 @@ def build(config: DictConfig) -> Parts:
         callbacks.append(make(config.average))
     if hasattr(data, "batch_size") or not leaves_batches(config.batching):
         callbacks.append(make(config.batching))
-    callbacks.append(Course(resolved(config, logger={}), Path(config.output_dir) / ".hydra" / "config.yaml"))
+    recorded = resolved(config, logger={})
+    callbacks.append(Course(recorded, Path(config.output_dir) / ".hydra" / "config.yaml"))
     if not isinstance(model, Learner):
         callbacks.insert(0, Shares())
-    weights = resolved(config).get("weights")
+    weights = recorded.get("weights")
     if weights and (weights["from"] or weights["frozen"]):
         source = partial(best_weights, weights) if weights["from"] else None
         callbacks.insert(0, Pretrained(source, weights["only"], weights["frozen"]))

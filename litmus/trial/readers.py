@@ -5,7 +5,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from litmus.training.array_data_module import ArrayDataModule
@@ -75,7 +75,7 @@ def _refuse(config: DictConfig, data: type, model: type, unused: list[str]) -> N
             )
         if "." in knob or knob in OF_THE_RUN or not _is_value(config, knob):
             continue
-        if all(reader in unused for reader in readers_of(config, knob)):
+        if not _given(config, knob, unused) and all(reader in unused for reader in readers_of(config, knob)):
             raise UnreadError(
                 f"{text} would have no effect: no part of this run reads {knob}; leave it out, or give it to the part "
                 f"that is to read it, as in {_home(knob)}: {knob}: ${{{knob}}}"
@@ -93,6 +93,20 @@ def said(config: DictConfig, others: Iterable[str] = ()) -> list[tuple[str, str]
     found = {knob: f"{knob}={value}" for knob in tasks if (value := OmegaConf.select(config, knob))}
     found |= {knob: text for text, knob in typed_knobs()}
     return [(text, knob) for knob, text in found.items()]
+
+
+def _given(config: DictConfig, knob: str, unused: Iterable[str]) -> bool:
+    """Whether a group that is used has the knob as it is; to resolve the configuration twice asks the same of any way."""
+    groups = (config._get_node(group) for group in config if group not in ("hydra", *unused))
+    return any(isinstance(group, DictConfig) and _holds(group, f"${{{knob}}}") for group in groups)
+
+
+def _holds(node: Any, text: str) -> bool:
+    if isinstance(node, DictConfig | ListConfig):
+        content = node._content
+        inner = content.values() if isinstance(content, dict) else content if isinstance(content, list) else ()
+        return any(_holds(one, text) for one in inner)
+    return node is not None and node._value() == text
 
 
 def readers_of(config: DictConfig, knob: str) -> Iterable[str]:

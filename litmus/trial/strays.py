@@ -7,6 +7,7 @@ anything to it.
 import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +89,13 @@ def _of_the_program(hydra: DictConfig) -> frozenset[str] | None:
     """The root knobs and groups of the file that the command composes, None where it cannot be read any more."""
     homes = [one.path for one in hydra.runtime.config_sources or () if one.provider == "main"]
     file = Path(homes[0]) / f"{hydra.job.config_name}.yaml" if homes and hydra.job.config_name else None
-    content: Any = OmegaConf.to_container(OmegaConf.load(file)) if file is not None and file.is_file() else None
+    return _of_the_file(file, file.stat().st_mtime_ns) if file is not None and file.is_file() else None
+
+
+# A sweep asks for every trial; a file that was not touched is what it was.
+@lru_cache(maxsize=8)
+def _of_the_file(file: Path, unchanged: int) -> frozenset[str] | None:
+    content: Any = OmegaConf.to_container(OmegaConf.load(file))
     if not isinstance(content, dict):
         return None
     groups = [next(iter(one)) if isinstance(one, Mapping) else one for one in content.pop("defaults", ())]
