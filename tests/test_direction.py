@@ -44,8 +44,8 @@ def _plateau(parts):
     return parts.model.make_scheduler(torch.optim.SGD(parts.model.parameters(), lr=0.1), updates=[1], epochs=1).main
 
 
-def _added(target, monitor):
-    return f"+callbacks.mine={{_target_: {target}, monitor: {monitor}}}"
+def _added(target, monitor, name="mine"):
+    return f"+callbacks.{name}={{_target_: {target}, monitor: {monitor}}}"
 
 
 HERE = "tests.test_direction"
@@ -68,27 +68,31 @@ MONITORS = {
         _callback("GrowOnPlateau"),
     ),
     "Lightning's checkpoint": (
-        lambda m: [_added("pytorch_lightning.callbacks.ModelCheckpoint", m)],
-        "+callbacks.mine.mode",
+        lambda m: [_added("pytorch_lightning.callbacks.ModelCheckpoint", m, "lightnings")],
+        "+callbacks.lightnings.mode",
         _callback("ModelCheckpoint"),
     ),
     "a stranger's": (lambda m: [_added(f"{HERE}.Watches", m)], "+callbacks.mine.mode", _callback("Watches")),
     "a stranger's that hands on": (
-        lambda m: [_added(f"{HERE}.HandsOn", m)],
-        "+callbacks.mine.mode",
+        lambda m: [_added(f"{HERE}.HandsOn", m, "handing")],
+        "+callbacks.handing.mode",
         _callback("HandsOn"),
     ),
 }
-every = pytest.mark.parametrize(("typed", "knob", "part"), MONITORS.values(), ids=MONITORS)
 
 
-@every
-def test_the_mode_follows_from_the_metric(compose, typed, knob, part):
-    for metric, mode, given in (("val/loss", "min", []), ("val/acc", "max", ["=null"]), ("val/acc", "max", ["=max"])):
-        assert part(build(compose(*TINY, *typed(metric), *(knob + one for one in given)))).mode == mode, (metric, given)
+@pytest.mark.parametrize(
+    ("metric", "given", "mode"),
+    [("val/loss", [], "min"), ("val/acc", ["=null"], "max"), ("val/acc", ["=max"], "max"), ("val/zeta", ["=max"], "max")],
+)
+def test_the_mode_follows_from_the_metric(compose, metric, given, mode):
+    """All parts of one run at once; a metric of unknown direction is watched as is said."""
+    typed = [line for typing, knob, _ in MONITORS.values() for line in (*typing(metric), *(knob + one for one in given))]
+    parts = build(compose(*TINY, *typed))
+    assert {name: part(parts).mode for name, (_, _, part) in MONITORS.items()} == dict.fromkeys(MONITORS, mode)
 
 
-@every
+@pytest.mark.parametrize(("typed", "knob", "part"), MONITORS.values(), ids=MONITORS)
 def test_a_mode_that_keeps_the_worst_and_a_metric_of_unknown_direction_are_refused(compose, typed, knob, part):
     name = knob.lstrip("+")
     with pytest.raises(ValueError, match=rf"^{name}=max would keep the worst: .* take {name}=min, or null"):
@@ -97,7 +101,6 @@ def test_a_mode_that_keeps_the_worst_and_a_metric_of_unknown_direction_are_refus
         ValueError, match=rf"^whether more val/zeta is better is unknown: say {name}=min or {name}=max$"
     ):
         part(build(compose(*TINY, *typed("val/zeta"))))
-    assert part(build(compose(*TINY, *typed("val/zeta"), f"{knob}=max"))).mode == "max"
 
 
 def test_from_python_too():
