@@ -19,6 +19,7 @@ from litmus.sweeps import study_sweep
 from litmus.trial.command_line import answer, sentence
 from scripts.report import main as report
 from scripts.simulate import tuned
+from tests.conftest import mostly_long
 from tests.sweep_helpers import QUESTION, results, sweep, write_study
 
 pytestmark = pytest.mark.usefixtures("undrawn")
@@ -230,9 +231,12 @@ def test_what_each_seed_tuned_anew_is_in_the_spread_already():
     assert found.part(study().quantities["loss"], "norm=none") is None
 
 
-@pytest.mark.parametrize(("levels", "seeds"), [(3, 2), (4, 3), (8, 2)])
-@pytest.mark.parametrize("n", [5, 40])
-def test_equal_tuned_arms_are_seldom_called_different(levels, seeds, n):
+CASES = [(n, levels, seeds) for n in (5, 40) for levels, seeds in ((3, 2), (4, 3), (8, 2))]
+
+
+@pytest.mark.parametrize("case", mostly_long(CASES, CASES[0], CASES[-1]), ids=str)
+def test_equal_tuned_arms_are_seldom_called_different(case):
+    n, levels, seeds = case
     limit = 0.03 + 4 * math.sqrt(0.03 * 0.97 / 4000)
     assert max(tuned(n, 4000, n == 40, levels, seeds)) <= limit
 
@@ -305,8 +309,8 @@ def unreported(monkeypatch):
 
 
 def test_a_bare_table_with_its_tuning_is_judged_as_the_directory_is(tmp_path):
-    write_study(tmp_path, study=TUNED)
-    sweep(tmp_path, "study=tiny")
+    write_study(tmp_path, study=TUNED, updates_per_epoch=10)
+    sweep(tmp_path, "study=tiny", "study.tuning_seeds=2")
     directory, alone = tmp_path / "studies" / "tiny", tmp_path / "alone"
     alone.mkdir()
     for name in ("study.yaml", "results.csv"):
@@ -340,7 +344,7 @@ def test_a_study_all_of_whose_tuning_failed_is_reported(tmp_path):
 
 def test_each_seed_is_tuned_anew_by_runs_of_its_own(tmp_path, unreported):
     anew = {"lr": {**TUNED["nuisance"]["lr"], "per": "seed"}}
-    write_study(tmp_path, study={**TUNED, "nuisance": anew, "seeds": 2})
+    write_study(tmp_path, study={**TUNED, "nuisance": anew, "seeds": 2}, updates_per_epoch=10)
     sweep(tmp_path, "study=tiny", "study.tuning_seeds=1")
     directory = tmp_path / "studies" / "tiny"
     found = results(directory)
@@ -363,7 +367,9 @@ def test_each_seed_is_tuned_anew_by_runs_of_its_own(tmp_path, unreported):
 
 def test_a_pruner_ends_a_point_and_none_of_its_runs_alone(tmp_path, unreported):
     knob = {"lr": {"log": [1e-3, 30], "trials": 7, "sampler": "grid"}}
-    write_study(tmp_path, study={**TUNED, "nuisance": knob, "seeds": 1}, epochs=3)
+    alone = {key: value for key, value in TUNED.items() if key not in ("factors", "predictions")}
+    study = {**alone, "arms": {"only": {}}, "nuisance": knob, "seeds": 1}
+    write_study(tmp_path, study=study, epochs=3, updates_per_epoch=10)
     sweep(tmp_path, "study=tiny", "study.pruner=median")
     found = results(tmp_path / "studies" / "tiny")
     points = {}
