@@ -19,9 +19,9 @@ train: .venv/installed
 test: lint
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup -m "not long" $(ARGS)
 
-# Of the folder answers/, with those that see whether it is there.
+# Of the folder answers/, with what says who may import whom.
 test-answers: lint
-	$(BIN)/python -m pytest -n auto --dist loadgroup $(wildcard answers/tests) tests/test_readme.py tests/test_architecture.py $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadgroup $(wildcard answers/tests) tests/test_architecture.py $(ARGS)
 
 # Everything, what takes many processes too: the project's own tests run in a copy without answers/, which proves that they need nothing of it. The copy
 # has an environment of its own that adds the packages of this one, but not this project.
@@ -33,6 +33,7 @@ test-all: test-answers
 	$(BIN)/python -m venv --without-pip $$tree/.venv; \
 	printf '%s\n' $$tree $$($(CURDIR)/$(BIN)/python $(SITE)) > $$($$tree/.venv/bin/python $(SITE))/project.pth; \
 	ln -s $(CURDIR)/$(BIN)/ruff $(CURDIR)/$(BIN)/mypy $$tree/.venv/bin; \
+	ln -s $(CURDIR)/.mypy_cache $$tree; \
 	cd $$tree; .venv/bin/python -m pytest -n auto --dist loadgroup $(ARGS)
 
 lint: .venv/installed

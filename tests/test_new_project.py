@@ -66,6 +66,8 @@ def test_its_own_make_trains_and_tests(tmp_path, checkout):
     packages = [path for path in sys.path if path.endswith("site-packages")]
     Path(site, "project.pth").write_text("\n".join([str(target), *packages]) + "\n")
     (target / "data").symlink_to(ROOT / "data")
+    if (ROOT / ".mypy_cache").is_dir():  # of torch and Lightning, which take a minute
+        (target / ".mypy_cache").symlink_to(ROOT / ".mypy_cache")
     for tool in ("ruff", "mypy"):
         (target / ".venv" / "bin" / tool).symlink_to(ROOT / ".venv" / "bin" / tool)
     (target / ".venv" / "installed").touch()
@@ -80,4 +82,4 @@ def test_its_own_make_trains_and_tests(tmp_path, checkout):
     made("train", f"ARGS=-m study=dropout_norm study.smoke=true {TINY}")
     assert list(target.glob("studies/*/report.html"))
     laws = "tests/test_readme.py tests/test_configs.py tests/test_architecture.py tests/test_models.py"
-    made("test", f"ARGS={laws} -n 1")
+    made("test", f"ARGS={laws} -n 0")

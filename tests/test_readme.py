@@ -14,13 +14,12 @@ from tests.compare_data import write_many
 from tests.conftest import ROOT
 from tests.data_helpers import require_ads, require_fashion_mnist
 
-# The answers' own pages as well, as long as that folder is there.
-FOLDERS = ("docs", "answers", "answers/docs")
-PAGES = [ROOT / "README.md", *(page for folder in FOLDERS for page in sorted((ROOT / folder).glob("*.md")))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-def _commands():
-    for page in PAGES:
+def commands(pages):
+    """The commands that pages show, each with its page; answers/tests asks the same of the answers' own."""
+    for page in pages:
         if page.name == "extending.md":
             continue  # its commands need its files, as those of the README's section do: test_extending.py
         text = re.sub(r"^## Add your own\n.*?^## ", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
@@ -31,17 +30,24 @@ def _commands():
                     yield page.name, words
 
 
-COMMANDS = list(_commands())
-TRAININGS = [
-    (page, words[2:])
-    for page, words in COMMANDS
-    if words[:2] == ["python", "train.py"] and not {"-m", "--help", "--multirun"} & set(words)
-]
+def trainings(shown):
+    return [
+        (page, words[2:])
+        for page, words in shown
+        if words[:2] == ["python", "train.py"] and not {"-m", "--help", "--multirun"} & set(words)
+    ]
+
+
+def multiruns(shown):
+    return [(page, words[2:]) for page, words in shown if words[:2] == ["python", "train.py"] and "-m" in words]
+
+
+COMMANDS = list(commands(PAGES))
+TRAININGS, MULTIRUNS = trainings(COMMANDS), multiruns(COMMANDS)
 COMPARISONS = [(page, words[2:]) for page, words in COMMANDS if words[:2] == ["python", "scripts/compare.py"]]
-MULTIRUNS = [(page, words[2:]) for page, words in COMMANDS if words[:2] == ["python", "train.py"] and "-m" in words]
 
 
-def _named(case):
+def named(case):
     return " ".join(case[1]) if isinstance(case, tuple) else None
 
 
@@ -53,11 +59,8 @@ def test_a_training_command_composes_to_knobs_that_can_be(compose):
                 assert config.epochs >= 1, (page, overrides)
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("case", TRAININGS, ids=_named)
-def test_a_training_command_trains(trial, case):
-    """As written but for its length: the last two overrides cut it to a few updates of one epoch."""
-    _, overrides = case
+def trained(trial, overrides):
+    """Trains as written but for the length: the last two overrides cut it to a few updates of one epoch."""
     if any("DIR" in override for override in overrides):
         return  # resuming and evaluating a directory have tests of their own
     if any("social_network_ads" in override or "ads_notes" in override for override in overrides):
@@ -74,6 +77,12 @@ def test_a_training_command_trains(trial, case):
     assert trial(*overrides, *short, *epochs, *devices)["status"] == "completed"
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("case", TRAININGS, ids=named)
+def test_a_training_command_trains(trial, case):
+    trained(trial, case[1])
+
+
 def _first(override):
     """The first job's value of a swept override; a search's interval begins at its start."""
     if not override.is_sweep_override():
@@ -83,17 +92,20 @@ def _first(override):
     return f"{override.get_key_element()}={next(override.sweep_string_iterator())}"
 
 
-@pytest.mark.parametrize("case", MULTIRUNS, ids=_named)
-def test_a_sweep_command_composes(compose, case):
-    """Running them has tests of its own (sweeps, studies, searches); here their first jobs are composed."""
+def composed(compose, words):
+    """Running sweeps has tests of its own (sweeps, studies, searches); here their first jobs are composed."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
-    _, words = case
     overrides = OverridesParser.create().parse_overrides([word for word in sweep_arguments(words) if word != "-m"])
     assert compose(*map(_first, overrides)).epochs >= 1
 
 
-@pytest.mark.parametrize("case", COMPARISONS, ids=_named)
+@pytest.mark.parametrize("case", MULTIRUNS, ids=named)
+def test_a_sweep_command_composes(compose, case):
+    composed(compose, case[1])
+
+
+@pytest.mark.parametrize("case", COMPARISONS, ids=named)
 def test_a_comparing_command_compares(case, tmp_path, monkeypatch, capsys):
     """As written, with a small multirun in each directory that it names."""
     from scripts import compare
@@ -108,13 +120,17 @@ def test_a_comparing_command_compares(case, tmp_path, monkeypatch, capsys):
     assert asked.terminal != (asked.output or asked.directories[0] / "compare.html").is_file()
 
 
-def test_every_path_that_the_documents_name_is_there():
-    for page in PAGES:
+def missing(pages):
+    """The paths that pages name and that lead nowhere."""
+    for page in pages:
         for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
-            # The answers are a folder to delete: what a reader would find in them is theirs to have.
-            deleted = "answers/" in target and not (ROOT / "answers").exists()
-            if not target.startswith("http") and not deleted:
-                assert (page.parent / target).exists(), f"{page.name}: {target}"
+            if not target.startswith("http") and not (page.parent / target).exists():
+                yield f"{page.name}: {target}"
+
+
+def test_every_path_that_the_documents_name_is_there():
+    """The answers are a folder to delete: what a reader would find in them is theirs to have."""
+    assert [lost for lost in missing(PAGES) if "answers/" not in lost] == []
 
 
 STUDIES_PAGE = (ROOT / "docs" / "studies.md").read_text()
