@@ -9,18 +9,17 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-import torch
 
 from litmus.project import ROOT, put_on_path
 from litmus.quiet import WARNINGS
 from litmus.trial.hydra_versions import BASE
 
-# Before anything computes: the suite runs beside itself, and threads that wait for each other help nobody.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Before anything computes: the suite runs beside itself, and threads that wait for each other help nobody. Torch reads
+# it when a test imports it; the process that only hands out tests need not.
+os.environ["OMP_NUM_THREADS"] = "1"
 os.environ.setdefault("WANDB_MODE", "offline")
 # A machine's accelerator is for the tests that ask for it by name, which are in tests/accelerator.
 os.environ["LITMUS_ACCELERATOR"] = "cpu"
-torch.set_num_threads(1)
 
 put_on_path()
 os.environ.setdefault("DATA_DIR", str(ROOT / "data"))
