@@ -83,11 +83,18 @@ MONITORS = {
 
 @pytest.mark.parametrize(
     ("metric", "given", "mode"),
-    [("val/loss", [], "min"), ("val/acc", ["=null"], "max"), ("val/acc", ["=max"], "max"), ("val/zeta", ["=max"], "max")],
+    [
+        ("val/loss", [], "min"),
+        ("val/acc", ["=null"], "max"),
+        ("val/acc", ["=max"], "max"),
+        ("val/zeta", ["=max"], "max"),
+    ],
 )
 def test_the_mode_follows_from_the_metric(compose, metric, given, mode):
     """All parts of one run at once; a metric of unknown direction is watched as is said."""
-    typed = [line for typing, knob, _ in MONITORS.values() for line in (*typing(metric), *(knob + one for one in given))]
+    typed = [
+        line for typing, knob, _ in MONITORS.values() for line in (*typing(metric), *(knob + one for one in given))
+    ]
     parts = build(compose(*TINY, *typed))
     assert {name: part(parts).mode for name, (_, _, part) in MONITORS.items()} == dict.fromkeys(MONITORS, mode)
 
