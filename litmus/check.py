@@ -340,7 +340,10 @@ def evaluates_the_same(case: Case) -> str:
     parts, _ = loaded(directory, finished)
     _, differing = compared(tested(parts, finished)[0], finished.tested)
     if differing:
-        raise BrokenError(f"tested again, {differing}; a test may draw nothing, nor follow what training left behind")
+        raise BrokenError(
+            f"tested again, {differing}; a test may not follow what training left behind, nor draw from generators of "
+            "its own"
+        )
     return ""
 
 

@@ -177,9 +177,8 @@ def test_a_run_is_resumed_to_the_bit_and_evaluated(trial, tmp_path, capsys, name
     assert whole["data"]["sizes"] == {"train": 140, "val": 20, "test": 40}
     assert whole["data"]["constant_accuracy"]["test"] < whole["metrics"]["test/acc"]
     capsys.readouterr()
-    if name == "Loaders":  # the other is evaluated on other numbers each time
-        evaluate.evaluate(tmp_path / "whole", trust=True)
-        assert "the same as in result.json, to the last bit" in capsys.readouterr().out
+    evaluate.evaluate(tmp_path / "whole", trust=True)
+    assert "the same as in result.json, to the last bit" in capsys.readouterr().out
 
 
 def test_another_seed_is_another_run(trial, tmp_path):
@@ -223,6 +222,42 @@ def test_several_loaders_and_no_test_are_no_reason_to_refuse():
     data = adopted(Several(), 0)
     assert data.sizes == {"train": 140, "val": None}
     bare(max_epochs=1, limit_val_batches=0).fit(Plain(), datamodule=data)
+
+
+class Odd(Loaders):
+    """Batches that are no pair of inputs and what a task knows."""
+
+    def collate(self, items):
+        x, y = super().collate(items)
+        return {
+            "keys": lambda: {"image": x, "label": y},
+            "one in each": lambda: (x, torch.eye(3)[y]),
+            "parts": lambda: (x, y, 0.5),
+        }.get(self.keys, lambda: (x, y))()
+
+    def train_dataloader(self):
+        if self.keys in ("endless", "several"):
+            return DataLoader(Silent.Stream(), 8) if self.keys == "endless" else [DataLoader(self.train, 8)] * 2
+        rows = [one for one in self.train if self.keys != "rare" or one[1] < 2]
+        return DataLoader(
+            rows, 500 if self.keys == "small" else self.batch_size, collate_fn=self.collate, drop_last=True
+        )
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ("keys", "found a batch of keys image, label, no pair and no inputs and target; the module may say"),
+        ("one in each", "Odd's targets: expected what their 3 columns are, classes, labels or values, found a single"),
+        ("parts", "expected a batch to be a pair of inputs and target, or a dictionary with both, found 3 parts"),
+        ("rare", "Odd, val: expected 2 classes 0 to 1, found 0, 1, 2; the module may say classes itself"),
+        ("endless", "Odd.train_dataloader() has no length"),
+        ("several", "Odd.train_dataloader() gives a list, not one loader"),
+        ("small", "Odd.train_dataloader(): expected batches, found none; has it fewer rows than one, and drop_last?"),
+    ],
+)
+def test_batches_that_nobody_can_tell_the_task_of_are_one_sentence(refused, tmp_path, keys, said):
+    assert said in refused(*mine(tmp_path, "Odd", keys=f"'{keys}'"))
 
 
 def test_an_adopted_module_stays_adopted():

@@ -12,6 +12,9 @@ from litmus.trial.history import read_history
 from tests.conftest import mostly_long
 
 PARTS = '''
+import random
+
+import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch import nn
@@ -66,6 +69,27 @@ class Perceptron(nn.Module):
 
     def forward(self, x):
         return self.layers(x).squeeze(1) if self.flat else self.layers(x)
+
+
+class Shares(Perceptron):
+    def forward(self, x):
+        return super().forward(x).softmax(1)
+
+
+class Squeezed(Perceptron):
+    def forward(self, x):
+        return super().forward(x).squeeze()
+
+
+class Words(nn.Module):
+    """Embeds whole numbers."""
+
+    def __init__(self, outputs):
+        super().__init__()
+        self.table, self.head = nn.Embedding(20, 4), nn.Linear(4, outputs)
+
+    def forward(self, x):
+        return self.head(self.table(x).mean(1))
 
 
 class HalfFrozen(Perceptron):
@@ -126,6 +150,52 @@ class TakesMaker(OwnModule):
 
     def configure_optimizers(self):
         return self.hparams.optimizer(self.parameters())
+
+
+class OfItsOwn(OwnModule):
+    """Makes its layers late, plans by a metric, keeps a buffer to itself, and draws from every generator."""
+
+    def __init__(self, rate):
+        super().__init__(rate=rate)
+        self.save_hyperparameters()
+        self.net = None
+        self.register_buffer("seen", torch.zeros(()), persistent=False)
+
+    def configure_model(self):
+        if self.net is None:
+            self.net = nn.Sequential(nn.Flatten(), nn.Linear(40, 10))
+
+    def training_step(self, batch, batch_idx):
+        self.seen += 1
+        drawn = random.random() + float(np.random.rand())
+        return F.cross_entropy(self(batch[0] * (1 + 0.01 * self.seen) + 0.1 * drawn), batch[1])
+
+    def test_step(self, batch, batch_idx):
+        self._step((batch[0] + torch.rand_like(batch[0]), batch[1]), "test")
+
+    def configure_optimizers(self):
+        optimizer = torch.optim.SGD(self.parameters(), lr=self.hparams.rate)
+        plan = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=0, threshold=0.9)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": plan, "monitor": "val/nll"}}
+
+
+class Brings(OwnModule):
+    def __init__(self, what, rate, **settings):
+        super().__init__(rate=rate)
+        self.brought = lambda: getattr(pl.callbacks, what)(**settings)
+
+    def configure_callbacks(self):
+        return self.brought()
+
+
+class Unoptimized(OwnModule):
+    def configure_optimizers(self):
+        return None
+
+
+class Loaded(OwnModule):
+    def train_dataloader(self):
+        return []
 
 
 class Untested(OwnModule):
@@ -208,6 +278,27 @@ class Dictionaries(pl.LightningDataModule):
         return self._loader(40)
 
 
+class Texts(pl.LightningDataModule):
+    """Rows of whole numbers, with classes (rows, 1) of a narrow type."""
+
+    def __init__(self, batch_size):
+        super().__init__()
+        self.batch_size = batch_size
+
+    def _loader(self, seed):
+        x = torch.randint(20, (80, 6), generator=torch.Generator().manual_seed(seed))
+        return DataLoader(TensorDataset(x, (x[:, :1] % 3).to(torch.uint8)), self.batch_size)
+
+    def train_dataloader(self):
+        return self._loader(0)
+
+    def val_dataloader(self):
+        return self._loader(1)
+
+    def test_dataloader(self):
+        return self._loader(2)
+
+
 def stops_in(place):
     from pytorch_lightning.callbacks import LambdaCallback
 
@@ -224,6 +315,7 @@ updates_per_epoch: ${{updates_per_epoch}}
 data_dir: ${{data_dir}}
 """
 CONFIGS = {
+    "data/texts": "_target_: foreign_parts.Texts\nbatch_size: ${batch_size}\n",
     **{f"data/{name.lower()}": DATA.format(name=name) for name in ("Signals", "Pairs", "Prices", "Places", "Tags")},
     "optimizer/nadam": "_target_: torch.optim.NAdam\n_partial_: true\nlr: ${lr}\n",
     "scheduler/onecycle": """defaults: [constant]
@@ -236,6 +328,7 @@ scheduler:
 """,
 }
 RATE = "+model.rate=${lr}"  # it has an optimizer of its own
+ACC = "callbacks.checkpoint.monitor=val/acc"
 SHORT = ("batch_size=40", "epochs=4", "callbacks.checkpoint.share=1", "lr=0.01")
 AUROC = "task.metrics={auroc: {_target_: torchmetrics.classification.MulticlassAUROC, num_classes: fact:classes}}"
 
@@ -272,6 +365,10 @@ def refuses(stranger, refused, monkeypatch):
 
 def net(name, *more):
     return ("model=net", f"model.net._target_=foreign_parts.{name}", *more)
+
+
+def module(name, *more):
+    return ("data=signals", "model=net", f"model._target_=foreign_parts.{name}", "~model.net", *more)
 
 
 COURSES = {
@@ -324,6 +421,8 @@ COURSES = {
         *("data=signals", "model=net", "model._target_=foreign_parts.TakesMaker", "~model.net", "optimizer=nadam"),
         "callbacks.checkpoint.monitor=val/acc",
     ),
+    "what a module keeps, plans and draws by itself": module("OfItsOwn", RATE, ACC),
+    "whole numbers": ("data=texts", *net("Words"), "batch_size=20"),
 }
 STOPS = "+callbacks.stops={_target_: foreign_parts.stops_in, place: ${output_dir}}"
 
@@ -342,6 +441,7 @@ BRIEFLY = (
     *("a residual net on two classes", "a transformer", "regression of two by their absolute error"),
     *("several labels by our own net", "a loss and metrics", "growing batches"),
     *("growing batches in unequal parts on a module's own step", "a module that is given the optimizer's maker"),
+    *("what a module keeps, plans and draws by itself", "whole numbers"),
 )
 
 
@@ -441,6 +541,31 @@ def test_metrics_of_the_training_are_asked_for(run, tmp_path):
         (
             ("data=signals", *net("Plain", "+model.net.width=7")),
             "Plain gave (2, 7), expected (2, 10); give it the number as +model.net.<argument>=fact:outputs",
+        ),
+        (("data=signals", *net("Shares")), "Shares gave probabilities, expected logits"),
+        (("data=signals", *net("Squeezed")), "Squeezed gave (10,) for a single sample, expected (1, 10)"),
+        (
+            module("Unoptimized", RATE, ACC),
+            "expected Unoptimized.configure_optimizers to return an optimizer, found none",
+        ),
+        (module("Loaded"), "Loaded.train_dataloader would have no effect: the batches are those of data=foreign_parts"),
+        (
+            module(
+                "Brings", RATE, ACC, "+model.what=EarlyStopping", "+model.monitor=val/acc", "callbacks=[early_stopping]"
+            ),
+            "EarlyStopping of the configuration would have no effect: Brings.configure_callbacks puts another in its",
+        ),
+        (
+            module("Brings", RATE, ACC, "+model.what=EarlyStopping", "+model.monitor=val/acc"),
+            "EarlyStopping.mode=min would keep the worst: more val/acc is better",
+        ),
+        (
+            module("Brings", RATE, ACC, "+model.what=StochasticWeightAveraging", "+model.swa_lrs=0.1"),
+            "that no validation sees",
+        ),
+        (
+            ("data=signals", "model.units=[8]", "callbacks.checkpoint.directory=elsewhere"),
+            "checkpoints, where resume=DIR, evaluate.py and reports look for it",
         ),
         (("data=signals", "model=net"), "model.net._target_ must be the path of a class, got none"),
         (

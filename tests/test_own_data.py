@@ -175,6 +175,11 @@ def test_several_columns_are_labels_or_values(tmp_path):
     labels = set_up(Table(path=path, target=["wet", "cold"]))
     assert (labels.target.kind, labels.target.names) == ("labels", ("wet", "cold"))
     assert set(labels.splits["train"][1].unique().tolist()) == {0.0, 1.0}
+    path = write_table(tmp_path / "u.csv", cat=np.arange(2000) % 2, dog=1 - np.arange(2000) % 2)
+    assert "found a single 1 in every row; say" in sentence(lambda: Table(path=path, target=["cat", "dog"]))
+    for kind in ("classes", "labels", "real"):
+        asked = set_up(Table(path=path, target=["cat", "dog"], kind=kind)).target
+        assert (asked.kind, asked.names) == (kind, ("cat", "dog"))
     values = set_up(Table(path=path, target=["price", "income"], drop=["level"]))
     assert (values.target.kind, values.splits["train"][1].shape[1]) == ("real", 2)
 
@@ -385,6 +390,7 @@ def test_broken_arrays_are_one_sentence(tmp_path, case):
         ("classes", Y.astype(np.float32), "classes"),
         ("classes", np.eye(3, dtype=int)[Y], "classes"),
         ("labels", np.eye(3, dtype=int)[Y], "labels"),
+        ("real", np.eye(3)[Y], "real"),
         ("auto", np.stack([Y > 0, Y > 1], 1), "labels"),
         ("auto", np.array(["a", "b", "c"])[Y], "classes"),
         ("auto", Y[:, None], "classes"),

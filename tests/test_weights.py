@@ -9,6 +9,7 @@ import pytorch_lightning as pl
 import torch
 from torch import nn
 
+from litmus.python import run_with
 from litmus.training.pretrained import Pretrained, take_weights
 from litmus.trial.checkpoint import BestAndLast
 from src.models.mlp import MLP
@@ -138,6 +139,13 @@ def test_a_prefix_ends_where_a_part_of_a_name_does():
 
 
 # ---------------------------------------------------------------------- going on
+
+
+def test_a_run_that_began_from_others_weights_is_gone_on_with_from_its_directory(trial, source, tmp_path):
+    whole = trial(*SMALL, f"weights={source}", "epochs=3", directory=tmp_path / "whole")
+    trial(*SMALL, f"weights={source}", directory=tmp_path / "part")
+    resumed = run_with([f"resume={tmp_path / 'part'}", "epochs=3", "trust=true"], tmp_path / "part", quiet=True)
+    assert resumed.content["metrics"] == whole["metrics"]
 
 
 @pytest.mark.parametrize("single", [False, True])

@@ -57,6 +57,10 @@ class Classification(Task):
         self.label_smoothing, self.top_k = label_smoothing, top_k
         self.weights = torch.tensor(weights) if weights else None
 
+    def read(self, y: Tensor) -> Tensor:
+        """Labels (batch,) int64, of any whole numbers and of a column of them."""
+        return (y if y.dim() == 1 else y.squeeze(1)).long()
+
     def targets(self, y: Tensor) -> Tensor:
         """Labels (batch,); as numbers for one logit."""
         return y.float() if self.outputs == 1 else y

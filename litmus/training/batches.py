@@ -15,14 +15,28 @@ def samples_in(batch: Any) -> int:
     return next((samples for part in parts if (samples := samples_in(part))), 0)
 
 
+class Size(int):
+    """Samples of an update, which an ArrayLoader adds to a batch that holds many."""
+
+
+class Share(float):
+    """What the mean of a part counts in its update, which an ArrayLoader adds where that is not one."""
+
+
 def pair(batch: Any) -> Any:
-    """Inputs and targets of a batch, and what a loader of this project adds to them; of a dictionary, by its keys.
+    """Inputs and targets of a batch, and what an ArrayLoader adds to them; of a dictionary, by its keys.
 
     Raises:
-        ValueError: for a dictionary without the two.
+        ValueError: for a dictionary without the two, and for more or fewer parts of anybody's.
     """
-    if not isinstance(batch, Mapping):
+    if isinstance(batch, list | tuple) and len(batch) == (3 if isinstance(batch[-1], Size | Share) else 2):
         return batch
+    if not isinstance(batch, Mapping):
+        found = f"{len(batch)} parts" if isinstance(batch, list | tuple) else f"a {type(batch).__name__}"
+        raise ValueError(
+            f"expected a batch to be a pair of inputs and target, or a dictionary with both, found {found}; a "
+            "training_step of a module of your own may take anything"
+        )
     missing = [key for key in ("inputs", "target") if key not in batch]
     if missing:
         raise ValueError(
@@ -34,8 +48,7 @@ def pair(batch: Any) -> Any:
 
 def share_of(batch: Any) -> float:
     """The factor that makes the mean over a whole update exact, which ArrayLoader's parts carry."""
-    known = isinstance(batch, list | tuple) and len(batch) == 3 and isinstance(batch[2], float)
-    return batch[2] if known else 1.0
+    return batch[2] if isinstance(batch, list) and len(batch) == 3 and isinstance(batch[2], Share) else 1.0
 
 
 def weigh(loss: Tensor, share: float) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 from litmus.contract import Kind, Target
 from litmus.paths import typed_path
 from litmus.training.array_data_module import ArrayDataModule
-from litmus.training.source import standardised
+from litmus.training.source import standardised, what_columns_are
 
 Asked = Literal["auto", "classes", "real", "labels"]
 
@@ -105,18 +105,15 @@ def targets_of(values: np.ndarray, kind: Asked, what: str, names: Sequence[str] 
         return torch.from_numpy(places.astype(np.int64)), _named([str(name) for name in classes])
     values = numbers(values, what)
     whole = values.dtype.kind in "iub" or bool((values == np.floor(values)).all())
+    columns = what_columns_are(torch.from_numpy(values.astype(np.float32)))
+    if columns and kind == "auto":
+        raise ValueError(f"{what}: {columns}; say data.kind=classes, labels or real")
     if kind == "real" or (kind == "auto" and values.dtype.kind == "f"):
-        return torch.from_numpy(values.astype(np.float32)), None
+        return torch.from_numpy(values.astype(np.float32)), Target("real", values.shape[1]) if columns else None
     if not whole:
         raise ValueError(f"{what}: data.kind={kind} needs whole numbers, found fractions; data.kind=real takes them")
     y = torch.from_numpy(values.astype(np.int64))
-    one_in_each = y.dim() == 2 and y.shape[1] > 1 and bool(((y == 0) | (y == 1)).all() and (y.sum(1) == 1).all())
-    if one_in_each and kind == "auto":
-        raise ValueError(
-            f"{what}: expected what its {y.shape[1]} columns are, found a single 1 in every row; data.kind=classes if "
-            "a row is of one class, data.kind=labels if it may have several labels"
-        )
-    y = y.argmax(1) if one_in_each and kind == "classes" else y
+    y = y.argmax(1) if columns and kind == "classes" else y
     said: Kind | None = "labels" if kind == "labels" else None
     if said:
         return y, Target(said, y.shape[1] if y.dim() == 2 else 1, tuple(names))

@@ -15,7 +15,7 @@ from litmus.contract import Target
 from litmus.seeds import derived_seed
 from litmus.training.array_data_module import ArrayDataModule, described_targets
 from litmus.training.overridden import overridden
-from litmus.training.source import fingerprint, with_target
+from litmus.training.source import fingerprint, refuse_other_classes, what_columns_are, with_target
 
 # What Lightning calls of a data module; each is the module's own.
 HOOKS = (
@@ -56,6 +56,10 @@ class ForeignData(pl.LightningDataModule):
     Args:
         module: anybody's.
         seed: of the run; all global generators are set by it before the module is set up.
+
+    Attributes:
+        untold: why nobody can tell what the targets are, in words; empty where somebody can.
+        input_dtype: of the inputs, where they are whole numbers.
     """
 
     def __init__(self, module: pl.LightningDataModule, seed: int) -> None:
@@ -70,6 +74,7 @@ class ForeignData(pl.LightningDataModule):
             setattr(self, hook, getattr(module, hook))
         self._prepared, self._stages, self._passes = False, set[str | None](), 0
         self.name = type(module).__name__
+        self.untold = ""
         self.target: Target | None = None
         self.splits: dict[str, tuple[None, Tensor | None]] = {}
         self.sizes: dict[str, int | None] = {}
@@ -161,20 +166,31 @@ class ForeignData(pl.LightningDataModule):
 
     def _targets(self, split: str, loaders: Any) -> Tensor | None:
         """The targets of a whole split in the first pass's order, None where nobody can tell them."""
-        found = list(_loaders_in(loaders))
-        if len(found) != 1 or not _has_length(found[0]):
-            return None
+        found, whose = list(_loaders_in(loaders)), f"{self.name}.{split}_dataloader()"
+        if len(found) != 1 or not hasattr(found[0], "__iter__"):
+            return self._untold(split, f"{whose} gives a {type(loaders).__name__}, not one loader")
+        if not _has_length(found[0]):
+            return self._untold(split, f"{whose} has no length, and is not read through before the training")
         parts = []
         for batch in found[0]:
             x, y = inputs_and_target(batch)
             if not isinstance(y, Tensor) or y.dim() == 0:
-                return None
+                keys = f"keys {', '.join(map(str, batch))}" if isinstance(batch, Mapping) else type(batch).__name__
+                return self._untold(split, f"{whose}: found a batch of {keys}, no pair and no inputs and target")
             if isinstance(x, Tensor) and not hasattr(self, "input_shape"):  # else it is the module's own
                 self.input_shape = tuple(x.shape[1:])
+                if not x.is_floating_point():
+                    self.input_dtype = str(x.dtype).removeprefix("torch.")
             parts.append(y.detach().cpu())
         if not parts:
-            raise ValueError(f"{self.name}.{split}_dataloader(): expected batches, found none")
+            raise ValueError(f"{whose}: expected batches, found none; has it fewer rows than one, and drop_last?")
         return torch.cat(parts)
+
+    def _untold(self, split: str, why: str) -> Any:
+        """None, and why: of the training, which is what a net is made for."""
+        if split == "train":
+            self.untold = f"{why}; the module may say input_shape and target = Target(kind, number) itself"
+        return None
 
     def _understood(self) -> Target | None:
         """What the module says that its targets are, else what those of the train split tell."""
@@ -188,7 +204,12 @@ class ForeignData(pl.LightningDataModule):
         y = self.splits.get("train", (None, None))[1]
         if y is None:
             return declared
+        if declared is None and (columns := what_columns_are(y)):
+            return self._untold("train", f"{self.name}'s targets: {columns}")
         y, target = with_target(y, declared, type(self.module).__name__, every_class=declared is None)
+        for split, (_, other) in self.splits.items():
+            if other is not None and target.kind == "classes":
+                refuse_other_classes(other, target, f"{self.name}, {split}", "the module may say classes itself")
         self.splits = {name: (None, _as(one, y)) for name, (_, one) in self.splits.items() if one is not None} | {
             name: (None, one) for name, (_, one) in self.splits.items() if one is None
         }
@@ -222,7 +243,7 @@ def _loaders_in(loaders: Any) -> Iterator[Any]:
 
 def _has_length(loader: Any) -> bool:
     try:
-        return len(loader) > 0
+        return len(loader) >= 0
     except TypeError:
         return False
 

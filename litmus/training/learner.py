@@ -196,9 +196,14 @@ class Learner(pl.LightningModule):
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor | None:
         if self.automatic_optimization:
-            return self._single_step(*pair(batch))
-        self._stretch(*pair(batch))
+            return self._single_step(*self._read(batch))
+        self._stretch(*self._read(batch))
         return None
+
+    def _read(self, batch: Any) -> Any:
+        """Inputs, targets, and what a loader of this project adds to them."""
+        x, y, *added = pair(batch)
+        return (x, y if self.task is None else self.task.read(y), *added)
 
     def _single_step(self, x: Tensor, y: Tensor, share: float = 1.0) -> Tensor:
         self._share = 1.0  # it weighs its loss by itself
@@ -341,12 +346,12 @@ class Learner(pl.LightningModule):
 
     def predict_step(self, batch: Any, batch_idx: int) -> tuple[Tensor, Tensor]:
         """What the outputs (batch, outputs) are taken for, probabilities or values; and the targets."""
-        x, y, *size = pair(batch)
+        x, y, *size = self._read(batch)
         logits = [self(part) for part in x.split(*size)] if size else [self(x)]
         return self.probabilities(torch.cat(logits)), y
 
     def _evaluate(self, batch: Any) -> tuple[Tensor, Tensor]:
-        x, y, *size = pair(batch)
+        x, y, *size = self._read(batch)
         parts = x.split(*size) if size else (x,)
         logits = torch.cat([self(part) for part in parts])
         loss = self.criterion(logits, self.targets(y))

@@ -8,6 +8,7 @@ import torch
 from torch import Generator, Tensor
 
 from litmus.training.augment import augmented
+from litmus.training.batches import Share, Size
 
 # What one gather copies at a time: large enough that its cost vanishes, small enough to stay in the cache.
 GATHER_BYTES = 8 << 20
@@ -16,7 +17,7 @@ GATHER_BYTES = 8 << 20
 class ArrayLoader:
     """Batches of `x` and `y` in the order of `segments`, each segment cut into batches of `batch_size`.
 
-    An item is a pair (x, y) of one batch. With `stretches` it is (x, y, batch_size) of many consecutive batches, which
+    An item is a pair (x, y) of one batch. With `stretches` it is (x, y, Size) of many consecutive batches, which
     `x.split(batch_size)` gives back: whoever takes stretches saves the loop's work between batches.
 
     Args:
@@ -29,8 +30,8 @@ class ArrayLoader:
         augment: functions on the inputs of one update, see `augmented`; every rank and path computes the same ones.
         generators: one for each segment, of which these draw.
 
-    Items whose loss must not count as the plain mean are lists with a third element, the factor that makes the mean
-    over the whole update exact: with samples spread over items and ranks, the means' average is not the mean.
+    Items whose loss must not count as the plain mean are lists with a third element, the Share that makes the mean over
+    the whole update exact: with samples spread over items and ranks, the means' average is not the mean.
     """
 
     def __init__(
@@ -75,11 +76,11 @@ class ArrayLoader:
 
     def __iter__(
         self,
-    ) -> Iterator[tuple[Tensor, Tensor] | tuple[Tensor, Tensor, int] | tuple[Tensor, Tensor, float]]:
+    ) -> Iterator[tuple[Tensor, Tensor] | tuple[Tensor, Tensor, Size] | tuple[Tensor, Tensor, Share]]:
         self._begin()
         for x, y in self._gathered():
             if self.stretches:
-                yield x, y, self.batch_size
+                yield x, y, Size(self.batch_size)
                 continue
             for update_x, update_y in zip(x.split(self.batch_size), y.split(self.batch_size), strict=True):
                 yield from self._items(update_x, update_y)
@@ -100,11 +101,11 @@ class ArrayLoader:
                     x = torch.cat([augmented(self.augment, part, draw) for part in x.split(self.batch_size)])
                 yield x, self.y.index_select(0, rows)
 
-    def _items(self, x: Tensor, y: Tensor) -> Iterator[tuple[Tensor, Tensor] | tuple[Tensor, Tensor, float]]:
+    def _items(self, x: Tensor, y: Tensor) -> Iterator[tuple[Tensor, Tensor] | tuple[Tensor, Tensor, Share]]:
         samples = len(x)
         if self.world > 1:
             x, y = x[self.rank :: self.world], y[self.rank :: self.world]
         for part_x, part_y in zip(x.tensor_split(self.accumulate), y.tensor_split(self.accumulate), strict=True):
             share = len(part_x) * self.world * self.accumulate / samples
             # A list: a step that takes (x, y) alone can be spared the third element, see Shares.
-            yield (part_x, part_y) if share == 1 else [part_x, part_y, share]  # type: ignore[misc]
+            yield (part_x, part_y) if share == 1 else [part_x, part_y, Share(share)]  # type: ignore[misc]

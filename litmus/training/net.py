@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from litmus.tasks.classification import Classification
 from litmus.training.learner import Learner
 from litmus.training.plain import module_of
 
@@ -19,20 +20,23 @@ class Net(Learner):
     Args:
         net: the net as plain data, {"_target_": package.Class, argument: …}, so that a checkpoint rebuilds it alone.
         input_shape: of a sample.
+        input_dtype: of what is not real numbers: int64 for tokens.
         training: `task` (or `classes`), `optimizer` and `scheduler`, see Learner.
 
     Raises:
         ValueError: for a net that gives something else than outputs in the task's shape, as two samples of zeros show.
     """
 
-    def __init__(self, net: Mapping[str, Any], input_shape: Sequence[int], **training: Any) -> None:
+    def __init__(
+        self, net: Mapping[str, Any], input_shape: Sequence[int], input_dtype: str | None = None, **training: Any
+    ) -> None:
         super().__init__(**training)
         self.net = module_of(net, "model.net")
         name = str(net["_target_"])
         if isinstance(self.net, pl.LightningModule):
             raise ValueError(f"{name} is a LightningModule, which is taken as it is: model._target_={name}")
         self._flat = False  # one output per sample, without a dimension of its own
-        self._look_at_outputs(name, self._outputs_of_zeros(name, tuple(input_shape)))
+        self._look_at_outputs(name, *self._outputs_of_zeros(name, tuple(input_shape), input_dtype))
         self.outputs = self.task.outputs
 
     def forward(self, x: Tensor) -> Tensor:
@@ -40,12 +44,13 @@ class Net(Learner):
         outputs = self.net(x)
         return outputs.unsqueeze(1) if self._flat else outputs
 
-    def _outputs_of_zeros(self, name: str, shape: tuple[int, ...]) -> Any:
-        """What two samples of zeros give; lazy layers get their shapes, and nothing else is left of it."""
+    def _outputs_of_zeros(self, name: str, shape: tuple[int, ...], dtype: str | None) -> tuple[Any, Any]:
+        """What two samples of zeros give, and one; lazy layers get their shapes, and nothing else is left of it."""
         # What lazy layers draw here are their weights; what is drawn afterwards is what would be without this look.
         with torch.random.fork_rng(devices=[]), _as_it_was(self.net), torch.no_grad():
             try:
-                return self.net.eval()(torch.zeros(2, *shape))
+                zeros = torch.zeros(2, *shape, dtype=getattr(torch, dtype) if dtype else None)
+                return self.net.eval()(zeros), self.net(zeros[:1])
             except Exception as problem:
                 said = " ".join(str(problem).split()) or type(problem).__name__
                 raise ValueError(
@@ -53,7 +58,7 @@ class Net(Learner):
                     "of the data is given as +model.net.ARGUMENT=fact:input_shape, fact:channels or fact:features"
                 ) from problem
 
-    def _look_at_outputs(self, name: str, outputs: Any) -> None:
+    def _look_at_outputs(self, name: str, outputs: Any, alone: Any) -> None:
         expected = (2, self.task.outputs)
         if not isinstance(outputs, Tensor):
             raise ValueError(f"{name} gave a {type(outputs).__name__}, expected a tensor of outputs {expected}")
@@ -63,6 +68,19 @@ class Net(Learner):
             raise ValueError(
                 f"{name} gave {shape}, expected {expected}; give it the number as +model.net.<argument>=fact:outputs"
             )
+        if alone.shape != outputs[:1].shape:
+            raise ValueError(
+                f"{name} gave {tuple(alone.shape)} for a single sample, expected {tuple(outputs[:1].shape)}, and the "
+                "last batch may be one: flatten(1) and squeeze(1) leave the first dimension, squeeze() does not"
+            )
+        if type(self.task) is Classification and outputs.dim() == 2 and shape[1] > 1 and _are_shares(outputs):
+            raise ValueError(
+                f"{name} gave probabilities, expected logits, of which the loss makes them: leave out softmax"
+            )
+
+
+def _are_shares(outputs: Tensor) -> bool:
+    return bool((outputs >= 0).all() and torch.allclose(outputs.sum(1), outputs.new_ones(len(outputs)), atol=1e-5))
 
 
 @contextlib.contextmanager

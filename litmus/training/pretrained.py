@@ -44,6 +44,8 @@ class Pretrained(pl.Callback):
         if stage != "fit":
             return
         self._restored = False
+        if self.frozen:
+            pl_module.configure_model()  # where a module may make layers; it does nothing when it is called again
         names = list(pl_module.state_dict())
         for prefix in self.frozen:
             if not any(lies_below(name, prefix) for name in names):

@@ -77,6 +77,8 @@ def with_target(y: Tensor, target: Target | None, whose: str, every_class: bool 
     """
     y = y.squeeze(1) if y.dim() == 2 and y.shape[1] == 1 else y
     kind = target.kind if target else "real" if y.is_floating_point() else "classes" if y.dim() == 1 else "labels"
+    if target is None and (columns := what_columns_are(y)):
+        raise ValueError(f"{whose}: {columns}; y.argmax(1) are classes, target=Target(kind, number) says it otherwise")
     if kind == "classes":
         return _classes(y, target, whose, every_class)
     refuse_not_finite(y, f"{whose}: y")
@@ -100,11 +102,8 @@ def _classes(y: Tensor, target: Target | None, whose: str, every_class: bool) ->
     y = y.long()
     present, counts = y.unique(return_counts=True)
     number = target.number if target else len(present)
-    if int(present[0]) < 0 or int(present[-1]) >= number:
-        raise ValueError(
-            f"{whose}: expected {number} classes 0 to {number - 1}, found {_some(present)}; number them from 0 on "
-            "without a gap: `y = y.unique(return_inverse=True)[1]`"
-        )
+    remedy = "number them from 0 on without a gap: `y = y.unique(return_inverse=True)[1]`"
+    refuse_other_classes(y, Target("classes", max(number, 2)), whose, remedy)
     if not every_class:
         return y, target or Target("classes", number)
     if len(present) < 2:
@@ -120,6 +119,25 @@ def _classes(y: Tensor, target: Target | None, whose: str, every_class: bool) ->
             "tested; leave it out or join it with another class"
         )
     return y, target or Target("classes", number)
+
+
+def refuse_other_classes(y: Tensor, target: Target, whose: str, remedy: str = "say how many there are") -> None:
+    """Refuses classes that a target does not have.
+
+    Raises:
+        ValueError: with those that are there.
+    """
+    if len(y) and (int(y.min()) < 0 or int(y.max()) >= target.number):
+        raise ValueError(
+            f"{whose}: expected {target.number} classes 0 to {target.number - 1}, found {_some(y.unique())}; {remedy}"
+        )
+
+
+def what_columns_are(y: Tensor) -> str:
+    """The question that targets (rows, columns) with a single 1 in every row ask; empty for others."""
+    if y.dim() != 2 or y.shape[1] < 2 or not bool(((y == 0) | (y == 1)).all() and (y.sum(1) == 1).all()):
+        return ""
+    return f"expected what their {y.shape[1]} columns are, classes, labels or values, found a single 1 in every row"
 
 
 def refuse_not_finite(values: Tensor, what: str) -> None:

@@ -10,6 +10,7 @@ FACT = "fact:"
 # Fact → the names by which the field's constructors call it.
 NAMES: Mapping[str, tuple[str, ...]] = {
     "input_shape": ("input_shape",),
+    "input_dtype": ("input_dtype",),
     "classes": ("classes", "num_classes", "n_classes", "nb_classes"),
     "outputs": ("outputs", "num_outputs", "n_outputs", "out_features", "out_dim", "output_dim", "output_size"),
     "channels": ("in_channels", "input_channels", "in_chans", "channels", "num_channels", "n_channels"),

@@ -16,6 +16,7 @@ from litmus.training.batches import pair
 from litmus.training.foreign_data import adopted
 from litmus.training.learner import Learner
 from litmus.training.overridden import overridden
+from litmus.trial.epoch_seed import EpochSeed
 from litmus.trial.finished import Finished, is_tested, weights_in
 from litmus.trial.instantiation import instantiate
 from litmus.trial.numerics import numerics
@@ -55,6 +56,7 @@ def loaded(directory: Path, finished: Finished) -> tuple[Parts, bool]:
 def _net(best: Path, config: DictConfig, data: Any, task: Task | None) -> pl.LightningModule:
     """The net as the run made it, with its best weights."""
     model = model_of(config, data, task)
+    model.configure_model()  # where a module may make layers; it does nothing when it is called again
     try:
         checkpoint = torch.load(best, map_location="cpu", weights_only=True)
         model.on_load_checkpoint(checkpoint)
@@ -76,6 +78,7 @@ def tested(parts: Parts, finished: Finished) -> tuple[dict[str, float], dict[str
         precision=settings.precision,
         deterministic=settings.deterministic,
         limit_test_batches=settings.get("limit_test_batches"),
+        callbacks=[EpochSeed(finished.config.seed)],
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
@@ -117,7 +120,7 @@ class Reader(pl.LightningModule):
         except Exception:  # it wants something else than inputs, or has no forward
             return None
         known = isinstance(outputs, Tensor) and outputs.dim() == 2 and len(outputs) == len(y)
-        return (self.task.answers(outputs), y) if known and self.task.accept(outputs.shape[1]) else None
+        return (self.task.answers(outputs), self.task.read(y)) if known and self.task.accept(outputs.shape[1]) else None
 
 
 def _accelerator(finished: Finished) -> str:

@@ -1,6 +1,7 @@
 """Callbacks that no run can keep its promises with, and metrics that something watches and nothing records."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
@@ -12,6 +13,7 @@ from pytorch_lightning.callbacks import (
     StochasticWeightAveraging,
 )
 
+from litmus.direction import MODES, mode_of
 from litmus.training.learner import Learner
 from litmus.training.overridden import overridden
 from litmus.trial.checkpoint import BestAndLast
@@ -110,3 +112,55 @@ def refuse_callbacks(callbacks: Sequence[Any]) -> None:
         for kind, reason in REASONS.items():
             if isinstance(callback, kind):
                 raise ValueError(f"{type(callback).__name__} {reason}")
+
+
+def refuse_elsewhere(callbacks: Sequence[Any], directory: Path) -> None:
+    """Refuses callbacks that leave the run's own files where nobody looks for them.
+
+    Raises:
+        ValueError: naming the place where they belong.
+    """
+    places = {BestAndLast: ("directory", "checkpoints"), History: ("path", "metrics.csv")}
+    for callback in callbacks:
+        for kind, (knob, name) in places.items():
+            if isinstance(callback, kind) and getattr(callback, knob).resolve() != (directory / name).resolve():
+                raise ValueError(
+                    f"{kind.__name__}'s {knob}={getattr(callback, knob)}: expected {directory / name}, where "
+                    "resume=DIR, evaluate.py and reports look for it; leave it as it is in configs/callbacks"
+                )
+
+
+class Brought(pl.Callback):
+    """Looks at what a module's `configure_callbacks` has brought, once Lightning put it beside what was configured.
+
+    Args:
+        configured: what the trainer had before.
+        directory: of the run.
+        known: whether more is better of the task's metrics, by their names after the split.
+
+    Raises:
+        ValueError: before training, for what takes the place of a configured callback, which would then be recorded
+            without an effect; for what could not be configured either.
+    """
+
+    def __init__(self, configured: Sequence[Any], directory: Path, known: Mapping[str, bool | None]) -> None:
+        self.configured, self.directory, self.known = [*configured], directory, known
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        if stage != "fit":
+            return
+        present: list[Any] = trainer.callbacks  # type: ignore[attr-defined]
+        whose = f"{type(pl_module).__name__}.configure_callbacks"
+        for callback in self.configured:
+            if all(callback is not one for one in present):
+                raise ValueError(
+                    f"{type(callback).__name__} of the configuration would have no effect: {whose} puts another in its "
+                    "place; leave out one of the two"
+                )
+        brought = [one for one in present if one is not self and all(one is not known for known in self.configured)]
+        refuse_callbacks(brought)
+        refuse_elsewhere(brought, self.directory)
+        for callback in brought:
+            monitor, mode = getattr(callback, "monitor", None), getattr(callback, "mode", None)
+            if isinstance(monitor, str) and mode in MODES.values():
+                mode_of(monitor, mode, f"{type(callback).__name__}.mode", self.known)

@@ -16,6 +16,7 @@ from litmus.paths import typed_path
 from litmus.training.averaging import averaging_of
 from litmus.training.epoch_metrics import EpochMetrics
 from litmus.training.pack import own_seconds
+from litmus.trial.unsaved import Unsaved
 
 
 def better(score: float, best: float | None, mode: str) -> bool:
@@ -58,6 +59,7 @@ class BestAndLast(Checkpoint):
         self._metrics = EpochMetrics()
         self._names: set[str] = set()
         self._switches: dict[str, list[str]] | None = None
+        self._unsaved = Unsaved()
         self._seconds_to_write = 0.0
         self._written = 0.0
         self._written_epoch: int | None = None
@@ -87,6 +89,7 @@ class BestAndLast(Checkpoint):
         self._validated, self._names = None, set(pl_module.state_dict())
         if self._switches is not None:
             set_switches(pl_module, self._switches)
+        self._unsaved.begin(trainer, pl_module)
 
     def on_validation_batch_end(
         self,
@@ -159,6 +162,7 @@ class BestAndLast(Checkpoint):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         checkpoint["switches"] = switches(pl_module)
+        checkpoint["unsaved"] = self._unsaved.found(trainer, pl_module)
         for part in (pl_module, trainer.datamodule):  # type: ignore[attr-defined]
             key = getattr(part, "CHECKPOINT_HYPER_PARAMS_KEY", None)
             if key in checkpoint:
@@ -168,6 +172,7 @@ class BestAndLast(Checkpoint):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         self._switches = checkpoint.get("switches")  # none in what an earlier version wrote
+        self._unsaved.restored = checkpoint.get("unsaved")
 
     def state_dict(self) -> dict[str, Any]:
         return {

@@ -1,7 +1,9 @@
 """Random numbers of an epoch from (seed, epoch, rank), so that a resumed run draws what the uninterrupted one drew."""
 
+import random
 from typing import Any
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 
@@ -9,7 +11,9 @@ from litmus.seeds import derived_seed
 
 
 class EpochSeed(pl.Callback):
-    """Reseeds torch's global generators (dropout, a DataLoader's shuffling) for each epoch.
+    """Reseeds the global generators (dropout, a DataLoader's shuffling, what a net draws itself) for each epoch.
+
+    They are torch's, numpy's and Python's; before a test as well, so that one that draws can be repeated.
 
     A checkpoint then needs no generator's state, which would be rank 0's alone. The order of a DataLoader is drawn when
     its iterator is made, by Lightning once or twice before an epoch's first batch; so that seed is set before either
@@ -43,8 +47,13 @@ class EpochSeed(pl.Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._seed("order", trainer.current_epoch + 1, trainer)
 
+    def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._seed("test", 0, trainer)
+
     def _seed(self, use: str, epoch: int, trainer: pl.Trainer) -> None:
         seed = derived_seed(use, self.seed, epoch, trainer.global_rank)
+        random.seed(seed)
+        np.random.seed(seed % 2**32)
         if trainer.strategy.root_device.type == "cpu":
             # torch.manual_seed also queues the seed, with a stack trace each, for every accelerator that is not in use:
             # a fifth of what an epoch costs beyond its updates.

@@ -30,7 +30,10 @@ def facts_of(data: Any) -> dict[str, Any]:
     if shape is not None:
         facts = {"input_shape": tuple(shape), "features": math.prod(shape)}
         facts |= {"channels": shape[0]} if len(shape) > 1 else {}
+    facts |= {name: told for name in ("input_dtype", "untold") if (told := getattr(data, name, None))}
     target = target_of(data)
+    if target is None and "untold" in facts:
+        return facts
     if target is None:
         return facts | ({"classes": data.classes} if hasattr(data, "classes") else {})
     number = {"classes": "classes", "labels": "labels"}.get(target.kind)
@@ -93,7 +96,8 @@ def _replace(parent: Any, name: Any, facts: Mapping[str, Any], place: str) -> No
 
 
 def _told(facts: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in facts.items() if name != "target") or "nothing"
+    known = ", ".join(f"{name} {value}" for name, value in facts.items() if name not in ("target", "untold"))
+    return f"{known or 'nothing'}{'; ' + facts['untold'] if 'untold' in facts else ''}"
 
 
 def plain_with_facts(node: DictConfig, facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,6 +23,11 @@ class Movement(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         trainable(pl_module)
+        if not any(optimizer.param_groups for optimizer in trainer.optimizers):
+            raise ValueError(
+                f"expected {type(pl_module).__name__}.configure_optimizers to return an optimizer, found none: nothing "
+                "would be trained"
+            )
         if not self.moved:
             # On the CPU, where memory is not what a net is made to fit into; let go as soon as something moved.
             self._start = {name: _bits(value) for name, value in pl_module.named_parameters() if not is_lazy(value)}

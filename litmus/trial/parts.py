@@ -14,6 +14,8 @@ from litmus.tasks.task import Task
 from litmus.training.batches import Shares
 from litmus.training.foreign_data import adopted
 from litmus.training.learner import Learner
+from litmus.training.overridden import overridden
+from litmus.training.plain import class_of
 from litmus.training.pretrained import Pretrained
 from litmus.trial.callbacks import refuse_unknown_monitors
 from litmus.trial.course import Course
@@ -36,6 +38,8 @@ class Parts(NamedTuple):
     task: Task | None = None
 
 
+# What Lightning asks of a module only where nobody else has data.
+LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader", "prepare_data")
 # Below so many values in a sample, threads spend longer waiting for each other than computing.
 VALUES_WORTH_THREADS = 256
 
@@ -93,8 +97,15 @@ def build(config: DictConfig) -> Parts:
         callbacks.insert(0, Pretrained(source, weights["only"], weights["frozen"]))
     refuse_unknown_monitors(config, model, callbacks)
     loggers = [make(logger) for logger in (config.get("logger") or {}).values()]
-    trainer = make(placed(config.trainer, model, data), callbacks=callbacks, logger=loggers or False)
+    settings = placed(config.trainer, model, data)
+    place = {} if "default_root_dir" in settings else {"default_root_dir": str(config.output_dir)}
+    trainer = make(settings, callbacks=callbacks, logger=loggers or False, **place)
     return Parts(data, model, trainer, task)
+
+
+def _is_learner(node: DictConfig) -> bool:
+    kind = class_of(str(node._target_), "model")
+    return isinstance(kind, type) and issubclass(kind, Learner)
 
 
 def leaves_batches(batching: DictConfig) -> bool:
@@ -116,6 +127,8 @@ def model_of(config: DictConfig, data: Any, task: Task | None) -> pl.LightningMo
         ValueError: for a plain torch.nn.Module, or anything else that is no LightningModule.
     """
     facts, node = facts_of(data), config.model
+    if "untold" in facts and task is None and _is_learner(node):
+        raise ValueError(f"{node._target_} must be told what to learn: {facts['untold']}")
     told = given(str(node._target_), facts, node)
     named = parameters_of(str(node._target_))
     if "net" in named and isinstance(node.get("net"), DictConfig):
@@ -132,6 +145,11 @@ def model_of(config: DictConfig, data: Any, task: Task | None) -> pl.LightningMo
         raise ValueError(
             f"model._target_ must make a LightningModule, {node._target_} made a {type(model).__name__}"
             f"{'; a plain torch.nn.Module is wrapped: ' + hint if hint else ''}"
+        )
+    if (own := overridden(model, LOADERS, pl.LightningModule)) is not None:
+        raise ValueError(
+            f"{type(model).__name__}.{own} would have no effect: the batches are those of data={config.data._target_}; "
+            "leave it out, or make a LightningDataModule of it"
         )
     unread = [name for name in (config.get("task") or {}) if task and name in task.plain()]
     if unread and not isinstance(model, Learner):

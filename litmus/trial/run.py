@@ -20,7 +20,7 @@ from litmus.quiet import silence_lightning
 from litmus.tasks.task import Task
 from litmus.training.averaging import averaging_of
 from litmus.training.overridden import overridden
-from litmus.trial.callbacks import refuse_callbacks
+from litmus.trial.callbacks import Brought, refuse_callbacks, refuse_elsewhere
 from litmus.trial.checkpoint import BestAndLast
 from litmus.trial.command_line import sentence
 from litmus.trial.curves import draw_curves
@@ -123,9 +123,11 @@ def run(
 
 def fit(build: Callable[[], Parts], parts: Parts, directory: Path, resume: bool) -> Parts | None:
     """Fits, from the last checkpoint if resuming; where memory runs out, the parts to go on with instead."""
-    data, model, trainer, _ = parts
+    data, model, trainer, task = parts
     refuse_callbacks(trainer.callbacks)
+    refuse_elsewhere(trainer.callbacks, directory)
     trainer.callbacks.insert(0, movement := Movement())
+    trainer.callbacks.insert(0, Brought(trainer.callbacks, directory, task.higher_is_better if task else {}))
     last = directory / "checkpoints" / "last.ckpt"
     if resume:
         limit(trainer, limits_in(last, trainer))
@@ -158,7 +160,9 @@ def test(parts: Parts) -> dict[str, float]:
     best = None if checkpoint is None else str(checkpoint.best_path)
     if (tail := callback_of(trainer, Tail)) is not None:
         tail.test(trainer, model, data)
+    callbacks = trainer.callbacks
     trainer.test(model, datamodule=data, ckpt_path=best, verbose=False, weights_only=True if best else None)
+    trainer.callbacks = callbacks  # a module may have brought others, which have seen no fit
     return {name: float(value) for name, value in trainer.callback_metrics.items() if is_tested(name)}
 
 

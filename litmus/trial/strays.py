@@ -16,13 +16,12 @@ from omegaconf import DictConfig, OmegaConf
 
 from litmus.trial.kinds import shown
 from litmus.trial.signatures import signature_of
+from litmus.trial.source import FOUND, TYPED
 
 # A part is made of each of these, and of each entry of the last two.
 PARTS = ("data", "model", "optimizer", "scheduler", "batching", "average", "trainer")
 OF_PARTS = ("callbacks", "logger")
 NEEDED = ("data", "model", "trainer", "task")
-# Mappings of the run's own that make nothing.
-WEIGHTS = ("from", "only", "frozen")
 TASKS = tuple(f"litmus.tasks.{kind.lower()}.{kind}" for kind in ("Classification", "Regression", "Labels"))
 
 
@@ -79,7 +78,7 @@ def refuse_strays(config: DictConfig) -> None:
             near = difflib.get_close_matches(str(name), [str(one) for one in config[group] if one != name], n=1)
             meant = f"did you mean {group}.{near[0]}?" if near else f"choose its file, as {group}=[{name}]"
             _refuse_no_part(config[group], str(name), meant)
-    _refuse_others(config, "weights", WEIGHTS)
+    _refuse_others(config, "weights", TYPED, FOUND)  # which a run that is gone on with has
     if "_target_" not in (config.get("task") or {"_target_": None}):
         taken = {name: None for kind in TASKS for name in signature_of(kind).parameters if name != "target"}
         _refuse_others(config, "task", tuple(taken))
@@ -149,8 +148,8 @@ def _refuse_no_part(parent: DictConfig, name: str, remedy: str) -> None:
         raise ValueError(f"{place}: with {', '.join(map(str, node))} makes nothing, for it has no _target_; {remedy}")
 
 
-def _refuse_others(config: DictConfig, group: str, known: tuple[str, ...]) -> None:
-    for name in (str(name) for name in config.get(group) or () if name not in known):
+def _refuse_others(config: DictConfig, group: str, known: tuple[str, ...], written: tuple[str, ...] = ()) -> None:
+    for name in (str(name) for name in config.get(group) or () if name not in (*known, *written)):
         near = difflib.get_close_matches(name, known, n=1)
         meant = f"did you mean {group}.{near[0]}?" if near else f"known here: {', '.join(known)}"
         raise ValueError(f"there is no knob {group}.{name} in this configuration; {meant}")

@@ -174,9 +174,11 @@ class Table(FileDataModule):
                 )
             values = np.stack([column.to_numpy() for column in columns], 1)
             labels = values.dtype.kind in "iub" and bool(np.isin(values, (0, 1)).all())
-            kind = self.kind if self.kind != "auto" else "labels" if labels else "real"
-            y, target = targets_of(values, kind, what)
-            return y, Target(target.kind if target else "real", len(plain), tuple(self.asked))
+            asked = "real" if self.kind == "auto" and not labels else self.kind
+            y, _ = targets_of(values, asked, what)  # which asks where each row has a single 1
+            if asked == "classes" and y.dim() > 1:
+                raise ValueError(f"{what}: expected a single 1 in every row of columns that are classes, found others")
+            return y, Target("labels" if asked == "auto" else asked, len(plain), tuple(self.asked))
         (column,) = plain
         values = column.to_numpy()
         if not column.dtype.is_numeric():
