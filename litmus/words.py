@@ -29,7 +29,13 @@ def aligned(value: float, column: Sequence[float]) -> str:
     largest, smallest = max(map(abs, column)), min(map(abs, column))
     if not 0 < smallest <= largest < 100 * smallest or largest >= 1000:
         return plain(value, 3)
-    return f"{value:.{max(0, 2 - math.floor(math.log10(largest)))}f}".replace("-", "−")
+    return fixed(value, max(0, 2 - math.floor(math.log10(largest))))
+
+
+def fixed(value: float, places: int) -> str:
+    """A number to so many decimals; what rounds to zero has no sign."""
+    shown = f"{value:,.{places}f}"
+    return (shown if shown.strip("-0.,") else shown.lstrip("-")).replace("-", "−")
 
 
 def decimals(sd: float) -> int | None:
@@ -46,7 +52,7 @@ def plus_minus(mean: float, sd: float) -> str:
         return "—"
     if places is None:
         return plain(mean)
-    return f"{mean:,.{places}f} ± {sd:,.{places}f}".replace("-", "−")
+    return f"{fixed(mean, places)} ± {fixed(sd, places)}"
 
 
 def between(low: float, high: float) -> str:
@@ -56,7 +62,7 @@ def between(low: float, high: float) -> str:
         return "—"
     if places is None:
         return plain(low)
-    return f"[{low:,.{places}f}, {high:,.{places}f}]".replace("-", "−")
+    return f"[{fixed(low, places)}, {fixed(high, places)}]"
 
 
 def probability(p: float) -> str:

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from litmus.claims.judgement import judge
+from litmus.claims.lint.active import shared_machine
 from litmus.claims.measured import Measured
 from litmus.claims.results_table import results_from_rows
 from litmus.claims.study import read_study
@@ -129,3 +130,20 @@ def test_the_best_of_more_evaluations_is_not_compared_with_the_best_of_fewer():
     for epochs, verdict in (((10, 10), "confirmed"), ((10, 100), "inconclusive")):
         rows = [{**row, "epochs": epochs[row["arm"] == "b"]} for row in table()]
         assert judge(study, results_from_rows(study, rows)).verdicts["better"].verdict == verdict
+
+
+def test_a_machine_that_nobody_knows_is_told_once_for_all_arms():
+    arms = [f"a{place}" for place in range(9)]
+    study = read_study(
+        {
+            "question": "?", "arms": {arm: {"x": arm} for arm in arms}, "seeds": 3,
+            "quantities": {"seconds": {"metric": "seconds", "sesoi": "5%", "scale": "log"}},
+            "predictions": {"first": {"kind": "best", "quantity": "seconds", "arms": ["a0"]}},
+        }
+    )  # fmt: skip
+    rows = [{"arm": arm, "seed": seed, "seconds": 1.0 + seed, "updates": 9} for arm in arms for seed in range(3)]
+    found = list(shared_machine(study, results_from_rows(study, rows)))
+    assert [one.message for one in found] == [
+        "Whether the machine was shared while a0, a1, a2 and 6 more were timed was not recorded."
+    ]
+    assert found[0].predictions == ("first",)

@@ -275,6 +275,10 @@ def test_the_best_of_each_data_set_stands_first_and_who_is_tied_with_it_is_said(
     assert "Not told apart from it: " in small.sentence
     assert large.sentence.startswith("Best: norm=batch (val/loss 3")
     assert "Behind: norm=none (+5" in large.sentence
+    console = Console(width=120, record=True, file=io.StringIO())
+    print_comparison(compare([tmp_path]), None, "epoch", 100, console)
+    text = console.export_text()  # never two data sets in one order
+    assert ("runs on mnist1d, best val/loss first" in text, "runs on fashion_mnist, best" in text) == (True, True)
 
 
 def test_the_best_was_picked_after_looking_so_intervals_count_all_rivals(tmp_path):
@@ -300,6 +304,19 @@ def test_one_seed_cannot_be_told_from_luck_and_unlike_arms_are_named(tmp_path):
     (block,) = ranking(compare([tmp_path / "apart"]))
     assert "not paired" in block.heading
     assert block.notes == ["Not the same budget: 6, 40 epochs."]
+
+
+def test_data_that_every_seed_draws_are_the_same_data_and_those_of_another_arm_are_not(tmp_path):
+    losses(tmp_path, {"none": 1.0, "batch": 1.5}, 3)
+    for path in tmp_path.rglob("result.json"):
+        result = json.loads(path.read_text())
+        result["data"]["sha256"] = str(result["seed"])
+        path.write_text(json.dumps(result))
+    assert ranking(compare([tmp_path]))[0].notes == []
+    result["data"]["sha256"] = "other"
+    path.write_text(json.dumps(result))
+    told = "Not the same data: arms have different checksums on 1 of 3 seeds."
+    assert ranking(compare([tmp_path]))[0].notes == [told]
 
 
 def test_a_falling_curve_falls_in_braille(tmp_path):

@@ -275,7 +275,7 @@ def test_brushing_an_axis_writes_the_filter(page):
 def test_parallel_coordinates_of_arms_are_their_means(page):
     choose(page, "lines", "arms")
     assert page.run("document.querySelectorAll('#axes .lines path').length") == 8
-    means = page.run("armLines().map(line => line.cell(byName['val/loss']))")
+    means = page.run("armLines(dataSets[0]).map(line => line.cell(byName['val/loss']))")
     own = page.run(f"runsOf(labels.indexOf({ARM!r})).map(run => byName['val/loss'].values[run])")
     assert means[1] == pytest.approx(np.mean(own))
 
@@ -390,7 +390,7 @@ def test_a_seed_that_ran_twice_counts_once(browser, tmp_path):
     assert browser.run("[...drawn].sort()") == [0, 1]
     members = "onceOf(membersOf('val/loss', dataSets[0], 0)).map(({ run }) => run)"
     shown = "get('arms').querySelector('.numbers').textContent.split(' ')[0]"
-    line = "armLines()[0].cell(byName['val/loss'])"
+    line = "armLines(dataSets[0])[0].cell(byName['val/loss'])"
     for word, kept in (("", [0, 1]), ("run!=0", [1]), ("run!=1", [0, 2]), ("run=2|3", [2])):
         page_filter = f"get('filter').value = '{word}'; get('filter').dispatchEvent(new Event('input'))"
         browser.run(page_filter)
@@ -418,6 +418,12 @@ def test_at_first_there_is_one_metric_of_each_data_set_and_no_run_that_tunes(bro
     browser.open((tmp_path / "two.html").as_uri())
     browser.run("drawing")
     assert browser.run("[...panels.keys()]") == ["val/loss on ads", "val/loss on mnist1d"]
+    # Nor do they share an axis of the parallel coordinates, or an order of the table.
+    told = browser.run("[...get('axes').children].map(one => one.ariaLabel ?? one.textContent)")
+    assert [words.partition(" for ")[2] or words for words in told] == ["ads", "3 runs", "mnist1d", "3 runs"]
+    browser.run("sortBy('val/loss')")
+    browser.run("drawing")
+    assert browser.run("shown.map(run => runs[run].data)") == ["ads"] * 3 + ["mnist1d"] * 3
     drawn = browser.run("[...panels.values()].map(panel => panel.getAttribute('aria-label'))")
     assert [told.partition(":")[2] for told in drawn] == [" 3 runs of 1 arms"] * 2
     browser.open((places / "study.html").as_uri())

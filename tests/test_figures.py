@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from matplotlib.text import Text
 
-from litmus.claims.contrast import FEWEST_SEEDS
+from litmus.claims.contrast import FEWEST_SEEDS, Contrast
+from litmus.claims.leaf import Gain
 from litmus.claims.quantity import Quantity
 from litmus.claims.results_table import results_from_rows
 from litmus.claims.runs import Run
@@ -20,7 +21,7 @@ from litmus.claims.study import read_study
 from litmus.report.document import document
 from litmus.report.effects import outcome
 from litmus.report.evidence import evidence_of
-from litmus.report.figures.forest import panels
+from litmus.report.figures.forest import Plan, panels
 from litmus.report.figures.lanes import drawable, level
 from litmus.report.figures.sheet import ticks, width_of, wrapped
 from litmus.report.figures.style import SHAPES, VERDICTS
@@ -66,7 +67,8 @@ def made(seeds):
     for place, arm in enumerate(study.arms):
         for seed in range(seeds):
             loss = math.exp(generator.normal(-0.1 * min(place, 3), 0.03)) * (4 if (place, seed) == (0, 1) else 1)
-            rows.append({"arm": arm, "seed": seed, "loss": loss, "accuracy": 1 - loss / 4, "epochs": 8, "updates": 80})
+            spent = {"epochs": 8, "updates": 80, "seconds": 1.0 + place + 0.01 * seed}
+            rows.append({"arm": arm, "seed": seed, "loss": loss, "accuracy": 1 - loss / 4, **spent})
             curve = {"epoch": epochs, "updates": 10 * epochs, "val/loss": loss * (1 + np.exp(-epochs))}
             runs.append(Run(arm, seed, curve))
     return evidence_of("study", study, results_from_rows(study, rows), runs=runs)
@@ -81,8 +83,14 @@ def drawn():
 
     kept, plain = [], matplotlib.figure.Figure
     patch = pytest.MonkeyPatch()
+
     # What is laid out is looked at here; that it can be saved is tested elsewhere, and takes its time.
-    patch.setattr(FigureCanvasAgg, "print_png", lambda self, file, **_: file.write(b"png"))
+    def unprinted(canvas, file, **_):
+        if canvas.figure.draw.__name__ == "_draw":  # matplotlib's layout asks its way for a renderer
+            canvas.figure.draw(canvas.get_renderer())
+        file.write(b"png")
+
+    patch.setattr(FigureCanvasAgg, "print_png", unprinted)
     patch.setattr(FigureCanvasSVG, "print_svg", lambda self, file, **_: file.write("<svg"))
 
     class Kept(plain):
@@ -112,13 +120,23 @@ def words(figure):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     renderer = FigureCanvasAgg(figure).get_renderer()
+    beyond = {id(label) for axes in figure.axes for axis in (axes.xaxis, axes.yaxis) for label in unseen(axis)}
     every = [one for one in figure.findobj(Text) if one.get_visible() and one.get_text().strip()]
+    every = [one for one in every if id(one) not in beyond]
     boxes = [(one.get_text(), one.get_window_extent(renderer)) for one in every]
     return [(text, box) for text, box in boxes if box.width and inside(figure, box)]
 
 
+def unseen(axis):
+    """Labels of ticks beyond an axis' ends, which are never drawn."""
+    low, high = sorted(axis.get_view_interval())
+    for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks()):
+        if not low <= tick.get_loc() <= high:
+            yield from (tick.label1, tick.label2)
+
+
 def inside(figure, box):
-    """Ticks beyond an axis' ends are texts that are never drawn."""
+    """Nor are texts beyond the figure."""
     return box.x1 > 0 and box.y1 > 0 and box.x0 < figure.bbox.x1 and box.y0 < figure.bbox.y1
 
 
@@ -146,7 +164,7 @@ def meets(one, other, slack=1.5):
 def test_words_lie_over_neither_data_nor_each_other_and_none_is_cut(drawn, seeds):
     _, _, figures = drawn[seeds]
     kinds = {name.partition("-")[0] for name in figures}
-    assert kinds == {"headline", "forest", "results", "curves"}
+    assert kinds == {"headline", "forest", "results", "curves", "cost"}
     for name, figure in figures.items():
         seen, data = words(figure), list(marks(figure))
         for place, (text, box) in enumerate(seen):
@@ -171,6 +189,39 @@ def test_every_mark_has_the_colour_and_the_shape_of_its_own_comparison(drawn, se
         assert len(wanted) == 3
         # Marks of one prediction may differ; its verdict stands beside them once.
         assert "✗ rejected" in {text for text, _ in words(figures["forest"])}
+
+
+def test_a_mark_follows_from_the_interval_that_is_drawn_however_often_one_has_looked():
+    """✓ the dot beyond the bar and the line clear of 0, ✗ the whole line short of the bar: as the foot says it."""
+    draw, sesoi, told = np.random.default_rng(0), 0.02, Counter()
+    quantity = Quantity("loss", "test/loss", scale="log", sesoi=sesoi)
+    for mean in np.repeat([-0.01, 0.0, 0.01, 0.02, 0.03], 30):
+        values = draw.normal(mean, 0.02, 10)
+        first = Contrast(quantity, {"a": 1.0, "b": -1.0}, values[:5], "a", "against b", corrected=True)
+        leaf = Gain(replace(first, values=values, earlier=(first,)), 0.0, sesoi)
+        low, high = leaf.contrast.interval
+        drawn = (
+            "confirmed" if leaf.contrast.mean >= sesoi and low > 0 else "rejected" if high < sesoi else "inconclusive"
+        )
+        assert outcome(leaf) == drawn
+        told[drawn, bool(leaf.rejects())] += 1
+    assert len({word for word, _ in told}) == 3
+    assert told["inconclusive", True]  # what five seeds had shown is not drawn over the interval of ten
+
+
+def test_the_primary_stands_first_and_a_comparison_of_fewer_seeds_says_so():
+    evidence = made(6)
+    node = evidence.study.predictions
+    primary = {name: replace(one, primary=name == "accurate") for name, one in node.items()}
+    study = replace(evidence.study, predictions=primary)
+    trials = [one for one in evidence.results.trials if (one.arm, one.seed) != (f"norm={LEVELS[5]}", 0)]
+    found = evidence_of("study", study, replace(evidence.results, trials=tuple(trials)))
+    shown, left_out = panels(found)
+    assert shown[0].scale.quantity.name == "accuracy"
+    plan = Plan(found, shown, left_out, wide=True)
+    names = {" ".join(line.name) for lines in plan.lines for line in lines if line.leaf is not None}
+    assert "group vs batch (5 seeds)" in names
+    assert "batch vs none" in {name.removesuffix(" (needs 60 % →)") for name in names}
 
 
 def test_there_is_no_interval_of_two_seeds(drawn):
@@ -245,6 +296,9 @@ def test_cells_are_single_arms_and_no_third_setting_follows_the_two():
     assert crossed(clean) == [("width", "lr")]
     assert sorted(gridded(clean, "width", "lr").values()) == sorted(clean.study.arms)
     assert crossed(grid(rate=lambda width, lr: width * lr)) == []
+    lacking = grid()
+    arms = {name: own for name, own in lacking.study.arms.items() if name != "16/0.1"}
+    assert crossed(replace(lacking, study=replace(lacking.study, arms=arms))) == []
     assert crossed(grid(fixed=lambda width, lr: 7)) == [("width", "lr")]
 
 

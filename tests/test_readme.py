@@ -3,6 +3,7 @@
 import re
 import shlex
 from dataclasses import fields
+from xml.etree import ElementTree
 
 import pytest
 
@@ -10,6 +11,8 @@ from litmus.claims.prediction import Prediction, registry
 from litmus.sweeps.composition import as_job
 from litmus.trial.command_line import sweep_arguments
 from litmus.trial.knobs import check_knobs
+from scripts.draw_terminal import COMMANDS as COMMANDS_RECORDED
+from scripts.draw_terminal import drawing
 from tests.compare_data import write_many
 from tests.conftest import ROOT
 from tests.data_helpers import require_ads, require_fashion_mnist
@@ -81,6 +84,16 @@ def trained(trial, overrides):
 @pytest.mark.parametrize("case", TRAININGS, ids=named)
 def test_a_training_command_trains(trial, case):
     trained(trial, case[1])
+
+
+def test_the_recorded_terminal_is_a_picture_with_the_commands_as_text():
+    told = ElementTree.parse(ROOT / "docs" / "figures" / "terminal.svg").getroot()
+    text = " ".join(told.itertext())
+    for typed, _ in COMMANDS_RECORDED:
+        assert typed in text
+    fresh = drawing([("python x < y", ["\x1b[1;32m✓ a & b\x1b[0m c"])])
+    rows = [one for one in ElementTree.fromstring(fresh).iter() if one.get("class") == "row"]
+    assert ["".join(one.itertext()) for one in rows] == ["$ python x < y", "✓ a & b c"]
 
 
 def _first(override):

@@ -35,6 +35,7 @@ def test_a_spread_decides_the_digits():
     assert plus_minus(math.nan, 0.1) == "—"
     assert between(0.3311, 0.3722) == "[0.331, 0.372]"
     assert between(-math.inf, 1) == "—"
+    assert (plus_minus(-0.001, 0.5), between(-0.001, 0.5)) == ("0.00 ± 0.50", "[0.00, 0.50]")  # a zero has no sign
 
 
 def test_a_number_alone_is_short_and_complete():
@@ -111,6 +112,17 @@ SPREAD = np.array([-0.010, 0.007, 0.012, -0.004, -0.006, 0.009, -0.011, 0.003, 0
             [0.9, 0.91],
             BATCH,
             "Undecided: batch's test loss was 9.5 % lower than none's (2 seeds). At least 3 seeds are needed.",
+        ),
+        (
+            15 * np.exp(40 * SPREAD),
+            BATCH,
+            "Rejected: batch's test loss was 15 times as high as none's (95 %: 12 to 19 times as high; 10 seeds). "
+            "Wrong direction: the claim needs it 2 % lower.",
+        ),
+        (
+            0.5 * np.exp(600 * SPREAD),
+            BATCH,
+            "Undecided: batch's test loss was 50.0 % lower than none's (95 %: 98.5 % lower to 17 times as high; ",
         ),
         ([0.9] * 5, BATCH, "Undecided: the test loss of batch and none differs by the same amount on every seed."),
     ],

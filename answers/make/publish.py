@@ -1,6 +1,7 @@
 """Publish finished studies: their pages, the index of every claim, the hyperparameter report of document 001.
 
 python answers/make/publish.py studies/NAME …            a finished study's page, figures and tables
+python answers/make/publish.py --redraw NAME …           published studies whose runs are gone, as reports are today
 python answers/make/publish.py --index                   every claim in one table, its primaries first
 python answers/make/publish.py --tuning-report           document 001's hyperparameter report, from what is published
 python answers/make/publish.py DIR --tuning-report -o DIR      the same of the published studies in another directory
@@ -22,6 +23,7 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("studies", type=Path, nargs="*", help="directories of finished studies")
     into = parser.add_mutually_exclusive_group()
+    into.add_argument("--redraw", action="store_true", help="draw published studies again, from their tables")
     into.add_argument("--index", action="store_true", help="write the index of what is published")
     into.add_argument("--tuning-report", action="store_true", help="write tuning_report.md from the published studies")
     parser.add_argument("-o", "--output", type=Path, default=PUBLISHED, help="where pages go; answers/studies")
@@ -41,6 +43,9 @@ def main(given: list[str] | None = None) -> None:
         return
     if not asked.studies:
         raise ValueError("say what to publish: directories of finished studies, --index or --tuning-report")
+    if asked.redraw:
+        redraw_studies([asked.output / path for path in asked.studies])
+        return
     for path in asked.studies:
         if not path.exists():
             raise FileNotFoundError(f"{path}: no such file or directory")
@@ -59,6 +64,14 @@ def publish_studies(directories: list[Path], root: Path) -> None:
             refused.append(str(problem))
     if refused:
         raise ValueError("not published: " + " | ".join(refused))
+
+
+def redraw_studies(places: list[Path]) -> None:
+    """The pages of published studies, from what was kept of them."""
+    from answers.make.publication.redraw import redraw
+
+    for place in places:
+        print(redraw(place))
 
 
 def write_index(root: Path) -> None:

@@ -60,9 +60,9 @@ class Scale:
         return max(0, min(8, 1 - math.floor(math.log10(half)))) if math.isfinite(half) and half > 0 else 4
 
     def factor(self, place: float) -> str:
-        """The change as a factor: ×12, ÷8."""
+        """The change as a factor: ×12, ÷8.0, to two digits."""
         times = self.quantity.sign * place
-        return f"{'×' if times >= 0 else '÷'}{math.exp(min(700.0, abs(times))):,.3g}"
+        return f"{'×' if times >= 0 else '÷'}{times_text(times)}"
 
     def text(self, place: float, decimals: int) -> str:
         """The number with its sign where it is a change: −13.3, +0.0042."""
@@ -77,13 +77,29 @@ class Scale:
         if abs(place) < 1e-9 and self.oriented:
             return "0"
         if self.relative and (number >= 200 or number < -90):
-            return self.factor(place)
+            times = math.exp(min(700.0, abs(self.quantity.sign * place)))
+            return f"{'×' if number > 0 else '÷'}{times:,.3g}"
         return f"{number:{'+' if self.oriented else ''},.6g}".replace("-", "−") + self.unit
 
     def size(self, gain: float) -> str:
         """A size without direction: 2 %, 1 pts, 0.01."""
         number = abs(self.number(gain))
         return f"{number:,.0f}{self.unit}" if number >= 1000 else f"{number:.3g}{self.unit}"
+
+
+def times_text(times: float) -> str:
+    """The factor of a logarithm, whatever its sign: 4.0, 47, 1,300."""
+    factor = math.exp(min(700.0, abs(times)))
+    return f"{factor:.1f}" if factor < 9.95 else f"{factor:,.0f}" if factor < 1e6 else f"{factor:.2g}"
+
+
+def as_factors(contrast: Contrast) -> bool:
+    """Whether a comparison is told in factors, which are shorter where a change or an end of it is very large."""
+    scale = Scale(contrast.quantity, contrast.oriented)
+    ends = [float(end) for end in contrast.interval]
+    counted = math.isfinite(ends[0]) and contrast.n >= FEWEST_SEEDS
+    told = [float(contrast.mean), *(ends if counted else [])]
+    return scale.relative and max(map(scale.number, told)) > MOST_PERCENT
 
 
 def effect(contrast: Contrast) -> tuple[str, str]:
@@ -101,7 +117,7 @@ def effect(contrast: Contrast) -> tuple[str, str]:
     numbers = [scale.number(end) for end in ends] if counted else []
     places = scale.decimals(abs(numbers[1] - numbers[0]) / 2 if counted else abs(scale.number(float(contrast.mean))))
     everything = [float(contrast.mean), *(ends if counted else [])]
-    if scale.relative and max(map(scale.number, everything)) > MOST_PERCENT:  # a factor is shorter
+    if as_factors(contrast):
         low, high = sorted(ends, key=scale.number)
         between = f"[{scale.factor(low)}, {scale.factor(high)}]" if counted else count(int(contrast.n), "seed")
         return scale.factor(everything[0]), between

@@ -8,7 +8,7 @@ from litmus.claims.contrast import FEWEST_SEEDS, Contrast
 from litmus.claims.exact import fewest
 from litmus.claims.leaf import Gain, Inside
 from litmus.claims.looks import FACTOR, LOOKS
-from litmus.claims.scale import MOST_PERCENT, Scale
+from litmus.claims.scale import Scale, as_factors, times_text
 from litmus.words import count, plain
 
 # Tuning's share of the squared interval: from here on it is told, and beyond it more seeds help less than more tuning.
@@ -139,7 +139,7 @@ def finding(contrast: Contrast) -> str:
     how = difference(contrast) if contrast.oriented else level(contrast)
     beside = f"({between(contrast)}{counted(contrast)})"
     if contrast.reference.startswith("against "):
-        apart = "from" if how.startswith("not different") else "than"
+        apart = "from" if how.startswith("not different") else "as" if how.endswith("as high") else "than"
         reference = contrast.reference.removeprefix("against ")
         return f"{subject}'s {label}{was}{how} {apart} {reference}'s{where} {beside}"
     if contrast.oriented:
@@ -158,8 +158,8 @@ def side(contrast: Contrast, gain: float) -> str:
     if not math.isfinite(gain):
         return "beyond any number" if math.isinf(gain) else "unknown"
     number = scale.number(gain)
-    if scale.relative and number > MOST_PERCENT:
-        return f"{1 + number / 100:,.3g} times as high"
+    if number > 0 and as_factors(contrast):
+        return f"{times_text(contrast.quantity.sign * gain)} times as high"
     shown = scale.text(gain, decimals(contrast)).lstrip("+−")
     if not shown.strip("0.,"):
         return "not different"

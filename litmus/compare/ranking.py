@@ -208,9 +208,14 @@ def unlike(runs: Sequence[GatheredRun], standings: Sequence[Standing]) -> Iterat
     epochs = sorted({round(one.epochs) for one in standings if math.isfinite(one.epochs)})
     if len(epochs) > 1:
         yield f"Not the same budget: {listing([f'{number:,}' for number in epochs])} epochs."
-    hashes = {str((run.record.content.get("data") or {}).get("sha256")) for run in runs}
-    if len(hashes) > 1:
-        yield f"Not the same data: {count(len(hashes), 'different checksum')}."
+    by_seed: dict[Any, set[str]] = {}
+    for run in runs:
+        by_seed.setdefault(run.record.seed, set()).add(str((run.record.content.get("data") or {}).get("sha256")))
+    # Data that each seed draws are other ones on every seed, and the same for all arms.
+    apart = [seed for seed, hashes in by_seed.items() if len(hashes) > 1]
+    if apart:
+        where = "" if len(by_seed) == 1 else f" on {len(apart)} of {count(len(by_seed), 'seed')}"
+        yield f"Not the same data: arms have different checksums{where}."
 
 
 def spelled(names: Sequence[str]) -> list[str]:

@@ -48,7 +48,9 @@ def print_comparison(
             console.print(Text(note, style="red"))
         console.print(ranking_table(comparison, block))
     if most:
-        console.print(runs_table(comparison, leading, most))
+        sets = dict.fromkeys(filter(None, map(data_of, comparison.runs)))
+        for data in sets if len(sets) > 1 else (None,):
+            console.print(runs_table(comparison, leading, most, data))
     if metric:
         for title, bands in _bands(comparison, metric, clock).items():
             for line in curves(comparison, bands, f"{metric}{title}", metric, clock, console.width):
@@ -97,12 +99,13 @@ def curve_metric(comparison: Comparison, asked: str | None, clock: str) -> str:
     return asked or next((name for name in ("val/loss", "train/loss", *known) if name in known), "")
 
 
-def runs_table(comparison: Comparison, shown: Sequence[str], most: int) -> Table:
-    """The runs by the first of these metrics, the best first."""
+def runs_table(comparison: Comparison, shown: Sequence[str], most: int, data: str | None) -> Table:
+    """The runs, on one of several data sets, by the first of these metrics, the best first."""
     # Validation's, where there is any: to choose a run by its test metric would be to fit it to the test set.
     leading = shown[0] if shown else ""
-    runs = sorted(comparison.runs, key=lambda run: _rank(run, leading))
-    title = "runs" + (f", best {leading} first" if leading else "")
+    kept = [run for run in comparison.runs if data is None or data_of(run) == data]
+    runs = sorted(kept, key=lambda run: _rank(run, leading))
+    title = "runs" + (f" on {data}" if data else "") + (f", best {leading} first" if leading else "")
     more = f"and {count(len(runs) - most, 'more run')}: --runs {len(runs)} lists all" if len(runs) > most else None
     table = Table(title=title, title_justify="left", caption=more, caption_justify="left")
     for column in ("run", "seed", "status", *shown):

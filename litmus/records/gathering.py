@@ -73,14 +73,7 @@ class GatheredRun:
         # The choice of a group (model=cnn) is written down only where it was made.
         if key in self.choices or not any(name.startswith(f"{key}.") for name in self.settings):
             return self.choices.get(key, "")
-        return self._default(key)
-
-    def _default(self, group: str) -> str:
-        """What a group is where nobody chose: the data's name, the class of a part."""
-        data = self.record.content.get("data")
-        if group == "data" and isinstance(data, Mapping) and data.get("name"):
-            return str(data["name"])
-        return str(self.settings.get(f"{group}._target_", "default")).rpartition(".")[2].lower()
+        return self.record.default(key)
 
 
 @dataclass(frozen=True)

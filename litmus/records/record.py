@@ -67,6 +67,13 @@ class Record:
         """The resolved configuration, flat: data.seed → 3."""
         return flat(self.content.get("config") or {})
 
+    def default(self, group: str) -> str:
+        """What a group is where nobody chose: the data's name, the class of a part."""
+        data = self.content.get("data")
+        if group == "data" and isinstance(data, Mapping) and data.get("name"):
+            return str(data["name"])
+        return str(self.settings.get(f"{group}._target_", "default")).rpartition(".")[2].lower()
+
 
 def read_record(directory: Path) -> Record:
     """A trial's record; whatever is missing or damaged becomes its status and one sentence."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 
 from litmus.claims.contrast import Contrast
 from litmus.claims.leaf import Gain, Inside
@@ -13,8 +14,12 @@ Leaf = Gain | Inside
 
 
 def outcome(leaf: Leaf) -> str:
-    """What a comparison says by itself, whatever the prediction that it is a part of came to."""
-    return "confirmed" if bool(leaf.confirms()) else "rejected" if bool(leaf.rejects()) else "inconclusive"
+    """What a comparison says by itself, whatever the prediction that it is a part of came to.
+
+    Where looks are counted it is what its interval says, which is of this look alone, with the level that they leave.
+    """
+    own = replace(leaf, contrast=replace(leaf.contrast, earlier=()))
+    return "confirmed" if bool(own.confirms()) else "rejected" if bool(own.rejects()) else "inconclusive"
 
 
 def bars(leaf: Leaf) -> list[float]:
@@ -25,7 +30,8 @@ def bars(leaf: Leaf) -> list[float]:
 
 def pair(contrast: Contrast) -> tuple[str, str]:
     """Both sides of a comparison: instance, vs batch."""
-    return contrast.subject, re.sub(r"^(against|than) ", "vs ", contrast.against)
+    against = contrast.against.replace("than the two effects add up to", "vs the sum of both effects")
+    return contrast.subject, re.sub(r"^(against|than) ", "vs ", against)
 
 
 def titled(name: str) -> str:

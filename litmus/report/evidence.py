@@ -28,6 +28,7 @@ from litmus.claims.study import Study
 from litmus.claims.tuning import twin
 from litmus.records.record import Record
 from litmus.records.tuning import TuningTrial
+from litmus.words import count
 
 # As many arms as a reader tells apart by colour.
 MOST_COLOURS = 8
@@ -130,6 +131,11 @@ class Evidence:
             results = replace(self.results, trials=trials)
             found.append(replace(self, study=study, results=results, runs=runs, records=records, data=data))
         return found
+
+    @property
+    def imprint(self) -> str:
+        """Whose a picture is, in its last line: gradient_descent · 10 seeds."""
+        return f"{self.name} · {count(len(self.asked), 'seed')}"
 
     @property
     def where(self) -> str:

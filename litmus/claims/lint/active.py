@@ -10,6 +10,7 @@ import numpy as np
 from litmus.claims.arms import varying
 from litmus.claims.contrast import UndecidableError, planned
 from litmus.claims.finding import Finding, error, warning
+from litmus.claims.notation import listing
 from litmus.claims.prediction import Prediction
 from litmus.claims.quantity import COUNTED, Quantity
 from litmus.claims.results import Results, Trial
@@ -85,21 +86,43 @@ def _evaluations(results: Results, arm: str) -> float:
 def shared_machine(study: Study, results: Results) -> Iterator[Finding]:
     """Seconds of arms with as many updates, taken while others computed: they tell of the others."""
     for quantity, pairs in compared(study).items():
-        for (first, second), names in pairs.items() if quantity.timed else ():
-            updates = [results.counter("updates", arm) or 1.0 for arm in (first, second)]
-            if max(updates) > 1.01 * min(updates):
-                continue
-            trials = [trial for arm in (first, second) for trial in results.by_seed.get(arm, {}).values()]
-            busy = [trial.load > _own_load(trial) + SPARE for trial in trials if trial.load is not None]
-            if not busy:
-                told = f"Whether the machine was shared while {first} and {second} were timed was not recorded."
-                yield warning("shared_machine", told, names)
-            elif sum(busy) > MOST_SHARE * len(busy):
-                message = (
-                    f"{first} and {second} made as many updates on a machine that others used as well: their "
-                    f"{quantity.label} cannot be compared; run one trial at a time, alone."
-                )
-                yield error("shared_machine", message, names, SHARED)
+        unknown, shared = _timed_alike(results, pairs) if quantity.timed else ({}, {})
+        if unknown:
+            told = f"Whether the machine was shared while {_timed(unknown)} were timed was not recorded."
+            yield warning("shared_machine", told, _concerned(unknown))
+        if shared:
+            message = (
+                f"{_timed(shared)} made as many updates on a machine that others used as well: their "
+                f"{quantity.label} cannot be compared; run one trial at a time, alone."
+            )
+            yield error("shared_machine", message, _concerned(shared), SHARED)
+
+
+def _timed_alike(results: Results, pairs: Pairs) -> tuple[Pairs, Pairs]:
+    """The pairs with as many updates of whose machine nothing is known, and those on a shared one."""
+    unknown: Pairs = {}
+    shared: Pairs = {}
+    for pair, names in pairs.items():
+        updates = [results.counter("updates", arm) or 1.0 for arm in pair]
+        if max(updates) > 1.01 * min(updates):
+            continue
+        trials = [trial for arm in pair for trial in results.by_seed.get(arm, {}).values()]
+        busy = [trial.load > _own_load(trial) + SPARE for trial in trials if trial.load is not None]
+        if not busy:
+            unknown[pair] = names
+        elif sum(busy) > MOST_SHARE * len(busy):
+            shared[pair] = names
+    return unknown, shared
+
+
+def _timed(pairs: Pairs) -> str:
+    """The arms of the pairs in one line: a and b; a, b, c and 5 more."""
+    arms = list(dict.fromkeys(arm for pair in pairs for arm in pair))
+    return " and ".join(arms) if len(arms) < 3 else listing(arms, 3)
+
+
+def _concerned(pairs: Pairs) -> list[str]:
+    return list(dict.fromkeys(name for names in pairs.values() for name in names))
 
 
 def _own_load(trial: Trial) -> float:

@@ -121,9 +121,11 @@ def resolution(
     quantity = prediction.measured(study)
     kind = "expected" if seeds is not None else "measured"
     few = "No affordable number of seeds" if enough is None else count(enough, "seed")
+    shown, matters = quantity.size(effect), quantity.size(sesoi)
+    least = f"a little more than {matters}" if shown == matters else f"{shown} or more"
     message = (
-        f"{name}: {count(n, 'seed')} show differences of {quantity.size(effect)} or more (80 % power, {kind} SD "
-        f"{sd:.3g}); you said {quantity.size(sesoi)} matters. {few} would show {quantity.size(sesoi)}."
+        f"{name}: {count(n, 'seed')} show differences of {least} (80 % power, {kind} SD "
+        f"{sd:.3g}); you said {matters} matters. {few} would show {matters}."
     )
     if stays > ratio and (enough is None or enough > n):
         message += " Tuning leaves open what no seed takes away: tune more."

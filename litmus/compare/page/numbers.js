@@ -32,7 +32,8 @@ function meanAndDeviation(values) {
   const spread = values.length > 1 ? deviation(values) : 0;
   if (!(spread > 0)) return shortly(mean(values));
   const decimals = Math.min(8, Math.max(0, 1 - Math.floor(Math.log10(spread))));
-  return `${mean(values).toFixed(decimals)} ± ${spread.toFixed(decimals)}`.replace("-", "−");
+  const middle = mean(values).toFixed(decimals).replace(/^-(?=[0.]+$)/, ""); // a zero has no sign
+  return `${middle} ± ${spread.toFixed(decimals)}`.replace("-", "−");
 }
 
 // Exponential moving average, corrected for its start as TensorBoard does it; gaps stay gaps.

@@ -7,14 +7,28 @@ const MISSING = 26;
 const SIDE = 70;
 let drag = null;
 
+// A picture for each data set: its losses and those of another have no axis in common.
 function drawParallel() {
+  const sets = dataSets.filter((set) => shown.some((run) => runs[run].data === set));
+  const several = dataSets.length > 1;
+  get("axes").replaceChildren(
+    ...(sets.length ? sets : dataSets.slice(0, 1)).flatMap((set) => [
+      ...(several ? [element("h3", { textContent: set })] : []),
+      parallelOf(set),
+    ]),
+  );
+}
+
+function parallelOf(set) {
+  const own = everyRun.filter((run) => runs[run].data === set);
+  const kept = shown.filter((run) => runs[run].data === set);
   const names = [
     ...factors
-      .filter((factor) => new Set(shown.map((run) => factor.values[run])).size > 1 || brushed(factor.name))
+      .filter((factor) => new Set(kept.map((run) => factor.values[run])).size > 1 || brushed(factor.name))
       .map(({ name }) => name),
     state.measure,
   ];
-  const axes = names.filter((name) => byName[name]).map((name) => axisOf(byName[name]));
+  const axes = names.filter((name) => byName[name]).map((name) => axisOf(byName[name], own));
   const width = Math.max(get("axes").clientWidth, 120 * axes.length);
   axes.forEach((axis, place) => {
     axis.x = SIDE + (axes.length > 1 ? (place * (width - 2 * SIDE)) / (axes.length - 1) : 0);
@@ -23,10 +37,10 @@ function drawParallel() {
     width,
     height: HEIGHT + TOP + MISSING + 10,
     role: "img",
-    "aria-label": `Parallel coordinates of ${names.join(", ")} for ${shown.length} runs`,
+    "aria-label": `Parallel coordinates of ${names.join(", ")} for ${kept.length} runs`,
   });
   const lines = svg("g", { class: "lines" });
-  for (const line of state.lines === "arms" ? armLines() : runLines()) {
+  for (const line of state.lines === "arms" ? armLines(set) : runLines(kept)) {
     const path = axes
       .map((axis, place) => `${place ? "L" : "M"}${axis.x.toFixed(1)} ${axis.y(line.cell(axis.column)).toFixed(1)}`)
       .join("");
@@ -39,11 +53,11 @@ function drawParallel() {
     );
   }
   picture.append(lines, ...axes.map(drawAxis));
-  get("axes").replaceChildren(picture);
+  return picture;
 }
 
-function runLines() {
-  return shown.map((run) => ({
+function runLines(kept) {
+  return kept.map((run) => ({
     name: runs[run].name,
     arm: runs[run].arm,
     drawn: drawn.has(run),
@@ -52,12 +66,13 @@ function runLines() {
 }
 
 // An arm has the mean of its runs' numbers, and a setting where its runs agree on it.
-function armLines() {
+function armLines(set) {
+  const members = (arm) => runsOf(arm).filter((run) => runs[run].data === set);
   return arms
     .map((_, arm) => arm)
-    .filter((arm) => runsOf(arm).length)
+    .filter((arm) => members(arm).length)
     .map((arm) => {
-      const own = once(runsOf(arm));
+      const own = once(members(arm));
       const cell = (column) => {
         const values = own.map((run) => column.values[run]);
         if (new Set(values).size === 1) return values[0];
@@ -67,20 +82,20 @@ function armLines() {
           .filter(isNumber);
         return column.numeric && numbers.length ? mean(numbers) : null;
       };
-      return { name: labels[arm], arm, drawn: runsOf(arm).some((run) => drawn.has(run)), cell };
+      return { name: labels[arm], arm, drawn: members(arm).some((run) => drawn.has(run)), cell };
     });
 }
 
 // Where a column's values lie on its axis: numbers by their size, texts in their order, empty cells below.
-function axisOf(column) {
-  const values = everyRun.map((run) => column.values[run]).filter((value) => value !== null && value !== "");
+function axisOf(column, own) {
+  const values = own.map((run) => column.values[run]).filter((value) => value !== null && value !== "");
   const bottom = TOP + HEIGHT;
   const missing = bottom + MISSING;
   if (!column.numeric) {
     const texts = [...new Set(values)].sort(collator.compare);
     const at = (text) =>
       texts.includes(text) ? bottom - (HEIGHT * (texts.indexOf(text) + 0.5)) / texts.length : missing;
-    return { column, y: at, ticks: texts.map((text) => [text, at(text)]), texts };
+    return { column, own, y: at, ticks: texts.map((text) => [text, at(text)]), texts };
   }
   const numbers = [...new Set(values.map(Number))].sort((a, b) => a - b);
   const low = numbers[0];
@@ -96,7 +111,7 @@ function axisOf(column) {
   const ticks = (numbers.length <= 7 ? numbers : even).map((number) => [shortly(number, 3), y(number)]);
   // Labels that would lie on each other are left out.
   const apart = ticks.reduce((kept, tick) => (kept.at(-1)?.[1] - tick[1] < 12 ? kept : [...kept, tick]), []);
-  return { column, y, value, ticks: apart };
+  return { column, own, y, value, ticks: apart };
 }
 
 function drawAxis(axis) {
@@ -106,7 +121,7 @@ function drawAxis(axis) {
   );
   group.append(svg("line", { y1: TOP, y2: TOP + HEIGHT }));
   for (const [label, height] of axis.ticks) group.append(svg("text", { x: 6, y: height + 4 }, cut(String(label), 18)));
-  if (everyRun.some((run) => [null, ""].includes(axis.column.values[run])))
+  if (axis.own.some((run) => [null, ""].includes(axis.column.values[run])))
     group.append(svg("text", { x: 6, y: TOP + HEIGHT + MISSING + 4 }, "none"));
   const range = brushed(axis.column.name);
   const marks = heightsOf(axis, range);
@@ -172,7 +187,7 @@ function heightsOf(axis, terms) {
   };
   const ordered = terms.some(({ operator }) => "<>".includes(operator[0]));
   if (axis.value && ordered) return [end(["<=", "<"], TOP), end([">=", ">"], TOP + HEIGHT)];
-  const kept = everyRun.filter((run) => terms.every((term) => term.keeps(run)));
+  const kept = axis.own.filter((run) => terms.every((term) => term.keeps(run)));
   const heights = kept.map((run) => axis.y(axis.column.values[run]));
   return heights.length ? [Math.min(...heights) - 8, Math.max(...heights) + 8] : [0, 0];
 }

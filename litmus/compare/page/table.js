@@ -64,7 +64,8 @@ function sortBy(name) {
   changed("table");
 }
 
-// The runs that the filter keeps, in the order that was asked for; empty cells come last either way.
+// The runs that the filter keeps, in the order that was asked for; empty cells come last either way. Each data set is
+// ordered for itself: a loss on one says nothing of a loss on another.
 function chooseRows() {
   const { terms, problems } = parseFilter(state.filter);
   shown = everyRun.filter((run) => (state.tuning || !tunes(run)) && terms.every((term) => term.keeps(run)));
@@ -75,7 +76,8 @@ function chooseRows() {
     const order = column.numeric
       ? (a, b) => Number(column.values[a]) - Number(column.values[b])
       : (a, b) => collator.compare(column.values[a], column.values[b]);
-    shown.sort((a, b) => empty(a) - empty(b) || (empty(a) ? 0 : down ? order(b, a) : order(a, b)) || a - b);
+    const set = (run) => dataSets.indexOf(runs[run].data);
+    shown.sort((a, b) => set(a) - set(b) || empty(a) - empty(b) || (empty(a) ? 0 : down ? order(b, a) : order(a, b)) || a - b);
   }
   return problems;
 }

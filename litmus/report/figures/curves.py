@@ -15,7 +15,7 @@ from litmus.claims.spelling import spelled
 from litmus.report.blocks import Picture
 from litmus.report.evidence import Evidence
 from litmus.report.figures.picture import saved
-from litmus.report.figures.sheet import LINE, Sheet, width_of, wrapped
+from litmus.report.figures.sheet import LINE, SMALL, TITLE, Sheet, width_of, wrapped
 from litmus.report.figures.style import MUTED, WIDTH, colour_of, dash_of, plain_axis, scale_of
 from litmus.words import count, plain
 
@@ -47,15 +47,17 @@ def curves(evidence: Evidence, metric: str, page_only: bool = False) -> Picture 
     words = sum(len(lines) for lines in names.values()) * LINE + 5 * len(names)
     left, top, bottom = 52.0, 30.0, max(200.0, words + 36)
     title = wrapped(
-        f"{metric}{evidence.where} ({'lower' if sign < 0 else 'higher'} is better)", 72 * WIDTH - 16, 11, "bold"
+        f"{metric}{evidence.where} ({'lower' if sign < 0 else 'higher'} is better)", 72 * WIDTH - 16, TITLE, "bold"
     )
+    foot = wrapped(f"{evidence.imprint} · band: 95 % interval of the mean · ring: its best", 72 * WIDTH - 16, SMALL)
 
     def draw(figure: Any) -> None:
         from matplotlib.ticker import MaxNLocator
 
         sheet = Sheet(figure)
         for place, line in enumerate(title):
-            sheet.text(8, 12 + LINE * place, line, 11, weight="bold")
+            sheet.text(8, 12 + LINE * place, line, TITLE, weight="bold")
+        sheet.lines(8, bottom + 38, foot, size=SMALL, color=MUTED)
         axes = sheet.axes(left, top, sheet.width - left - right, bottom - top)
         for arm, band in bands.items():
             if arm not in shown:
@@ -102,7 +104,9 @@ def curves(evidence: Evidence, metric: str, page_only: bool = False) -> Picture 
         f" Grey: the means of {grey} further arms." if grey else ""
     )
     name = f"curves-{metric.replace('/', '-')}{evidence.suffix}"
-    return Picture(name, alt, caption, lambda: saved(name, draw, (bottom + 42) / 72, WIDTH), page_only=page_only)
+    return Picture(
+        name, alt, caption, lambda: saved(name, draw, (bottom + 42 + LINE * len(foot)) / 72, WIDTH), page_only=page_only
+    )
 
 
 def clock_of(evidence: Evidence) -> str:

@@ -72,6 +72,8 @@ def panels(evidence: Evidence) -> tuple[list[Panel], int]:
             groups = grouped(chosen, repeated, quantity, oriented)
             if groups:
                 found.append(Panel(Scale(quantity, oriented), groups))
+    first = next((verdict.quantity for verdict in verdicts if verdict.primary), "")
+    found.sort(key=lambda panel: panel.scale.quantity.name != first)
     return found, len(kept) - len(chosen)
 
 
@@ -155,10 +157,10 @@ class Plan:
         else:
             self.left, self.right = MARGIN + 4, self.width - MARGIN - 4
         self.windows = [lanes.limits(panel.scale, panel.leaves) for panel in made]
+        # As many seeds as there are; comparisons of fewer say their own number.
+        self.seeds = max(int(leaf.contrast.n) for panel in made for leaf in panel.leaves if lanes.drawable(leaf))
         self.lines = [self.lines_of(panel, window) for panel, window in zip(made, self.windows, strict=True)]
-        # As many seeds as most comparisons have; others say their own number beside the mean.
-        seeds = [int(leaf.contrast.n) for panel in made for leaf in panel.leaves if lanes.drawable(leaf)]
-        self.title = f"{evidence.name}: every comparison, paired by seed ({count(max(seeds), 'seed')})"
+        self.title = f"{evidence.name}: every comparison, paired by seed ({count(self.seeds, 'seed')})"
         if left_out:
             self.title += f"; {left_out} more in the table"
         self.titles = wrapped(self.title, self.width - 2 * MARGIN, 11.5, "bold")
@@ -208,6 +210,8 @@ class Plan:
                 said = " ".join(pair(leaf.contrast)).strip()
                 far = lanes.unreached(leaf, window)
                 said += f" ({far} →)" if far else ""
+                fewer = lanes.drawable(leaf) and leaf.contrast.n < self.seeds
+                said += f" ({count(int(leaf.contrast.n), 'seed')})" if fewer else ""
                 numbers = effect(leaf.contrast)
                 if self.wide:
                     name = wrapped(said, self.left - MARGIN - 26)

@@ -28,6 +28,7 @@ def heatmap(
     levels: Sequence[Sequence[Any]],
     cells: Cells,
     tied: Container[tuple[str, str]] = (),
+    foot: str = "",
 ) -> Picture:
     """The mean of every cell; the best is framed, thinly those that are tied with it; one without trials is hatched."""
     rows, columns = [[text(level) for level in axis] for axis in levels]
@@ -66,7 +67,6 @@ def heatmap(
         axes.set_ylim(-0.5, len(rows) - 0.5)
         axes.set_xticks(range(len(columns)), [folded(one, 250 / len(columns)) for one in columns])
         axes.set_yticks(range(len(rows)), [folded(row, 70) for row in rows])
-        axes.set_title("\n".join(wrapped(f"{quantity.label}: {better(quantity)} is better", 300, 10.5, "bold")))
         axes.set_xlabel(factors[1])
         axes.set_ylabel(factors[0])
         axes.grid(visible=False)
@@ -79,7 +79,11 @@ def heatmap(
         f"Best: {factors[0]} {rows[y]}, {factors[1]} {columns[x]}, {plain(float(best), 4)}."
     )
     caption = f"Mean {quantity.label}; the framed cell is best, thin frames are not separated from it."
-    return picture(name, alt, caption, draw, height=1.3 + 0.42 * max(len(rows), 3))
+    title = f"{quantity.label}: {better(quantity)} is better"
+    signs = "thick frame: best; thin: not told apart from it"
+    below = f"{foot}, means · {signs}" if foot else signs
+    height = 1.1 + 0.42 * max(len(rows), 3)
+    return picture(name, alt, caption, draw, height, title=title, foot=below)
 
 
 def better(quantity: Quantity) -> str:
@@ -104,7 +108,7 @@ def _mean(cells: Cells, row: str, column: str) -> float:
 
 
 def lines(
-    name: str, quantity: Quantity, factors: tuple[str, str], levels: Sequence[Sequence[Any]], cells: Cells
+    name: str, quantity: Quantity, factors: tuple[str, str], levels: Sequence[Sequence[Any]], cells: Cells, foot: str
 ) -> Picture:
     """Means with intervals over one factor, a line per level of the other: parallel lines do not interact."""
     first, second = [[text(level) for level in axis] for axis in levels]
@@ -123,10 +127,9 @@ def lines(
                 if math.isfinite(low) and one.n >= FEWEST_SEEDS:
                     axes.plot([x, x], [low, high], color=colour, linewidth=1.2)
         axes.set_xticks(range(len(first)), [folded(one, 240 / len(first)) for one in first])
-        axes.set_title(f"{quantity.label}: {better(quantity)} is better")
         axes.set_xlim(-0.35, len(first) - 0.65)
         axes.set_xlabel(factors[0])
-        axes.set_ylabel(quantity.label)
+        axes.set_ylabel(f"{quantity.label} ({better(quantity)}: better)")
         axes.grid(axis="x", visible=False)
         legend(axes)
 
@@ -135,4 +138,6 @@ def lines(
     )
     alt = f"Mean {quantity.label} over {factors[0]}, one line per level of {factors[1]}. {told[:600]}."
     caption = f"Mean {quantity.label} with 95 % t intervals; lines that are not parallel interact."
-    return picture(name, alt, caption, draw, height=2.9 + 0.17 * len(second))
+    title = f"Does the effect of {factors[0]} depend on {factors[1]}?"
+    height = 2.9 + 0.17 * len(second)
+    return picture(name, alt, caption, draw, height, title=title, foot=f"{foot} · bars: 95 % intervals of the means")

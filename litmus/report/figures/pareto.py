@@ -63,6 +63,9 @@ def pareto(evidence: Evidence, quantity: Quantity, cost: str) -> Picture | None:
     alt = f"{what} against {cost} of {len(points)} arms. On the Pareto front, cheapest first: {told}."
     caption = f"The {what} against {cost}; the line joins the arms that none beats in both."
     legends = [names[arm] for arm in points if arm in evidence.shown]
+    word = "lower" if quantity.sign < 0 else "higher"
     return picture(
-        f"cost-{quantity.name}-{cost}{evidence.suffix}", alt, caption, draw, height=2.9 + legend_height(legends)
-    )
+        f"cost-{quantity.name}-{cost}{evidence.suffix}", alt, caption, draw, height=2.9 + legend_height(legends),
+        title=f"Does a {word} {quantity.label}{evidence.where} cost more {cost}?",
+        foot=f"{evidence.imprint}, means · line: through the arms that none beats in both",
+    )  # fmt: skip

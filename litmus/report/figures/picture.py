@@ -9,8 +9,8 @@ from html import escape
 from typing import Any
 
 from litmus.report.blocks import Picture
-from litmus.report.figures.sheet import wrapped
-from litmus.report.figures.style import SETTINGS, VARIABLES, WIDTH
+from litmus.report.figures.sheet import LINE, SMALL, TITLE, Sheet, wrapped
+from litmus.report.figures.style import MUTED, SETTINGS, VARIABLES, WIDTH
 
 LONG = 20  # letters of a legend's label that has a line of its own
 LONG_NUMBER = re.compile(r"(\d+\.\d\d)\d+")
@@ -22,15 +22,28 @@ COLOUR = re.compile("|".join(VARIABLES))
 
 
 def picture(
-    name: str, alt: str, caption: str, draw: Callable[[Any], None], height: float = 3.4, width: float = WIDTH
-) -> Picture:
-    """Draws on one pair of axes of this size in inches, once it is looked at; laid out once, saved twice."""
-    return Picture(name, alt, caption, lambda: drawn(name, draw, height, width))
+    name: str, alt: str, caption: str, draw: Callable[[Any], None], height: float = 3.4, width: float = WIDTH,
+    title: str = "", foot: str = "",
+) -> Picture:  # fmt: skip
+    """Draws on one pair of axes of this size in inches, once it is looked at; laid out once, saved twice.
 
+    Above it stands the question that it answers, below it whose it is and what its signs mean.
+    """
+    above = wrapped(title, 72 * width - 16, TITLE, "bold") if title else []
+    below = wrapped(foot, 72 * width - 16, SMALL) if foot else []
 
-def drawn(name: str, draw: Callable[[Any], None], height: float, width: float) -> tuple[str, bytes]:
-    """A drawing on one pair of axes as SVG and as PNG."""
-    return saved(name, lambda figure: draw(figure.subplots()), height, width, "constrained")
+    tops = [LINE * len(above) + 4 * bool(above), 72 * height, LINE * len(below) + 4 * bool(below)]
+    tall = sum(tops)
+
+    def whole(figure: Any) -> None:
+        sheet = Sheet(figure)
+        sheet.lines(8, 4, above, size=TITLE, weight="bold")
+        sheet.lines(8, tops[0] + tops[1], below, size=SMALL, color=MUTED)
+        middle = [top for top in tops if top]
+        parts = figure.subfigures(len(middle), 1, height_ratios=middle, squeeze=False)[:, 0]
+        draw(parts[int(bool(above))].subplots())
+
+    return Picture(name, alt, caption, lambda: saved(name, whole, tall / 72, width, "constrained"))
 
 
 def saved(name: str, draw: Callable[[Any], None], height: float, width: float, layout: Any = None) -> tuple[str, bytes]:

@@ -25,6 +25,7 @@ def tuned(
     ends: Sequence[float] = (),
     names: Mapping[str, str] | None = None,
     edges: Mapping[str, str] | None = None,
+    study: str = "",
 ) -> Picture:
     """The selection metric over one nuisance setting, a line per arm; ring: the best trial, dotted: the range.
 
@@ -75,4 +76,8 @@ def tuned(
         else ""
     )
     legends = [spelled[arm] for arm in order if arm in shown]
-    return picture(name, alt, caption, draw, height=2.9 + legend_height(legends))
+    signs = "a dot per tuning trial · ring: an arm's best" + (" · dotted: the range" if len(ends) else "")
+    return picture(
+        name, alt, caption, draw, height=2.9 + legend_height(legends),
+        title=f"Which {setting} is best?", foot=f"{study} · {signs}" if study else signs,
+    )  # fmt: skip

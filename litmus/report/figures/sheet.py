@@ -10,7 +10,7 @@ from typing import Any
 from litmus.claims.scale import Scale
 from litmus.report.figures.style import INK, MUTED
 
-SIZE, SMALL = 10.0, 9.2
+SIZE, SMALL, TITLE = 10.0, 9.2, 11.0
 LINE = 13.5  # points from line to line
 ROOM = 11  # points beside an axis for half a number
 

@@ -14,7 +14,7 @@ from litmus.claims.spelling import spelled
 from litmus.report.blocks import Picture
 from litmus.report.evidence import Evidence
 from litmus.report.figures.picture import saved
-from litmus.report.figures.sheet import LINE, SMALL, Sheet, width_of, wrapped
+from litmus.report.figures.sheet import LINE, SMALL, TITLE, Sheet, width_of, wrapped
 from litmus.report.figures.style import INK, MUTED, WIDTH, colour_of, plain_axis, scale_of
 from litmus.words import plain
 
@@ -38,12 +38,18 @@ def strips(evidence: Evidence, quantity: Quantity, constant: float | None = None
     if constant is not None and near:
         marks.append((constant, "always guessing", ":"))
     left = MARGIN + 10 + max(width_of(line) for lines in names.values() for line in lines)
-    top = 6 + LINE * len(marks)
-    width, bottom = 72 * WIDTH, top + sum(heights)
-    better = "lower is better" if quantity.sign < 0 else "higher is better"
+    width = 72 * WIDTH
+    better, least = ("lower is better", "lowest") if quantity.sign < 0 else ("higher is better", "highest")
+    question = f"Which arm has the {least} {quantity.label}{evidence.where}?"
+    title = wrapped(question, width - 2 * MARGIN, TITLE, "bold")
+    begin = 8 + LINE * len(title)
+    top = begin + LINE * len(marks)
+    bottom = top + sum(heights)
+    foot = wrapped(f"{evidence.imprint}, a dot each · line: 95 % interval of the mean", width - 2 * MARGIN, SMALL)
 
     def draw(figure: Any) -> None:
         sheet = Sheet(figure)
+        sheet.lines(MARGIN, 4, title, size=TITLE, weight="bold")
         spread = (every.max() - every.min()) or abs(every[0]) or 1.0
         ends = (every.min() - 0.04 * spread, every.max() + 0.04 * spread)
         ends = (ends[0] if scale == "linear" else 0.9 * every.min(), ends[1])
@@ -68,9 +74,10 @@ def strips(evidence: Evidence, quantity: Quantity, constant: float | None = None
             share = axes.transAxes.inverted().transform(axes.transData.transform((value, 0)))[0]
             at, half = left + share * (width - left - MARGIN - 8), width_of(word, SMALL) / 2
             at = min(max(at, MARGIN + half), width - MARGIN - half)
-            sheet.text(at, 6 + LINE * (place + 0.5), word, SMALL, MUTED, ha="center")
+            sheet.text(at, begin + LINE * (place + 0.5), word, SMALL, MUTED, ha="center")
         ticked(axes, scale)
         sheet.text((left + width) / 2, bottom + 30, f"{quantity.label}{evidence.where} ({better})", ha="center")
+        sheet.lines(MARGIN, bottom + 38, foot, size=SMALL, color=MUTED)
 
     best = evidence.named(evidence.ranked(quantity)[0])
     means = ", ".join(f"{spelled(evidence.study, arm)} {plain(evidence.mean(quantity.name, arm))}" for arm in arms)
@@ -85,7 +92,7 @@ def strips(evidence: Evidence, quantity: Quantity, constant: float | None = None
     )
     return Picture(
         name, alt, caption,
-        lambda: saved(name, draw, (bottom + 42) / 72, WIDTH),
+        lambda: saved(name, draw, (bottom + 42 + LINE * len(foot)) / 72, WIDTH),
     )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ MOST_LINES = (4, 3)
 def section(evidence: Evidence) -> Section | None:
     """One picture per pair of factors of the leading quantity, and its table; nothing for a single factor."""
     pairs = crossed(evidence)
-    quantity = evidence.leading
+    quantity, foot = evidence.leading, evidence.imprint
     pictures: list[Picture] = []
     blocks: list[Block] = []
     for first, second in pairs[:MOST_PAIRS]:
@@ -38,11 +38,11 @@ def section(evidence: Evidence) -> Section | None:
         ordered = len(levels[longer]) == 2 or all(number(level) is not None for level in levels[longer])
         if len(levels[longer]) <= MOST_LINES[0] and len(levels[shorter]) <= MOST_LINES[1] and ordered:
             turned = found if longer == 0 else {(b, a): one for (a, b), one in found.items()}
-            pictures.append(lines(f"lines-{name}", quantity, names, [levels[longer], levels[shorter]], turned))
+            pictures.append(lines(f"lines-{name}", quantity, names, [levels[longer], levels[shorter]], turned, foot))
         else:
             equal = tied_with_best(evidence, list(arms.values()))
             tied = [cell for cell, arm in arms.items() if arm in equal]
-            pictures.append(heatmap(f"heatmap-{name}", quantity, (first, second), levels, found, tied))
+            pictures.append(heatmap(f"heatmap-{name}", quantity, (first, second), levels, found, tied, foot))
         blocks.append(table(quantity, (first, second), levels, found))
     if not pictures:
         return None
@@ -66,11 +66,12 @@ def crossed(evidence: Evidence) -> list[tuple[str, str]]:
 
 
 def gridded(evidence: Evidence, first: str, second: str) -> dict[tuple[str, str], str]:
-    """Cell → its one arm; empty where a cell pools arms, or where a third setting varies along with the two."""
+    """Cell → its one arm; empty where a cell pools arms or has none, or where a third setting varies with the two."""
     arms = {arm: own for arm, own in evidence.study.arms.items() if first in own and second in own}
     cells = {(text(own[first]), text(own[second])): arm for arm, own in arms.items()}
     third = set(varying(arms, arms)) - {first, second}
-    return {} if third or len(cells) < len(arms) else cells
+    every = len({row for row, _ in cells}) * len({column for _, column in cells})
+    return cells if not third and len(arms) == len(cells) == every else {}
 
 
 def levels_of(evidence: Evidence, factor: str) -> list[Any]:

@@ -80,7 +80,7 @@ def curve(evidence: Evidence, nuisance: Nuisance) -> Picture:
     names = {arm: spelled(evidence.study, arm) for arm in arms}
     edges = {arm: side for arm in arms if (side := edge(nuisance, arm, evidence)) != "no"}
     shown, sign = evidence.shown, direction(evidence)
-    return tuned(name, nuisance.name, evidence.selection, log, arms, shown, sign, ends, names, edges)
+    return tuned(name, nuisance.name, evidence.selection, log, arms, shown, sign, ends, names, edges, evidence.name)
 
 
 def table(evidence: Evidence, nuisance: Nuisance) -> Table:
