@@ -21,6 +21,7 @@ from answers.make.publication.paths import portable, without_paths
 from answers.make.publication.plans import read_plan
 from answers.make.publication.publish import publish
 from answers.make.publication.read import read_index
+from answers.make.publication.redraw import redraw, sections
 from answers.make.publication.replication import replication_markdown
 from answers.make.publication.rows import place_of
 from answers.make.publication.small_png import smaller
@@ -72,6 +73,28 @@ def nodes():
 def index(nodes):
     """The index of the project."""
     return read_index(DOCS, nodes)
+
+
+def test_a_published_study_is_drawn_again_from_its_tables_and_keeps_what_they_do_not_tell(published, tmp_path):
+    place = tmp_path / published.name
+    shutil.copytree(published, place)
+    (place / "tuning.csv").unlink(missing_ok=True)  # as older studies are
+    (place / "figures" / "isolation-lr.png").write_bytes(b"")
+    before = (place / "report.md").read_text().replace("## Curves\n", "## Dynamics\n")
+    (place / "report.md").write_text(before)
+    redraw(place)
+    once = files(place)
+    assert files(redraw(place)) == once
+    then, now = sections(before), sections((place / "report.md").read_text())
+    assert {"Results by arm", "All comparisons", "Sensitivity"} <= set(now)
+    assert now["Reproducibility"].startswith(then["Reproducibility"])
+    assert f"--redraw {place.name}" in now["Reproducibility"]
+    assert now["Design"].partition("**Lint")[0] == then["Design"].partition("**Lint")[0]
+    assert "figures/isolation-lr.png" not in once
+    told = [json.loads((one / "verdicts.json").read_text()) for one in (published, place)]
+    (first, second) = [{name: row["verdict"] for name, row in one.items() if name != "lint"} for one in told]
+    assert first == second
+    assert read_summary(place).trials == read_summary(published).trials
 
 
 @pytest.fixture

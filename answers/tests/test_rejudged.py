@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from litmus.claims.judgement import judge
+from litmus.claims.judgement import CLOCK, judge
 from litmus.claims.results_table import read_results
 from litmus.claims.study_file import read_study_file
 from litmus.records.looks_file import read_looks
@@ -25,6 +25,8 @@ def test_published_tables_give_the_published_verdicts_but_for_reviewed_ones(plac
         results = replace(results, tuning=tuple(read_table(place / TABLE, study)))
     found = judge(study, results, looked=read_looks(place)).verdicts
     stored = json.loads((place / "verdicts.json").read_text(encoding="utf-8"))
+    if (place / CLOCK).exists():
+        stored |= json.loads((place / CLOCK).read_text(encoding="utf-8"))
     changed = {
         name: {"published": stored[name]["verdict"], "now": one.verdict}
         for name, one in found.items()

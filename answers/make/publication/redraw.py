@@ -50,8 +50,9 @@ def redraw(place: Path) -> Path:
     for picture in shown.pictures:
         if not picture.page_only:
             write(figures / f"{picture.file.name}.png", smaller(picture.file.png))
+    linked = "".join(page.read_text(encoding="utf-8") for page in place.parent.glob("*.md"))
     for path in figures.glob("*.png"):
-        if f"](figures/{path.name})" not in text:
+        if f"](figures/{path.name})" not in text and f"]({place.name}/figures/{path.name})" not in linked:
             path.unlink()
     own = replace(
         summary,
