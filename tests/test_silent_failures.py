@@ -186,8 +186,15 @@ def test_real_targets_are_predicted_as_numbers(stranger, tmp_path):
     assert "test/acc" not in result["metrics"]
     assert stranger("evaluate.py", str(tmp_path / "a")).returncode == 0
     with (tmp_path / "a" / "predictions.csv").open() as file:
-        row = next(csv.DictReader(file))
-    assert not {"0", "1"} >= set(map(str, (float(value) for value in list(row.values())[-2:])))
+        rows = list(csv.DictReader(file))
+    kinds = {"target": set[float](), "prediction": set[float]()}
+    for row in rows:
+        for name, found in kinds.items():
+            found.add(float(next(value for column, value in row.items() if column.startswith(name))))
+    assert min(kinds["target"]) >= 3  # as the table has them
+    assert max(kinds["target"]) <= 13
+    assert min(map(len, kinds.values())) > 10
+    assert not any(value.is_integer() for value in kinds["prediction"])
 
 
 @pytest.mark.long
