@@ -14,6 +14,7 @@ WARNINGS = (
     "Consider setting `persistent_workers=True`",
     "GPU available but not used",
     "MPS available but not used",
+    "`LightningModule.configure_optimizers` returned `None`",  # refused, see Movement
     # Lightning 2.6 with torch 2.13, at every loader; and where processes gather.
     ".*LeafSpec.*",
     ".*all_gather is deprecated.*",

@@ -454,6 +454,7 @@ def columns(course):
         "tags": ["row", *(f"label_{one}" for one in names), *(f"probability_{one}" for one in names)],
         "pairs": ["row", "label", "prediction", *(f"probability_{k}" for k in range(2))],
         "signals": ["row", "label", "prediction", *(f"probability_{k}" for k in range(10))],
+        "texts": ["row", "label", "prediction", *(f"probability_{k}" for k in range(3))],
     }[COURSES[course][0].removeprefix("data=")]
 
 
@@ -497,7 +498,9 @@ def loads_alone(path):
 
     model = Net.load_from_checkpoint(path, weights_only=True)
     assert same(dict(model.state_dict()), torch.load(path, weights_only=True)["state_dict"])
-    assert model(torch.zeros(3, 1, 40)).shape == (3, model.task.outputs)
+    known = model.hparams
+    inputs = torch.zeros(3, *known["input_shape"], dtype=getattr(torch, known.get("input_dtype") or "float32"))
+    assert model(inputs).shape == (3, model.task.outputs)
 
 
 def test_unequal_parts_of_an_update_are_the_whole_of_it_on_a_step_of_ones_own(run, tmp_path):

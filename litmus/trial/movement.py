@@ -25,8 +25,8 @@ class Movement(pl.Callback):
         trainable(pl_module)
         if not any(optimizer.param_groups for optimizer in trainer.optimizers):
             raise ValueError(
-                f"expected {type(pl_module).__name__}.configure_optimizers to return an optimizer, found none: nothing "
-                "would be trained"
+                f"expected {type(pl_module).__name__}.configure_optimizers to return an optimizer, found none: "
+                + ("nothing would be trained" if pl_module.automatic_optimization else "its state would not be kept")
             )
         if not self.moved:
             # On the CPU, where memory is not what a net is made to fit into; let go as soon as something moved.
