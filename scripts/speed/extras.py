@@ -31,8 +31,9 @@ def sides(
         return {}
     widths = [layer.out_features for layer in linear]
     (x, y), (val_x, val_y) = splits["train"], splits["val"]
-    rows, labels = x.flatten(1).numpy(), y.numpy()
-    held_out = (val_x.flatten(1).numpy(), val_y.numpy())
+    # Copies: whoever sends a tensor to a process moves its memory, and an array on it would be left behind.
+    rows, labels = x.flatten(1).numpy().copy(), y.numpy().copy()
+    held_out = (val_x.flatten(1).numpy().copy(), val_y.numpy().copy())
     by_rmsprop = getattr(optimizer, "func", optimizer) is RMSprop
 
     def by_scikit_learn() -> float:

@@ -113,6 +113,17 @@ def packs(directory: Path, quick: bool) -> Sides:
     return every | extras.sides(module.net, splits, ADAM, 32, ("JAX", "scikit-learn"))
 
 
+def averaged(directory: Path, quick: bool) -> Sides:
+    """An epoch of W2's net whose weights are averaged by a moving average, or over the tail of training, or not."""
+    overrides, places = [*MNIST1D, *PLAIN, "model.units=[100,100]"], iter(range(10**6))
+    epochs = 5 if quick else 20
+
+    def fit(*average: str) -> float:
+        return ours.fit(directory / str(next(places)), *overrides, f"epochs={epochs}", *average) / epochs
+
+    return {"ema": partial(fit, "average=ema"), "tail": partial(fit, "average=tail"), "no average": fit}
+
+
 def reduced_precision(directory: Path, quick: bool) -> Sides:
     """The same convolutional net in fp32 and, by option, in bfloat16 with channels last."""
     places = iter(range(10**6))
@@ -191,6 +202,13 @@ WORKLOADS = (
         "s per epoch",
         packs,
         (Target(OURS, "bare loop", 0.37, 0.27), Target(OURS, "alone", 0.8, 0.65)),
+    ),
+    Workload(
+        "average",
+        "W2's MLP, averaged",
+        "s per epoch",
+        averaged,
+        (Target("ema", "no average", 1.15, 1.1), Target("tail", "no average", 1.15, 1.05)),
     ),
     Workload(
         "cnn",
