@@ -3,6 +3,7 @@
 import statistics
 import sys
 import time
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
@@ -21,6 +22,11 @@ def main() -> None:
     torch.set_num_threads(1)
     keep_big_buffers()
     widths = [40, *(int(word) for word in sys.argv[1:] or ["100", "100"]), 10]
+    print(f"{NETS} nets {'-'.join(map(str, widths))}: {statistics.median(beside_alone(widths)):.2f} of an update alone")
+
+
+def beside_alone(widths: Sequence[int], turns: int = TURNS) -> list[float]:
+    """What an update of an MLP of these widths takes in a pack of eight, in updates alone, by turns."""
     chains = [[layer for pair in pairwise(widths) for layer in (nn.Linear(*pair), nn.ReLU())][:-1] for _ in range(NETS)]
     optimizers = [torch.optim.Adam(nn.Sequential(*one).parameters(), fused=True) for one in chains]
     x, y = torch.randn(NETS, UPDATES, SAMPLES, 40), torch.randint(10, (NETS, UPDATES, SAMPLES))
@@ -42,14 +48,14 @@ def main() -> None:
         together(stretches, tried)
 
     with torch.no_grad():
-        for turn in range(TURNS + 1):
+        for turn in range(turns + 1):
             began = time.process_time()
             alone()
             between = time.process_time()
             packed()
             if turn:  # the first makes states and tries the stack
                 ratios.append((time.process_time() - between) / (between - began))
-    print(f"{NETS} nets {'-'.join(map(str, widths))}: {statistics.median(ratios):.2f} of an update alone")
+    return ratios
 
 
 if __name__ == "__main__":
