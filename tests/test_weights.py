@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+from pathlib import Path
 
 import pytest
 import pytorch_lightning as pl
@@ -24,11 +25,18 @@ SMALL = ("model.units=[8,6]", "model.norm=batch", "model.dropout=0.1", "updates_
 FIRST, NORM, HEAD = "net.1", "net.2", "net.9"
 
 
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    """The directory of a finished run, which nobody changes."""
+    directory = tmp_path_factory.mktemp("weights") / "source"
+    run_with([*SMALL, "seed=3", "threads=1"], directory, quiet=True)
+    return directory
+
+
 @pytest.fixture
-def source(trial, tmp_path):
-    """The directory of a finished run."""
-    trial(*SMALL, "seed=3", directory=tmp_path / "source")
-    return tmp_path / "source"
+def own_source(source, tmp_path):
+    """A copy of it, to be changed."""
+    return Path(shutil.copytree(source, tmp_path / "source"))
 
 
 def _kept(directory, name="best"):
@@ -229,9 +237,9 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("what", DAMAGES)
-def test_damaged_weights_are_refused_before_a_run_has_begun(refused, source, tmp_path, what):
-    _damage(source, what)
-    assert DAMAGES[what] in refused(*SMALL, f"weights={source}")
+def test_damaged_weights_are_refused_before_a_run_has_begun(refused, own_source, tmp_path, what):
+    _damage(own_source, what)
+    assert DAMAGES[what] in refused(*SMALL, f"weights={own_source}")
     assert not (tmp_path / "run" / ".hydra").exists()
 
 
@@ -281,11 +289,11 @@ def test_something_frozen_that_a_callback_changes_is_no_result(refused, source):
     assert "weights.frozen: expected net.1.weight to stay as it was, found it changed by training" in said
 
 
-def test_weights_that_changed_since_the_run_was_described_are_refused(trial, source, tmp_path):
+def test_weights_that_changed_since_the_run_was_described_are_refused(trial, own_source):
     from litmus.trial.source import best_weights, told_weights
 
-    told = told_weights(str(source))
-    assert best_weights(told) == source / "checkpoints" / "best.ckpt"
-    trial(*SMALL, "seed=9", directory=source)
+    told = told_weights(str(own_source))
+    assert best_weights(told) == own_source / "checkpoints" / "best.ckpt"
+    trial(*SMALL, "seed=9", directory=own_source)
     with pytest.raises(ValueError, match="expected the weights that this run was asked to begin from"):
         best_weights(told)

@@ -1,5 +1,15 @@
 """The fixtures of the project's own tests."""
 
+import pytest
+
 from tests.conftest import compose, refused, trial
 
-__all__ = ["compose", "refused", "trial"]
+__all__ = ["compose", "nodes", "refused", "trial"]
+
+
+@pytest.fixture(scope="session")
+def nodes():
+    """The study files by name, resolved: seconds, so that whoever takes them belongs to the group `publication`."""
+    from answers.make.publication.study_nodes import study_nodes
+
+    return study_nodes()

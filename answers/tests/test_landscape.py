@@ -189,6 +189,7 @@ def smoked(tmp_path_factory):
     return folder / "studies" / "saddle-smoke"
 
 
+@pytest.mark.xdist_group("landscape")
 def test_the_study_runs_and_its_trajectories_are_drawn(smoked, capsys):
     found = results(smoked)
     assert len(found) == 8
@@ -213,6 +214,7 @@ def _refusal(capsys, directory):
     return said
 
 
+@pytest.mark.xdist_group("landscape")
 def test_what_cannot_be_drawn_is_refused_in_one_sentence(smoked, tmp_path, capsys):
     assert "expected a study's directory with study.yaml in it, found none" in _refusal(capsys, tmp_path)
     other = shutil.copytree(smoked, tmp_path / "unrecorded")

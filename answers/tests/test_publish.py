@@ -25,7 +25,6 @@ from answers.make.publication.redraw import redraw, sections
 from answers.make.publication.replication import replication_markdown
 from answers.make.publication.rows import place_of
 from answers.make.publication.small_png import smaller
-from answers.make.publication.study_nodes import study_nodes
 from answers.make.publication.summary import overrides, read_summaries, read_summary
 from answers.make.publication.tables import curves_csv, read_runs
 from answers.make.publication.unanswerable import measured, read_entry, read_unanswerable
@@ -39,6 +38,8 @@ from litmus.trial.command_line import answer
 from tests.conftest import ROOT
 from tests.report_data import NODE, write_study
 
+# One process has the study files, the study and its publication.
+pytestmark = pytest.mark.xdist_group("publication")
 DOCS = ROOT / "answers" / "studies"
 AGAIN = "run python answers/make/publish.py --index"
 COMMAND = "python train.py -m study=dropout_norm hydra.sweep.dir=/mnt/disk/runs/x data_dir=/usr/share/datasets"
@@ -61,12 +62,6 @@ def study(tmp_path_factory):
 def published(study, tmp_path_factory):
     """Where it was published."""
     return publish(study, tmp_path_factory.mktemp("docs") / "studies")
-
-
-@pytest.fixture(scope="module")
-def nodes():
-    """The study files of the project."""
-    return study_nodes()
 
 
 @pytest.fixture(scope="module")

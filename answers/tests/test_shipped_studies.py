@@ -10,9 +10,10 @@ from omegaconf import OmegaConf
 from answers.make.publication.index import shown
 from answers.make.publication.plans import canonical
 from answers.make.publication.read import read_index
-from answers.make.publication.study_nodes import study_nodes
 from litmus.seeds import derived_seed
 from litmus.sweeps import smoke, study_sweep
+from litmus.sweeps.space import nuisance_space
+from litmus.sweeps.tuning import Tuned
 from litmus.training.array_data_module import Source
 from src.datamodules.fashion_mnist import FashionMNIST
 from tests.conftest import ROOT
@@ -44,9 +45,18 @@ def few_images(monkeypatch):
     monkeypatch.setattr(FashionMNIST, "_fewer", lambda self, train, source: train)  # of data.rows there are not so many
 
 
+def untuned(asked, arms, launching, seeds):
+    """The first value of each range, which is read and made into a space: how a space is searched is the engine's."""
+    nuisance_space(asked.study.nuisance)
+    values = {name: one.values[0] for name, one in asked.study.nuisance.items()}
+    return {(arm, seed): Tuned(values) for arm in arms for seed in seeds}
+
+
 @pytest.fixture
-def unreported(monkeypatch):
-    """The course without the report, whose pictures take seconds and have tests of their own."""
+def shortened(monkeypatch):
+    """A smoke run of one seed and one update an epoch; tuning and the report, of minutes, have tests of their own."""
+    monkeypatch.setattr(smoke, "SIZES", smoke.SIZES | {"updates_per_epoch": 1})
+    monkeypatch.setattr(study_sweep, "tune", untuned)
     monkeypatch.setattr(study_sweep, "report", lambda directory, name: None)
 
 
@@ -68,11 +78,8 @@ def test_no_study_of_an_mlp_stands_on_what_is_the_default_today(path):
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_a_study_runs_in_seconds(tmp_path, monkeypatch, unreported, few_images, capsys, path):
+def test_a_study_runs_in_seconds(tmp_path, shortened, few_images, capsys, path):
     said = "".join(file.read_text() for file in lineage(path))
-    # What else a smoke run does, more of the same, is tested with the engine.
-    monkeypatch.setattr(smoke, "SIZES", smoke.SIZES | {"updates_per_epoch": 1})
-    monkeypatch.setattr(smoke, "TUNING_TRIALS", 1)
     folded = "  resampling:" in said  # which says how many runs there are, of which a smoke run takes two
     overrides = [*([] if folded else ["study.seeds=1"]), *CORNERS.get(path.stem.removesuffix("_as_reported"), [])]
     if "/data: mnist1d" in said and "draw: fresh" in said:
@@ -81,15 +88,9 @@ def test_a_study_runs_in_seconds(tmp_path, monkeypatch, unreported, few_images, 
         overrides.append(f"data_dir={require_ads().parent}")
     sweep(tmp_path, f"study={path.stem}", "study.smoke=true", "threads=1", *overrides)
     directory = tmp_path / "studies" / f"{path.stem}-smoke"
-    study = OmegaConf.load(directory / "study.yaml")
-    arms = OmegaConf.load(directory / "arms.json")
-    found = results(directory)
-    seeds = 1 if not study.get("nuisance") else 1 + len(list((directory / "tuning").glob("*/trial=*"))) / len(arms)
-    assert len([place for place in found if place.startswith("trials/")]) == len(arms) * (2 if folded else 1)
-    assert len(found) >= len(arms) * seeds
-    unfinished = {place: result["error"] for place, result in found.items() if result["status"] != "completed"}
-    # Tuning may try a rate that diverges; what is judged may not fail in a few updates.
-    assert [place for place, error in unfinished.items() if "tuning" not in place or "became" not in error] == []
+    found = results(directory / "trials")
+    assert len(found) == len(OmegaConf.load(directory / "arms.json")) * (2 if folded else 1)
+    assert {place: one["error"] for place, one in found.items() if one["status"] != "completed"} == {}
     assert OmegaConf.load(directory / "command.json").smoke
     assert not re.search(r"duplicate_arms|no_sesoi", capsys.readouterr().out)
 
@@ -127,6 +128,7 @@ def repaired(study):
     return {row[1] for row in rows if study in row[0].split(", ")}
 
 
+@pytest.mark.xdist_group("publication")
 @pytest.mark.parametrize("place", PUBLISHED, ids=lambda place: place.name)
 def test_what_a_study_asks_otherwise_than_its_published_page_is_told_with_the_reason(place, nodes):
     """No page may show the verdict on another question in silence; and nothing is called repaired that was not."""
@@ -142,12 +144,7 @@ def test_what_a_study_asks_otherwise_than_its_published_page_is_told_with_the_re
         assert place.name in CHANGES.rpartition("|")[2]
 
 
-@pytest.fixture(scope="module")
-def nodes():
-    """The study files by name, resolved."""
-    return study_nodes()
-
-
+@pytest.mark.xdist_group("publication")
 def test_what_is_confirmed_in_the_documents_regime_only_is_no_headline(nodes):
     index = read_index(ROOT / "answers" / "studies", nodes)
     own = {(row.study, row.prediction) for row in index.rows if row.document_regime}

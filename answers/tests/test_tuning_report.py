@@ -14,6 +14,7 @@ from answers.tests.tuning_data import STUDIES as WRITTEN
 from answers.tests.tuning_data import WIDTHS, best_rate, write_published
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.xdist_group("tuning report")
 BLANKS = 72
 # What cannot be said of data in which nothing surprises and nothing is drawn.
 SILENT = {"First", "Second", "Third", "Where it is drawn", "Ranges to explore"}
