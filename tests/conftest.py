@@ -6,6 +6,7 @@ import os
 import re
 from copy import deepcopy
 from functools import cache
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,29 @@ def mostly_long(cases, *always):
     """The cases of a matrix: `make test` takes those that are named, `make test-all` takes every one."""
     assert set(always) <= set(cases)
     return [pytest.param(case, marks=() if case in always else pytest.mark.long) for case in cases]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def read_once():
+    """YAML and interpolations of the same text are read once: a third of a composition, and a tenth of a run."""
+    import omegaconf.base
+    from omegaconf import OmegaConf
+
+    load, kept = OmegaConf.load, {}
+
+    def loaded(file):
+        if isinstance(file, str | Path):
+            return load(file)
+        text = file.read()
+        if text not in kept:
+            kept[text] = load(StringIO(text))
+        return deepcopy(kept[text])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(OmegaConf, "load", staticmethod(loaded))
+        if hasattr(omegaconf.base, "parse"):  # as in 2.3
+            patch.setattr(omegaconf.base, "parse", cache(omegaconf.base.parse))
+        yield
 
 
 @cache
