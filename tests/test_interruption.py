@@ -66,21 +66,23 @@ def course(path, sampler, disk, arms=("one",), total=TOTAL):
     return {arm: [(t.number, t.params, t.state, t.value) for t in one.trials] for arm, one in optimizations.items()}
 
 
-@pytest.mark.parametrize(("sampler", "width"), [(name, width) for name in SAMPLERS for width in (1, 3)])
+@pytest.mark.parametrize(("sampler", "width"), [*((name, 3) for name in SAMPLERS), ("tpe", 1)])
 @pytest.mark.long
 def test_cut_after_any_entry_of_its_journal_a_search_is_the_whole_one(tmp_path, sampler, width):
     path = tmp_path / "journal.log"
     disk = Disk(width)
-    whole = course(path, sampler, disk)
-    assert len({str(point) for _, point, *_ in whole["one"]}) == len(whole["one"]) >= TOTAL - 2
+    total = 17 if sampler == "gp" else TOTAL  # which takes seconds for each trial of which it has learned
+    whole = course(path, sampler, disk, total=total)
+    assert len({str(point) for _, point, *_ in whole["one"]}) == len(whole["one"]) >= total - 2
     entries = path.read_bytes().splitlines(keepends=True)
     # Where a sampler has not yet learned anything few cuts suffice, and few of one that learns slowly.
     learned = len(entries) // 2
-    for cut in (*range(0, learned, 5), *range(learned, len(entries), 4 if sampler == "gp" else 1)):
+    early = range(0, learned, 5)
+    for cut in (*early, *range(learned, len(entries))) if sampler != "gp" else range(learned, len(entries), 6):
         part = tmp_path / f"{cut}.log"
         part.write_bytes(b"".join(entries[:cut]))
         again = Disk(width)
-        assert course(part, sampler, again) == whole, f"cut after {cut} entries"
+        assert course(part, sampler, again, total=total) == whole, f"cut after {cut} entries"
 
 
 def test_killed_again_and_again_a_search_is_the_whole_one(tmp_path):

@@ -81,5 +81,6 @@ def test_its_own_make_trains_and_tests(tmp_path, checkout):
     assert json.loads((target / "runs" / "one" / "result.json").read_text())["status"] == "completed"
     made("train", f"ARGS=-m study=dropout_norm study.smoke=true {TINY}")
     assert list(target.glob("studies/*/report.html"))
-    laws = "tests/test_readme.py tests/test_configs.py tests/test_architecture.py tests/test_models.py"
+    # Those that a name or a missing folder could break; the others are run where answers/ is missing, see Makefile.
+    laws = "tests/test_readme.py tests/test_architecture.py tests/test_models.py"
     made("test", f"ARGS={laws} -n 0")

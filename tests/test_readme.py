@@ -70,6 +70,7 @@ def trained(trial, overrides):
         overrides = [*overrides, f"data_dir={require_ads().parent}"]
     if any(word in override for override in overrides for word in ("fashion", "journal")):
         overrides = [*overrides, f"data_dir={require_fashion_mnist()}"]
+        overrides += [f"++trainer.limit_{split}_batches=2" for split in ("val", "test")]
     devices = ["trainer.accelerator=cpu", "trainer.devices=1"] if "trainer=ddp" in overrides else []
     short = (
         []

@@ -20,7 +20,7 @@ from litmus.report.write import write_document, write_report
 from tests.report_data import NODE, eleven_claims, many_arms, write_study, write_trial
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("report_page")]  # whose pages and views are made once
 BROWSER = next((found for name in NAMES if (found := shutil.which(name))), None)
 PAGES = ("study", "many", "multirun", "single", "eleven")
 PHONE, DESK = (390, 844), (1280, 800)
