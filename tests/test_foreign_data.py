@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, IterableDataset, TensorDataset, Weighte
 
 import evaluate
 from litmus.training.foreign_data import ForeignData, adopted
+from tests.conftest import mostly_long
 from tests.own_data import Points, arrays, whole_and_resumed
 from tests.strangers import Plain
 from tests.test_plain_trainer import bare
@@ -170,8 +171,9 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("name", "how", "keys"), CASES)
-def test_a_run_is_resumed_to_the_bit_and_evaluated(trial, tmp_path, capsys, name, how, keys):
+@pytest.mark.parametrize("case", mostly_long(CASES, CASES[0], CASES[-1]), ids="-".join)
+def test_a_run_is_resumed_to_the_bit_and_evaluated(trial, tmp_path, capsys, case):
+    name, how, keys = case
     whole, resumed = whole_and_resumed(trial, tmp_path, *mine(tmp_path, name, how=f"'{how}'", keys=keys))
     assert all(whole[part] == resumed[part] for part in ("metrics", "data", "counters", "config_hash"))
     assert whole["data"]["sizes"] == {"train": 140, "val": 20, "test": 40}

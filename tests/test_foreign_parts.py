@@ -438,10 +438,9 @@ def same(first, second):
 
 
 BRIEFLY = (
-    *("a residual net on two classes", "a transformer", "regression of two by their absolute error"),
-    *("several labels by our own net", "a loss and metrics", "growing batches"),
-    *("growing batches in unequal parts on a module's own step", "a module that is given the optimizer's maker"),
-    *("what a module keeps, plans and draws by itself", "whole numbers"),
+    *("a residual net on two classes", "regression of two by their absolute error", "several labels by our own net"),
+    *("growing batches in unequal parts on a module's own step", "what a module keeps, plans and draws by itself"),
+    "whole numbers",
 )
 
 

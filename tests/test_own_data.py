@@ -18,6 +18,7 @@ from litmus.training.torch_dataset import TorchDataset
 from src.datamodules.huggingface import HuggingFace
 from src.datamodules.image_folder import ImageFolder
 from src.datamodules.table import Table
+from tests.conftest import mostly_long
 from tests.own_data import (
     TYPED,
     Points,
@@ -472,7 +473,7 @@ def test_a_load_that_returns_something_else_is_one_sentence(monkeypatch, result,
 # ------------------------------------------------------------------ whole runs
 
 
-@pytest.mark.parametrize("kind", TYPED)
+@pytest.mark.parametrize("kind", mostly_long(TYPED, "table", "dataset"))
 def test_a_run_learns_goes_on_to_the_bit_and_is_evaluated(trial, tmp_path, capsys, kind):
     whole, resumed = whole_and_resumed(trial, tmp_path, *typed(kind, tmp_path), *SMALL)
     assert whole["status"] == "completed"

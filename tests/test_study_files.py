@@ -71,19 +71,23 @@ def test_seeds_are_those_that_generators_take(tmp_path, seeds):
     assert refusal(tmp_path, "study=tiny").startswith("study.seeds must ")
 
 
-@pytest.mark.parametrize(
-    "knob",
-    ["hydra.sweep.dir", "hydra/launcher", "output_dir", "resume", "data_dir", "data.data_dir", "logger", "logger.csv.x",
-     "threads", "fast", "model.recompute", "study.smoke", "search.seed", "+hydra.run.dir"],
-)  # fmt: skip
-def test_what_changes_no_number_is_no_treatment(tmp_path, knob):
-    for node in (
+OF_RUNNING = (
+    *("hydra.sweep.dir", "hydra/launcher", "output_dir", "resume", "data_dir", "data.data_dir", "logger"),
+    *("logger.csv.x", "threads", "fast", "model.recompute", "study.smoke", "search.seed", "+hydra.run.dir"),
+)
+
+
+@pytest.mark.parametrize("number", range(len(OF_RUNNING)), ids=OF_RUNNING)
+def test_what_changes_no_number_is_no_treatment(tmp_path, number):
+    """As a factor, fixed, or tuned, in turns."""
+    knob = OF_RUNNING[number]
+    nodes = (
         between(knob, "a", "b"),
         asking(fixed={knob: "a"}),
         asking(nuisance={knob: {"choices": ["a", "b"], "trials": 2}}),
-    ):
-        write_study(tmp_path, study=node)
-        assert f"{knob}, which says where or how trials run and is no treatment" in refusal(tmp_path, "study=tiny")
+    )
+    write_study(tmp_path, study=nodes[number % len(nodes)])
+    assert f"{knob}, which says where or how trials run and is no treatment" in refusal(tmp_path, "study=tiny")
 
 
 @pytest.mark.parametrize("knob", ["output_dir", "threads", "data_dir", "resume", "model.recompute"])

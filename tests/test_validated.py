@@ -15,6 +15,7 @@ from litmus.trial.history import History, read_history
 from src.callbacks.batch_size import BatchSizeScheduler
 from src.callbacks.grow_on_plateau import GrowOnPlateau
 from src.models.mlp import MLP
+from tests.conftest import mostly_long
 from tests.small_data import optimizer_of, quiet_trainer, seeded
 from tests.strangers import small_blobs
 
@@ -72,8 +73,11 @@ CASES = {
 CASES = {name: tuple(part.replace("trainer.val", "+trainer.val") for part in case) for name, case in CASES.items()}
 
 
+BRIEFLY = ("nothing", "averaged", "swapped by a callback", "swapped by the module", "validated twice an epoch")
+
+
 @pytest.mark.filterwarnings("ignore:.*BackboneFinetuning")
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", mostly_long(CASES, *BRIEFLY))
 def test_best_ckpt_is_the_net_of_the_recorded_validation_and_of_the_recorded_test(trial, compose, tmp_path, case):
     from hydra.utils import get_class
 
