@@ -1,8 +1,10 @@
 """CSV files that a spreadsheet shows as they are: a text that it would take for a formula begins with an apostrophe."""
 
 import csv
+import gzip
 import io
 import re
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -45,16 +47,17 @@ def read_mappings(path: Path, own: bool = False) -> list[dict[str, str]]:
     """Each row by the columns' names, in UTF-8; what a row lacks is empty, what it has beyond them is left out.
 
     Args:
-        path: of the table.
+        path: of the table, zipped where its name ends in .gz.
         own: the table is as `write_mappings` leaves one: no space is padding, no row is shorter or longer.
 
     Raises:
         ValueError: for bytes that are no text, or such a row.
     """
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
+        opened = gzip.open if path.suffix == ".gz" else open
+        with opened(path, "rt", newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file, skipinitialspace=not own))
-    except csv.Error as problem:
+    except (csv.Error, gzip.BadGzipFile, zlib.error, EOFError) as problem:
         raise ValueError(f"{path}: expected a table in CSV, found one that cannot be read: {problem}") from problem
     if own and any(None in (*row, *row.values()) for row in rows):
         raise ValueError("a row does not have the first row's columns")

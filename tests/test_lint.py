@@ -71,7 +71,7 @@ def test_duplicate_arms_cap_the_verdicts_that_compare_them():
     )
     verdict = judge(study, trials(study), configs).verdicts["better"]
     assert verdict.verdict == "inconclusive"
-    assert verdict.reason.startswith("Undecided (lint: duplicate_arms): Confirmed")
+    assert verdict.reason.startswith("Undecided (lint: duplicate_arms), otherwise confirmed")
 
 
 def test_missing_cell():

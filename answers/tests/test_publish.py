@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from dataclasses import replace
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from PIL import Image
 from answers.make import publish as script
 from answers.make.publication import publish as publishing
 from answers.make.publication.index import Index, index_csv, index_markdown
+from answers.make.publication.page import MORE
 from answers.make.publication.paths import portable, without_paths
 from answers.make.publication.plans import read_plan
 from answers.make.publication.publish import publish
@@ -24,7 +26,7 @@ from answers.make.publication.read import read_index
 from answers.make.publication.redraw import redraw, sections
 from answers.make.publication.replication import replication_markdown
 from answers.make.publication.rows import place_of
-from answers.make.publication.small_png import smaller
+from answers.make.publication.small import small_png, small_svg
 from answers.make.publication.summary import overrides, read_summaries, read_summary
 from answers.make.publication.tables import curves_csv, read_runs
 from answers.make.publication.unanswerable import measured, read_entry, read_unanswerable
@@ -75,8 +77,7 @@ def test_a_published_study_is_drawn_again_from_its_tables_and_keeps_what_they_do
     shutil.copytree(published, place)
     (place / "tuning.csv").unlink(missing_ok=True)  # as older studies are
     (place / "figures" / "isolation-lr.png").write_bytes(b"")
-    before = (place / "report.md").read_text().replace("## Curves\n", "## Dynamics\n")
-    (place / "report.md").write_text(before)
+    before = (place / "report.md").read_text()
     redraw(place)
     once = files(place)
     assert files(redraw(place)) == once
@@ -85,7 +86,7 @@ def test_a_published_study_is_drawn_again_from_its_tables_and_keeps_what_they_do
     assert now["Reproducibility"].startswith(then["Reproducibility"])
     assert f"--redraw {place.name}" in now["Reproducibility"]
     assert now["Design"].partition("**Lint")[0] == then["Design"].partition("**Lint")[0]
-    assert "figures/isolation-lr.png" not in once
+    assert {name for name in once if "figures" in name} == {name for name in files(published) if "figures" in name}
     told = [json.loads((one / "verdicts.json").read_text()) for one in (published, place)]
     (first, second) = [{name: row["verdict"] for name, row in one.items() if name != "lint"} for one in told]
     assert first == second
@@ -127,11 +128,19 @@ def test_a_published_study_has_its_page_its_tables_and_the_pictures_that_the_pag
     text = (published / "report.md").read_text()
     shown = set(re.findall(r"\]\((figures/[^)]+)\)", text))
     found = files(published)
-    tables = {"report.md", "results.csv", "trials.csv", "curves.csv", "verdicts.json", "study.yaml", "summary.json"}
+    tables = {
+        "report.md",
+        "results.csv",
+        "trials.csv.gz",
+        "curves.csv.gz",
+        "verdicts.json",
+        "study.yaml",
+        "summary.json",
+    }
     assert set(found) == tables | shown
-    assert {"figures/results-loss.png", "figures/forest.png", "figures/headline-synergy.png"} <= shown
-    assert "further figures are drawn by the command above" in text
-    assert sum(map(len, found.values())) < 400_000
+    assert {"figures/results-loss.svg", "figures/forest.svg", "figures/headline-synergy.svg"} <= shown
+    assert MORE in text
+    assert sum(map(len, found.values())) < 100_000
 
 
 def test_its_two_tables_give_back_what_the_runs_that_ended_recorded(published, study):
@@ -161,7 +170,7 @@ def test_curves_of_many_long_runs_are_thinned_out_evenly_and_stay_small(study, r
 
 def test_no_published_file_names_a_place_of_this_machine(published, study):
     for name, content in files(published).items():
-        if not name.endswith(".png"):
+        if not name.endswith(".gz"):
             for place in (str(study.parent), "/mnt", "/usr"):
                 assert place not in content.decode(), f"{name}: {place}"
     assert "python train.py -m study=dropout_norm\n" in (published / "report.md").read_text()
@@ -353,10 +362,33 @@ def test_paths_are_cut_and_nothing_else_is():
     )
 
 
-def test_a_smaller_picture_is_the_same_picture(published, study):
+def test_a_smaller_drawing_is_the_same_drawing(study):
+    evidence = read_study_directory(study)
+    name = "a -1.05 e0 &lt;text id=&quot;b&quot; style=&quot;c: d&quot;> 2.345"
+    svg = strips(evidence, evidence.leading).svg.replace(">test loss (lower is better)<", f">{name}<")
+    small = small_svg(svg)
+    assert len(small) < 0.6 * len(svg)
+    assert small_svg(svg) == small
+    before, after = (list(ElementTree.fromstring(one).iter()) for one in (svg, small))
+    marks = [[one.tag for one in own if one.tag.endswith(("}text", "}use"))] for own in (before, after)]
+    assert marks[0] == marks[1]
+    words = [["".join(one.itertext()) for one in own if one.tag.endswith("}text")] for own in (before, after)]
+    assert words[0] == words[1]
+    assert 'a -1.05 e0 <text id="b" style="c: d"> 2.345' in words[1]
+    dots = [
+        [float(one.get(side)) for one in own if one.tag.endswith("}use") for side in "xy"] for own in (before, after)
+    ]
+    assert dots[1] == pytest.approx(dots[0], abs=0.1)
+    asked = set(re.findall(r'(?:url\(#|href="#)([^)"]+)', small))
+    assert {one.get("id") for one in after} - {None} == asked
+    used = {one.get("class") for one in after} - {None}
+    assert used == set(re.findall(r"\.(s\d+)\{", small))
+
+
+def test_a_smaller_picture_is_the_same_picture(study):
     evidence = read_study_directory(study)
     png = strips(evidence, evidence.leading).png
-    small = smaller(png)
+    small = small_png(png)
     assert len(small) < len(png) / 2
     before, after = (np.asarray(Image.open(io.BytesIO(one)).convert("RGB"), dtype=int) for one in (png, small))
     assert before.shape == after.shape
@@ -369,6 +401,15 @@ def test_mistyped_commands_are_refused(refused, tmp_path):
 
 
 # What the repository holds.
+
+
+def test_the_published_studies_take_five_megabytes_and_each_picture_is_on_a_page():
+    assert sum(path.stat().st_size for path in DOCS.rglob("*") if path.is_file()) <= 5 * 2**20
+    shown = [
+        (page.parent, link) for page in DOCS.rglob("*.md") for link in re.findall(r"\]\(([^)#]+)\)", page.read_text())
+    ]
+    linked = {(folder / link).resolve() for folder, link in shown if not link.startswith("http")}
+    assert [path for path in DOCS.rglob("*") if path.suffix in (".png", ".svg") and path.resolve() not in linked] == []
 
 
 def test_the_index_is_that_of_the_published_studies(index):

@@ -78,7 +78,7 @@ def test_the_page_sums_itself_up_and_is_of_the_data_of_its_studies(page):
 
 def test_what_is_not_published_is_told_with_its_commands_and_the_rest_is_answered(tmp_path):
     write_published(tmp_path, ["lr"])
-    (tmp_path / "lr" / "curves.csv").unlink()
+    (tmp_path / "lr" / "curves.csv.gz").unlink()
     told = dict(blanks(write_tuning_report(tmp_path, tmp_path).read_text()))
     command = "python train.py -m study=NAME, then python answers/make/publish.py studies/NAME."
     assert f"Of epochs, epochs_as_reported, this study is not published: {command}" in told["Best number of epochs"]
@@ -96,7 +96,7 @@ def test_an_arm_that_diverged_breaks_no_sentence(tmp_path, diverged):
 def test_a_page_that_answers_more_stays(root, page, tmp_path):
     write_published(tmp_path)
     (tmp_path / "tuning_report.md").write_text(page)
-    (tmp_path / "units" / "curves.csv").unlink()
+    (tmp_path / "units" / "curves.csv.gz").unlink()
     with pytest.raises(ValueError, match=r"tuning_report\.md was made when more was known, .* with -o DIRECTORY"):
         write_tuning_report(tmp_path, tmp_path)
     assert (tmp_path / "tuning_report.md").read_text() == page

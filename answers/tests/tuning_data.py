@@ -5,8 +5,9 @@ import math
 import numpy as np
 import yaml
 
-from answers.make.publication.tables import table_text
+from answers.make.publication.tables import CURVES, TRIALS, zipped
 from litmus.claims.arms import grid
+from litmus.tables import table_text
 
 WIDTHS = (16, 32, 64, 128)
 RATES = (2.5e-4, 5e-4, 1e-3, 2e-3, 4e-3)
@@ -66,7 +67,7 @@ def write_published(root, names=tuple(STUDIES), suffix="", noise=0.005, seeds=3,
     for name in names:
         node = {"question": "Which?", "source": "001_x.txt", "quantities": QUANTITIES, "seeds": seeds, **STUDIES[name]}
         arms = grid(node["factors"]) if "factors" in node else node["arms"]
-        tables = {"results.csv": [], "trials.csv": [], "curves.csv": []}
+        tables = {"results.csv": [], TRIALS: [], CURVES: []}
         for place, (arm, overrides) in enumerate(arms.items()):
             config = {**BASE, **overrides}
             updates = 100 if suffix else 54_000 // config["batch_size"]
@@ -82,19 +83,20 @@ def write_published(root, names=tuple(STUDIES), suffix="", noise=0.005, seeds=3,
                 best = int(val.argmin())
                 tables["results.csv"].append([arm, seed, end, *costs, ""])
                 metrics = [0.9 * val[best], 1 - 0.2 * val[best], val[best], 1 - 0.3 * val[best], end, 1 - 0.3 * end]
-                tables["trials.csv"].append([arm, seed, best, *metrics])
+                tables[TRIALS].append([arm, seed, best, *metrics])
                 for epoch, one in enumerate(val):
                     row = [arm, seed, epoch, updates * (epoch + 1), 0.9 * one, 1 - 0.2 * one, one, 1 - 0.3 * one]
-                    tables["curves.csv"].append(row)
+                    tables[CURVES].append(row)
         splits = ["train/loss", "train/acc", "val/loss", "val/acc"]
         columns = {
             "results.csv": ["loss", "epochs", "updates", "samples", "seconds", "params", "error"],
-            "trials.csv": ["best_epoch", *splits, "test/loss", "test/acc"],
-            "curves.csv": ["epoch", "updates", *splits],
+            TRIALS: ["best_epoch", *splits, "test/loss", "test/acc"],
+            CURVES: ["epoch", "updates", *splits],
         }
         place = root / (name + suffix)
         place.mkdir(parents=True)
         (place / "study.yaml").write_text(yaml.safe_dump({"study": node}, sort_keys=False))
         for file, rows in tables.items():
-            (place / file).write_text(table_text(["arm", "seed", *columns[file]], rows))
+            text = table_text(["arm", "seed", *columns[file]], rows)
+            (place / file).write_bytes(zipped(text) if file.endswith(".gz") else text.encode())
     return root

@@ -100,7 +100,9 @@ class Verdict:
 
     def capped(self, why: str, open: bool = False) -> Verdict:
         """Inconclusive for a reason beside the test; `open`: more seeds may remove it."""
-        told = f"{self.reason} [{why}]" if self.verdict == "inconclusive" else f"Undecided ({why}): {self.reason}"
+        told = f"{self.reason} [{why}]"
+        if self.verdict != "inconclusive":
+            told = f"Undecided ({why}), otherwise {self.reason[:1].lower()}{self.reason[1:]}"
         direction = self.direction and OPEN
         kept = replace(self, verdict="inconclusive", reason=told, direction=direction)
         return replace(kept, frozen_at=None, cause="", fragile="", open=open)

@@ -24,9 +24,9 @@ def html(document: Document) -> str:
     return _environment().get_template("report.html.j2").render(document=document, style=style, symbols=SYMBOLS)
 
 
-def markdown(document: Document) -> str:
-    """The same content for repositories and terminals; pictures are linked in figures/."""
-    return _environment().get_template("report.md.j2").render(document=document, symbols=SYMBOLS)
+def markdown(document: Document, pictures: str = "png") -> str:
+    """The same content for repositories and terminals; pictures of this kind are linked in figures/."""
+    return _environment().get_template("report.md.j2").render(document=document, symbols=SYMBOLS, pictures=pictures)
 
 
 def rendered(template: Path, **values: Any) -> str:

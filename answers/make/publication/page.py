@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from answers.make.publication.paths import portable
-from litmus.report.blocks import Block, Document, Gallery, Section, Table, Text
+from answers.make.publication.small import small_svg
+from litmus.report.blocks import Block, Document, Gallery, Table, Text
 from litmus.report.document import document
 from litmus.report.evidence import Evidence
+from litmus.report.render import markdown
+from litmus.report.write import write
 
-# Pictures kept of each kind, by the first word of their name; kinds that are not named here stay.
-MOST = {"heatmap": 2, "lines": 1, "cost": 1, "sensitivity": 1}
+# Pictures kept of each kind, by the first word of their name; kinds that are not named here stay. What tuning and cost
+# look like stands in the tables beside them, and no verdict hangs on it.
+MOST = {"heatmap": 2, "lines": 1, "cost": 0, "sensitivity": 0}
 MOST_ROWS = 100
+MORE = "The command above ends with the whole report, which has more figures."
 
 
 def page(evidence: Evidence, name: str) -> Document:
@@ -23,16 +29,23 @@ def page(evidence: Evidence, name: str) -> Document:
         replace(section, blocks=[one for block in section.blocks if (one := shortened(block, kept)) is not None])
         for section in whole.sections
     ]
-    dropped = len(drawn) - len(kept)
-    if dropped:
-        sections[-1] = with_note(sections[-1], dropped)
+    if len(kept) < len(drawn):
+        sections[-1] = replace(sections[-1], blocks=[*sections[-1].blocks, Text(MORE)])
     return replace(whole, title=name, sections=sections)
+
+
+def write_pictures(shown: Document, figures: Path) -> str:
+    """The drawings of a page, small and sharp at any width, and the page's text, which shows them."""
+    for picture in shown.pictures:
+        write(figures / f"{picture.file.name}.svg", small_svg(picture.file.svg))
+    return markdown(shown, "svg")
 
 
 def chosen(evidence: Evidence, names: list[str]) -> set[str]:
     """The names of the pictures that are published."""
     selection = evidence.selection.replace("/", "-")
-    single = {f"results-{evidence.leading.name}", f"curves-{selection}"}
+    leading = (f"results-{evidence.leading.name}", f"curves-{selection}")
+    single = {f"{name}{own.suffix}" for name in leading for own in evidence.on_each}
     kept: set[str] = set()
     counts: dict[str, int] = {}
     for name in names:
@@ -52,9 +65,3 @@ def shortened(block: Block, kept: set[str]) -> Block | None:
         caption = f"{block.caption} (the first {MOST_ROWS} of {len(block.rows)} rows)"
         return replace(block, caption=caption, rows=block.rows[:MOST_ROWS])
     return block
-
-
-def with_note(section: Section, dropped: int) -> Section:
-    """The last section, which says how to draw what is not shown."""
-    note = f"{dropped} further figures are drawn by the command above, which ends with the whole report."
-    return replace(section, blocks=[*section.blocks, Text(note)])

@@ -7,18 +7,16 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from answers.make.publication.page import page
+from answers.make.publication.page import page, write_pictures
 from answers.make.publication.paths import without_paths
-from answers.make.publication.small_png import smaller
 from answers.make.publication.summary import FILE, summary_json, summary_of
-from answers.make.publication.tables import CURVES, TRIALS, curves_csv, trials_csv
+from answers.make.publication.tables import CURVES, TRIALS, curves_csv, trials_csv, zipped
 from litmus.claims.judgement import CLOCK, clock_json, verdicts_json
 from litmus.legible import read_object
 from litmus.records.looks_file import FILE as LOOKS
 from litmus.records.looks_file import record_look
 from litmus.records.tuning import TABLE, tuning_csv
 from litmus.report.evidence import Evidence
-from litmus.report.render import markdown
 from litmus.report.study_directory import read_study_directory
 from litmus.report.write import AUTHOR, author_words, results_csv, write
 from litmus.words import count
@@ -74,16 +72,12 @@ def refuse_unfinished(directory: Path, evidence: Evidence) -> None:
 def fill(directory: Path, name: str, evidence: Evidence, study: str) -> None:
     """Writes all files of a published study."""
     shown = page(evidence, name)
-    for picture in shown.pictures:
-        write(directory / "figures" / f"{picture.file.name}.png", smaller(picture.file.png))
     texts = {
-        "report.md": markdown(shown),
+        "report.md": write_pictures(shown, directory / "figures"),
         "results.csv": results_csv(evidence),
-        TRIALS: trials_csv(evidence),
-        CURVES: curves_csv(evidence),
         "verdicts.json": verdicts_json(evidence.judgement),
         "study.yaml": study,
-        FILE: summary_json(summary_of(name, evidence, shown)),
+        FILE: summary_json(summary_of(name, evidence)),
     }
     clock = clock_json(evidence.judgement)
     texts |= {CLOCK: clock} if clock else {}
@@ -91,3 +85,5 @@ def fill(directory: Path, name: str, evidence: Evidence, study: str) -> None:
         texts[TABLE] = tuning_csv(evidence.results.tuning, evidence.study)
     for file, text in texts.items():
         write(directory / file, without_paths(text))
+    for file, table in ((TRIALS, trials_csv(evidence)), (CURVES, curves_csv(evidence))):
+        write(directory / file, zipped(without_paths(table)))

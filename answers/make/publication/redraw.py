@@ -3,33 +3,25 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from answers.make.publication.page import page
+from answers.make.publication.page import page, write_pictures
 from answers.make.publication.paths import without_paths
 from answers.make.publication.rows import judged_rows
-from answers.make.publication.small_png import smaller
 from answers.make.publication.summary import FILE, means, read_summary, summary_json
 from answers.make.publication.tables import read_runs
 from litmus.claims.judgement import CLOCK, clock_json, verdicts_json
-from litmus.report.render import markdown
 from litmus.report.results_files import read_tables
 from litmus.report.write import write
 
-# What a table does not tell stays as it was published: the settings, curves, tuning, code and machine of the runs.
-KEPT = ("Curves", "Treatment", "Sensitivity", "Reproducibility")
-EARLIER = {"Dynamics": "Curves"}
-NEXT = {"Curves": "Cost", "Treatment": "Reproducibility", "Sensitivity": "Reproducibility"}
+# What no table tells stays as it was published: the settings, code and machine of the runs, and of some their tuning.
+KEPT = ("Treatment", "Sensitivity", "Reproducibility")
+NEXT = {"Treatment": "Reproducibility", "Sensitivity": "Reproducibility"}
 LINT = "**Lint:"
 FINDING = re.compile(r"^\| (?:error|warning) \| (\w+) \|.*\n", re.MULTILINE)
-CURVE = re.compile(r"^!\[[^\n]*\]\(figures/curves-val[^\n]*\n\n\*[^\n]*\*\n\n", re.MULTILINE)
-# The best of many joined over arms of unequal budgets: it says nothing, and no report draws it any more.
-ISOLATION = re.compile(r"^!\[[^\n]*\]\(figures/isolation[^\n]*\n\n\*[^\n]*\*\n\n", re.MULTILINE)
-DRAWN_THEN = "Drawn when the study was published, from what its runs recorded."
 AGAIN = "Judged and drawn again, from the published table"
-# Curves of so few epochs are a line through a few points.
-FEW_EPOCHS = 5
 
 
 def redraw(place: Path) -> Path:
@@ -44,21 +36,20 @@ def redraw(place: Path) -> Path:
     evidence = replace(evidence, runs=[run for run in read_runs(place) if run.arm in evidence.study.arms])
     shown = page(evidence, place.name)
     published = (place / "report.md").read_text(encoding="utf-8")
-    curves = any(evidence.counter("epochs", arm) > FEW_EPOCHS for arm in evidence.study.arms)
-    text = merged(markdown(shown), published, curves, f"python answers/make/publish.py --redraw {place.name}")
-    figures = place / "figures"
-    for picture in shown.pictures:
-        if not picture.page_only:
-            write(figures / f"{picture.file.name}.png", smaller(picture.file.png))
-    linked = "".join(page.read_text(encoding="utf-8") for page in place.parent.glob("*.md"))
-    for path in figures.glob("*.png"):
-        if f"](figures/{path.name})" not in text and f"]({place.name}/figures/{path.name})" not in linked:
+    text = merged(
+        write_pictures(shown, place / "figures"),
+        published,
+        kept=KEPT if not evidence.tuning else [title for title in KEPT if title != "Sensitivity"],
+        command=f"python answers/make/publish.py --redraw {place.name}",
+    )
+    names = {f"{picture.file.name}.svg" for picture in shown.pictures}
+    for path in (place / "figures").iterdir():
+        if path.name not in names:
             path.unlink()
     own = replace(
         summary,
         rows=tuple(judged_rows(place.name, evidence)),
         arms={arm: {**summary.arms.get(arm, {}), **means(evidence, arm)} for arm in evidence.study.arms},
-        pictures=tuple({"name": one.name, "alt": one.alt, "caption": one.caption} for one in shown.pictures),
     )
     texts = {"report.md": text, "verdicts.json": verdicts_json(evidence.judgement), FILE: summary_json(own)}
     clock = clock_json(evidence.judgement)
@@ -68,15 +59,10 @@ def redraw(place: Path) -> Path:
     return place
 
 
-def merged(new: str, published: str, curves: bool, command: str) -> str:
-    """The new page with those sections of the published one that say what the table does not."""
-    fresh, known = sections(new), {EARLIER.get(title, title): body for title, body in sections(published).items()}
-    picture = next(iter(CURVE.findall(known.get("Curves", ""))), "")
-    folded = f"\n<details><summary>{DRAWN_THEN}</summary>\n\n{picture}</details>\n\n"
-    known["Curves"] = folded if picture and curves else ""
-    for title in KEPT:
-        if known.get(title, "").strip() and "](figures/" not in fresh.get(title, ""):
-            fresh[title] = ISOLATION.sub("", known[title])
+def merged(new: str, published: str, kept: Sequence[str], command: str) -> str:
+    """The new page with those sections of the published one that say what the tables do not."""
+    fresh, known = sections(new), sections(published)
+    fresh |= {title: known[title] for title in kept if known.get(title, "").strip()}
     fresh["Design"] = designed(fresh.get("Design", ""), known.get("Design", ""))
     if AGAIN not in fresh["Reproducibility"]:
         fresh["Reproducibility"] += f"\n{AGAIN}: `{command}`.\n"

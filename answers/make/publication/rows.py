@@ -45,7 +45,6 @@ class Row:
     n: int = 0
     adjusted: float | None = None
     seeds_needed: int | None = None
-    reason: str = ""
     document_regime: bool = False
     fragile: bool = False
     direction: str = ""
@@ -117,7 +116,6 @@ def judged_rows(name: str, evidence: Evidence) -> list[Row]:
                 n=verdict.n,
                 adjusted=verdict.adjusted,
                 seeds_needed=verdict.seeds_needed,
-                reason=verdict.reason,
                 fragile=bool(verdict.fragile),
                 direction=verdict.direction or "",
             )

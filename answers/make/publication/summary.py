@@ -7,7 +7,7 @@ import math
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,6 @@ from answers.make.publication.rows import Row, judged_rows
 from litmus.claims.notation import listing
 from litmus.claims.results import COUNTERS
 from litmus.legible import read_json
-from litmus.report.blocks import Document
 from litmus.report.evidence import Evidence
 from litmus.words import count
 
@@ -29,7 +28,7 @@ HARMLESS = re.compile(r"study=|study\.seeds=|study\.smoke=|study\.judge=|hydra[.
 
 @dataclass(frozen=True)
 class Summary:
-    """A published study: `arms` are each arm's mean costs and quantities, `pictures` each figure's name and words."""
+    """A published study: `arms` are each arm's mean costs and quantities."""
 
     name: str
     question: str
@@ -40,7 +39,6 @@ class Summary:
     tuning_trials: int
     rows: tuple[Row, ...]
     arms: Mapping[str, Mapping[str, float]]
-    pictures: tuple[Mapping[str, str], ...]
 
     @property
     def labels(self) -> list[str]:
@@ -57,7 +55,7 @@ def overrides(command: str) -> list[str]:
     return [word for word in words if not HARMLESS.match(word.lstrip("+~"))]
 
 
-def summary_of(name: str, evidence: Evidence, page: Document) -> Summary:
+def summary_of(name: str, evidence: Evidence) -> Summary:
     """What the index needs of this study."""
     return Summary(
         name,
@@ -69,7 +67,6 @@ def summary_of(name: str, evidence: Evidence, page: Document) -> Summary:
         tuning_trials=len(evidence.tuning),
         rows=tuple(judged_rows(name, evidence)),
         arms={arm: means(evidence, arm) for arm in evidence.study.arms},
-        pictures=tuple({"name": one.name, "alt": one.alt, "caption": one.caption} for one in page.pictures),
     )
 
 
@@ -94,10 +91,16 @@ def read_summary(directory: Path) -> Summary:
     path = directory / FILE
     try:
         node: dict[str, Any] = read_json(path)
-        rows = tuple(Row(**row) for row in node.pop("rows"))
-        return Summary(rows=rows, pictures=tuple(node.pop("pictures")), **node)
+        rows = tuple(Row(**known(Row, row)) for row in node.pop("rows"))
+        return Summary(rows=rows, **known(Summary, node))
     except (ValueError, TypeError, KeyError, AttributeError) as problem:
         raise ValueError(f"{path} is no summary of a study ({problem}); publish the study again") from problem
+
+
+def known(kind: type[Any], node: dict[str, Any]) -> dict[str, Any]:
+    """What it takes; earlier summaries said more."""
+    names = {one.name for one in fields(kind)}
+    return {name: value for name, value in node.items() if name in names}
 
 
 def read_summaries(root: Path) -> list[Summary]:

@@ -1,11 +1,12 @@
 """The tables of a published study beside results.csv: what its runs recorded, small enough for a repository.
 
-trials.csv has a row per run that ended: the knobs tuned for it, and its metrics at the epoch that validation chose.
-curves.csv has its losses and accuracies by epoch, counted from 0 as in metrics.csv.
+trials.csv.gz has a row per run that ended: the knobs tuned for it, and its metrics at the epoch that validation chose.
+curves.csv.gz has its losses and accuracies by epoch, counted from 0 as in metrics.csv. pandas and zcat read both.
 """
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,13 +20,13 @@ from litmus.claims.runs import Run
 from litmus.report.evidence import Evidence
 from litmus.tables import read_mappings, table_text
 
-TRIALS, CURVES = "trials.csv", "curves.csv"
+TRIALS, CURVES = "trials.csv.gz", "curves.csv.gz"
 SHOWN = ("train/loss", "train/acc", "val/loss", "val/acc")
 MOST_EPOCHS, MOST_BYTES = 100, 150_000
 
 
 def trials_csv(evidence: Evidence) -> str:
-    """trials.csv, to six digits."""
+    """The runs that ended, to six digits."""
     ended = {key: record for key, record in evidence.records.items() if record.done}
     metrics = list(dict.fromkeys(name for record in ended.values() for name in record.content.get("metrics") or {}))
     # In results.csv the column of such a name is the quantity's.
@@ -40,7 +41,7 @@ def trials_csv(evidence: Evidence) -> str:
 
 
 def curves_csv(evidence: Evidence) -> str:
-    """curves.csv, to five digits; the epochs of long runs are thinned out evenly, the first and the last stay."""
+    """The curves, to five digits; the epochs of long runs are thinned out evenly, the first and the last stay."""
     ended = {key: record.history for key, record in evidence.records.items() if record.done and record.history}
     names = [name for name in ("epoch", "updates", *SHOWN) if any(name in history for history in ended.values())]
     most = MOST_EPOCHS
@@ -50,6 +51,11 @@ def curves_csv(evidence: Evidence) -> str:
         if len(text) <= MOST_BYTES or most <= 2:
             return text
         most = max(2, most * MOST_BYTES // len(text))
+
+
+def zipped(table: str) -> bytes:
+    """A table as its .gz, the same bytes whenever it is made."""
+    return gzip.compress(table.encode(), mtime=0)
 
 
 def thinned(history: History, names: Sequence[str], most: int) -> Iterable[list[Any]]:

@@ -13,8 +13,8 @@ from typing import Any
 import yaml
 
 from answers.make.publication.paths import without_paths
-from answers.make.publication.small_png import smaller
-from answers.make.publication.tables import table_text
+from answers.make.publication.small import small_png
+from answers.make.publication.tables import compact
 from answers.make.tuning_report import queries
 from answers.make.tuning_report.experiment import (
     REGIMES,
@@ -28,7 +28,8 @@ from answers.make.tuning_report.figures import figures, row
 from litmus.claims.notation import listing, text
 from litmus.project import ROOT
 from litmus.report.render import escaped, rendered
-from litmus.report.write import author_words, cell, write
+from litmus.report.write import author_words, write
+from litmus.tables import table_text
 from litmus.words import count, plain, plus_minus
 
 STUDIES = ("epochs", "units", "batch_size", "depth", "lr", "optimizer", "lr_by_batch", "units_by_depth")
@@ -91,7 +92,7 @@ class Report:
     def links(self, name: str) -> list[tuple[str, str]]:
         """The heatmaps and lines on a study's page: (words, path from the report)."""
         places = {words: self.published / (name + regime) / "figures" for regime, words in REGIMES.items()}
-        found = [(words, sorted(place.glob(f"{kind}-*.png"))) for words, place in places.items() for kind in KINDS]
+        found = [(words, sorted(place.glob(f"{kind}-*.svg"))) for words, place in places.items() for kind in KINDS]
         return [(f"{words}, {path.stem}", self.to(path)) for words, paths in found for path in paths]
 
     def to(self, path: str | Path) -> str:
@@ -146,8 +147,8 @@ def write_tuning_report(published: Path, root: Path) -> Path:
     )
     refuse_fewer_answers(root / PAGE, page)
     for name, picture in drawn.items():
-        write(root / place(name), smaller(picture.png))
-    cells = [[cell(one) if isinstance(one, float) else one for one in own.values()] for own in rows]
+        write(root / place(name), small_png(picture.png))
+    cells = [[compact(one, 6) if isinstance(one, float) else one for one in own.values()] for own in rows]
     write(root / FOLDER / "experiment_summary.csv", without_paths(table_text(list(rows[0]), cells)))
     write(root / PAGE, without_paths(page))
     return root / PAGE

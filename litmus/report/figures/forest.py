@@ -130,6 +130,12 @@ def strongest(rows: Sequence[Row]) -> list[Row]:
     return min(by_arm.values(), key=lambda own: max(float(row[1].p_confirm) for row in own))
 
 
+def ruled(verdict: Verdict) -> str:
+    """? inconclusive (fragile)."""
+    marks = f" ({', '.join(verdict.marks)})" if verdict.marks else ""
+    return f"{SYMBOLS[verdict.verdict]} {verdict.verdict}{marks}"
+
+
 @dataclass
 class Line:
     """One line of the picture, of so many points."""
@@ -202,7 +208,7 @@ class Plan:
         """Heads and rows of a panel."""
         found = []
         for verdict, own, again in panel.groups:
-            word = width_of(f"{SYMBOLS[verdict.verdict]} {verdict.verdict}", SIZE, "bold")
+            word = width_of(ruled(verdict), SIZE, "bold")
             head = titled(verdict.id) + (" (primary)" if verdict.primary else "")
             name = wrapped(head, self.width - 2 * MARGIN - word - 12, SIZE, "bold")
             found.append(Line(LINE * len(name) + 6, name, verdict))
@@ -249,7 +255,7 @@ class Plan:
     def draw_line(self, sheet: Sheet, axes: Any, line: Line, top: float, y: float) -> None:
         """A head, a comparison, or where it is shown already."""
         if line.verdict is not None:
-            colour, word = VERDICTS[line.verdict.verdict], f"{SYMBOLS[line.verdict.verdict]} {line.verdict.verdict}"
+            colour, word = VERDICTS[line.verdict.verdict], ruled(line.verdict)
             sheet.lines(MARGIN, top + y + 4, line.name, weight="bold")
             sheet.text(self.width - MARGIN, top + y + 4 + LINE / 2, word, SIZE, colour, weight="bold", ha="right")
         elif line.leaf is None:

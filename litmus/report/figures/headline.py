@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from litmus.claims.finding import cap_of
 from litmus.claims.leaf import Gain
 from litmus.claims.scale import Scale, effect
 from litmus.claims.sentence import cause_in_words
@@ -84,8 +85,8 @@ def weakness(leaf: Leaf) -> float:
     return min(mean - leaf.low, leaf.high - mean)
 
 
-def meaning(verdict: Verdict, leaf: Leaf) -> str:
-    """What the comparison that the verdict hangs on comes to, in a few words; the estimate's side is named first."""
+def meaning(verdict: Verdict, leaf: Leaf, cap: str = "") -> str:
+    """What the comparison that the verdict hangs on comes to, in a few words; `cap` is what forbids a verdict."""
     contrast, own = leaf.contrast, outcome(leaf)
     seeds = count(int(contrast.n), "seed")
     if verdict.verdict == "confirmed":
@@ -93,8 +94,12 @@ def meaning(verdict: Verdict, leaf: Leaf) -> str:
     if verdict.verdict == "rejected":
         told = cause_in_words(verdict.cause, leaf)
         return told[:1].lower() + told[1:]
-    if own != "inconclusive":
-        return f"{seeds}; what limits it stands below" if len(verdict.contrasts) == 1 else f"{seeds} leave it open"
+    if cap:
+        return f"{seeds}; what limits it stands below" if "lint:" in cap else cap
+    if verdict.fragile:
+        return f"{seeds}, but fragile: {verdict.fragile}"
+    if own != "inconclusive" and len(verdict.contrasts) > 1:
+        return f"{seeds} leave open what hangs on {len(verdict.contrasts)} comparisons at once"
     return f"{seeds} cannot tell"
 
 
@@ -121,7 +126,8 @@ class Plan:
         subject, reference = pair(hanging.contrast)
         said = f"{subject} {reference}".strip()
         own = " ".join(effect(hanging.contrast))
-        sentence = f"{said}: {self.scale.quantity.label} {own}; {meaning(verdict, hanging)}."
+        cap = cap_of(self.evidence.judgement.lint, verdict.id)
+        sentence = f"{said}: {self.scale.quantity.label} {own}; {meaning(verdict, hanging, cap)}."
         self.sentence = wrapped(sentence, room - self.beside, SMALL)
         self.values = [np.asarray(leaf.contrast.values, dtype=float) for leaf in self.rows]
         self.values = [values[np.isfinite(values)] for values in self.values]

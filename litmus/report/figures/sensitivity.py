@@ -27,10 +27,14 @@ def tuned(
     edges: Mapping[str, str] | None = None,
     study: str = "",
 ) -> Picture:
-    """The selection metric over one nuisance setting, a line per arm; ring: the best trial, dotted: the range.
+    """The selection metric over one nuisance setting, a line per arm; ring: the best value, dotted: the range.
 
-    Scores far worse than the worst that was chosen do not flatten the rest: they are arrowheads at the edge.
+    Where a value was tried on several seeds, its mean is drawn. Scores far worse than the worst that was chosen do not
+    flatten the rest: they are arrowheads at the edge.
     """
+    means = {arm: averaged(points) for arm, points in arms.items()}
+    once = all(len(means[arm]) == len(points) for arm, points in arms.items())
+    what, arms = "tuning trial" if once else "value, its mean over trials", means
     spelled = {arm: (names or {}).get(arm, arm) for arm in arms}
     spelled |= {arm: f"{spelled[arm]} (at the edge)" for arm, side in (edges or {}).items() if side and arm in arms}
     order = [arm for arm in shown if arm in arms] + [arm for arm in arms if arm not in shown]
@@ -40,7 +44,7 @@ def tuned(
 
     def draw(axes: Any) -> None:
         for arm in order:
-            ordered = sorted((x, min(y, limit) if sign < 0 else max(y, limit)) for x, y in arms[arm])
+            ordered = [(x, min(y, limit) if sign < 0 else max(y, limit)) for x, y in arms[arm]]
             cut = [point for point in ordered if point[1] == limit]
             colour = colour_of(arm, shown)
             own = arm in shown
@@ -69,15 +73,23 @@ def tuned(
     best = {arm: max(points, key=lambda point: sign * point[1]) for arm, points in arms.items()}
     told = "; ".join(f"{arm}: {plain(point[0], 3)} with {plain(point[1], 3)}" for arm, point in list(best.items())[:8])
     alt = f"{label} over {setting} in the tuning trials of {len(arms)} arms. Best: {told}."
-    caption = f"{label} over {setting}: a dot per tuning trial, a ring at each arm's best, dotted lines at the range."
+    caption = f"{label} over {setting}: a dot per {what}, a ring at each arm's best, dotted lines at the range."
     caption += (
         " Arrowheads: worse than the axis shows."
         if any(sign * score < sign * limit for points in arms.values() for _, score in points)
         else ""
     )
     legends = [spelled[arm] for arm in order if arm in shown]
-    signs = "a dot per tuning trial · ring: an arm's best" + (" · dotted: the range" if len(ends) else "")
+    signs = f"a dot per {what} · ring: an arm's best" + (" · dotted: the range" if len(ends) else "")
     return picture(
         name, alt, caption, draw, height=2.9 + legend_height(legends),
         title=f"Which {setting} is best?", foot=f"{study} · {signs}" if study else signs,
     )  # fmt: skip
+
+
+def averaged(points: Sequence[Point]) -> list[Point]:
+    """The mean score at each value, by the size of the values."""
+    found: dict[float, list[float]] = {}
+    for value, score in points:
+        found.setdefault(value, []).append(score)
+    return [(value, math.fsum(scores) / len(scores)) for value, scores in sorted(found.items())]

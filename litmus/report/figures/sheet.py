@@ -13,6 +13,9 @@ from litmus.report.figures.style import INK, MUTED
 SIZE, SMALL, TITLE = 10.0, 9.2, 11.0
 LINE = 13.5  # points from line to line
 ROOM = 11  # points beside an axis for half a number
+KEPT = "\N{NO-BREAK SPACE}"
+# Spaces that belong to both their sides: before a unit or a dot, behind a mark that words explain.
+TOGETHER = re.compile(r"(?<=\d) (?=(?:%|pts|SD|seeds?)(?!\w))| (?=·)|(?<=┃) ")
 
 
 class Sheet:
@@ -70,10 +73,13 @@ def width_of(text: str, size: float = SIZE, weight: str = "normal") -> float:
 
 
 def wrapped(text: str, most: float, size: float = SIZE, weight: str = "normal") -> list[str]:
-    """The text in lines of at most so many points: broken at spaces, else behind , / _ = or wherever it must be."""
+    """The text in lines of at most so many points: broken at spaces, else behind , / _ = or wherever it must be.
+
+    A number keeps its unit, and no line begins with the dot that parts what stands before it from the next.
+    """
     lines: list[str] = []
     line = ""
-    for word in text.split():
+    for word in TOGETHER.sub(KEPT, " ".join(text.split())).split(" "):
         joined = f"{line} {word}".strip()
         if width_of(joined, size, weight) <= most:
             line = joined
@@ -82,7 +88,7 @@ def wrapped(text: str, most: float, size: float = SIZE, weight: str = "normal") 
             lines.append(line)
         *full, line = broken(word, most, size, weight)
         lines += full
-    return [*lines, line]
+    return [one.replace(KEPT, " ").strip() for one in (*lines, line)]
 
 
 def broken(word: str, most: float, size: float, weight: str) -> list[str]:
