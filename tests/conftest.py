@@ -167,6 +167,14 @@ def refused(trial, capsys):
 
 
 @pytest.fixture
+def unreported(monkeypatch):
+    """A study's course without its report, whose pictures take seconds and have tests of their own."""
+    from litmus.sweeps import study_sweep
+
+    monkeypatch.setattr(study_sweep, "report", lambda directory, name: None)
+
+
+@pytest.fixture
 def undrawn(monkeypatch):
     """Reports with blank pictures, in a third of the time, for tests of what else is in them."""
     from litmus.report.blocks import Picture

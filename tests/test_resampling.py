@@ -8,7 +8,6 @@ import pytest
 from litmus.claims.judgement import judge
 from litmus.claims.results import Results, Trial
 from litmus.claims.study import read_study
-from litmus.sweeps import study_sweep
 from scripts.simulate import resampled
 from tests.sweep_helpers import QUESTION, results, sweep, write_study
 
@@ -20,12 +19,6 @@ FOLDED = {key: value for key, value in QUESTION.items() if key != "seeds"} | {"r
 
 def asked(**more):
     return read_study({**FOLDED, **more})
-
-
-@pytest.fixture
-def unreported(monkeypatch):
-    """The course without the report, whose pictures take seconds."""
-    monkeypatch.setattr(study_sweep, "report", lambda directory, name: None)
 
 
 @pytest.mark.long

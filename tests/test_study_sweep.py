@@ -11,7 +11,6 @@ import torch
 
 from litmus.claims.places import file_safe
 from litmus.claims.study_file import read_study_file
-from litmus.sweeps import study_sweep
 from litmus.sweeps.lock import held
 from litmus.sweeps.outcome import outcome_of
 from litmus.sweeps.overrides import override, parsed
@@ -27,12 +26,6 @@ ONE_ARM = {key: value for key, value in QUESTION.items() if key not in ("factors
     "arms": {"only": {}}
 }
 PLACES = {f"trials/dropout={level}/seed={seed}" for level in ("0", "0.5") for seed in (0, 1)}
-
-
-@pytest.fixture
-def unreported(monkeypatch):
-    """The course without the report, whose pictures take seconds and have tests of their own."""
-    monkeypatch.setattr(study_sweep, "report", lambda directory, name: None)
 
 
 def starts(directory):

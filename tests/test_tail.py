@@ -5,7 +5,6 @@ import pytest
 
 from litmus.records.record import read_record
 from litmus.report.study_directory import read_study_directory
-from litmus.sweeps import study_sweep
 from tests.sweep_helpers import QUESTION, results, sweep, write_study
 
 pytestmark = pytest.mark.usefixtures("undrawn")
@@ -15,12 +14,6 @@ RUN = (
     *("model.units=[4]", "epochs=12", "updates_per_epoch=1"),
 )
 TAIL = ("callbacks=tail", "callbacks.tail.share=0.25", "callbacks.tail.least=3")
-
-
-@pytest.fixture
-def unreported(monkeypatch):
-    """The course without the report, whose pictures take seconds."""
-    monkeypatch.setattr(study_sweep, "report", lambda directory, name: None)
 
 
 def test_the_tail_is_tested_epoch_by_epoch_and_changes_nothing_else(trial, tmp_path):

@@ -15,7 +15,6 @@ from litmus.claims.results import Results, Trial
 from litmus.claims.study import read_study
 from litmus.claims.tuning import TunedArms, TuningRun, choose
 from litmus.records.tuning import read_table, tuning_csv
-from litmus.sweeps import study_sweep
 from litmus.trial.command_line import answer, sentence
 from scripts.report import main as report
 from scripts.simulate import tuned
@@ -303,11 +302,6 @@ def test_a_run_that_a_table_holds_twice_counts_once_and_is_refused_where_it_diff
     path.write_text(text + "norm=none,0.001,10000,completed,9.9\n")
     with pytest.raises(ValueError, match=r"tuning\.csv line 14: expected each run of norm=none once"):
         read_table(path, study())
-
-
-@pytest.fixture
-def unreported(monkeypatch):
-    monkeypatch.setattr(study_sweep, "report", lambda directory, name: None)
 
 
 def test_a_bare_table_with_its_tuning_is_judged_as_the_directory_is(tmp_path, undrawn):
