@@ -5,18 +5,22 @@ import pytest
 from litmus.check import BESIDE, BROKEN, HELD, LAWS, check
 from scripts.check import main
 from tests.broken_parts import BREAKS
-from tests.conftest import ROOT
 from tests.own_data import TYPED
-from tests.test_configs import PARTNERS
+from tests.test_configs import BOUND, CHOICES, PARTNERS
 
-GROUPS = ("model", "data", "task", "optimizer", "scheduler", "batching", "average", "callbacks", "experiment")
 EVERY_RUN = ("default", "checkpoint", "epoch_seed", "history", "progress", "summary")
-CHOICES = [
-    (group, path.stem)
-    for group in GROUPS
-    for path in sorted((ROOT / "configs" / group).glob("*.yaml"))
-    if group != "callbacks" or path.stem not in EVERY_RUN
-]
+# Each of the choices that bind each other, with one of each of these groups, which stays for so many rows. Callbacks
+# stand alone: one that looks at each update takes laws from whatever is beside it.
+MIXED = {"optimizer": 1, "batching": 2, "scheduler": 3, "average": 1}
+# These batch sizes are known in training alone, and an average must know how many updates there will be.
+UNPLANNED = {("batching", "noise_scale"), ("batching", "on_plateau")}
+ROWS = [[bound] for bound in BOUND]
+for group, rows in MIXED.items():
+    pairs = [*([pair] for pair in CHOICES if pair[0] == group), *([[]] if group == "average" else [])]
+    for number, row in enumerate(ROWS):
+        if group != "average" or not UNPLANNED & {*row}:
+            row += pairs[number // rows % len(pairs)]
+ROWS += [[pair] for pair in CHOICES if pair[0] == "callbacks" and pair[1] not in EVERY_RUN]
 SMALL = {"cnn": ("model.filters=4", "model.units=8", "model.layers=2"), "net": ()}
 
 
@@ -47,14 +51,23 @@ def test_a_broken_part_breaks_its_law_and_no_other(law, tmp_path):
     assert all(one.told for one in outcomes if one.state in (BROKEN, BESIDE))
 
 
+def test_every_choice_stands_in_a_row():
+    apart = ("study", "search", "trainer", "logger")  # sweeps, and what computes nothing
+    known = {pair for pair in CHOICES if pair[0] not in apart and pair[1] not in EVERY_RUN}
+    assert {pair for row in ROWS for pair in row} == known
+
+
 @pytest.mark.long
-@pytest.mark.parametrize(("group", "choice"), CHOICES, ids=lambda value: value)
-def test_nothing_that_is_here_is_broken(group, choice, tmp_path):
-    partners = {**PARTNERS, ("callbacks", "learning_rate_monitor"): ("logger=tensorboard",)}
-    typed = TYPED[choice](tmp_path) if group == "data" and choice in TYPED else partners.get((group, choice), ())
-    chosen = f"{group}=[{choice}]" if group == "callbacks" else f"{group}={choice}"
-    small = SMALL.get(choice, () if group == "experiment" else ("model.units=[8]",))
-    outcomes = list(check([chosen, *typed, *small], tmp_path))
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: " ".join("=".join(pair) for pair in row))
+def test_nothing_that_is_here_is_broken(row, tmp_path):
+    partners, typed = {**PARTNERS, ("callbacks", "learning_rate_monitor"): ("logger=tensorboard",)}, []
+    for group, choice in row:
+        typed.append(f"{group}=[{choice}]" if group == "callbacks" else f"{group}={choice}")
+        files = group == "data" and choice in TYPED
+        typed += TYPED[choice](tmp_path) if files else partners.get((group, choice), ())
+    group, choice = row[0]
+    typed += SMALL.get(choice, () if group == "experiment" else ("model.units=[8]",))
+    outcomes = list(check(typed, tmp_path))
     assert not broken(outcomes)
     assert sum(one.state == HELD for one in outcomes) > len(LAWS) // 2
 
