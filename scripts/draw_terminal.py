@@ -2,7 +2,8 @@
 
 python scripts/draw_terminal.py      docs/figures/terminal.svg: a run, a mistake, a study; some two minutes
 
-The SVG holds all of it as text; its lines appear one after the other, and those who want less motion see them at once.
+The SVG holds all of it as text; its lines appear one after the other; those who want less motion see them at once,
+and so does whatever does not move.
 """
 
 import argparse
@@ -55,7 +56,7 @@ def answered(typed: str, folder: Path, most: int) -> list[str]:
         [sys.executable, str(ROOT / script), *rest, *place], env=environment, cwd=ROOT,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
     )  # fmt: skip
-    there = "studies/norm_helps" if "-m" in rest else "outputs/DATE/TIME"
+    there = "studies/norm_helps" if "-m" in rest else "runs/DATE/TIME"
     text = re.sub(rf"\S*{re.escape(folder.name)}/run", there, OTHER.sub("", found.stdout))
     return [line.rstrip() for line in text.splitlines() if STYLED.sub("", line).strip()][-most:]
 
@@ -79,8 +80,8 @@ def drawing(said: list[tuple[str, list[str]]]) -> str:
     width, height = COLUMNS * LETTER + 2 * MARGIN, y
     style = (
         "text { font: 13px ui-monospace, 'DejaVu Sans Mono', Menlo, monospace; fill: #e6edf3; white-space: pre }"
-        ".row { opacity: 0; animation: come 0.01s linear forwards } @keyframes come { to { opacity: 1 } }"
-        "@media (prefers-reduced-motion: reduce) { .row { opacity: 1; animation: none } }"
+        ".row { animation: come 0.01s linear backwards } @keyframes come { from { opacity: 0 } to { opacity: 0 } }"
+        "@media (prefers-reduced-motion: reduce) { .row { animation: none } }"
     )
     told = " ".join(f"$ {typed}: {' / '.join(STYLED.sub('', line).strip() for line in lines)}" for typed, lines in said)
     return (

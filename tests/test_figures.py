@@ -11,6 +11,7 @@ import pytest
 from matplotlib.text import Text
 
 from litmus.claims.contrast import FEWEST_SEEDS, Contrast
+from litmus.claims.finding import warning
 from litmus.claims.leaf import Gain
 from litmus.claims.quantity import Quantity
 from litmus.claims.results_table import results_from_rows
@@ -18,7 +19,7 @@ from litmus.claims.runs import Run
 from litmus.claims.scale import Scale, effect
 from litmus.claims.spelling import spelled
 from litmus.claims.study import read_study
-from litmus.report.document import document
+from litmus.report.document import document, limiting
 from litmus.report.effects import outcome
 from litmus.report.evidence import evidence_of
 from litmus.report.figures.forest import Plan, panels
@@ -310,6 +311,13 @@ def test_what_keeps_a_verdict_open_is_said_in_the_headline():
         ("skewed", "", "6 seeds, but fragile: skewed"),
     ):
         assert meaning(replace(verdict, verdict="inconclusive", fragile=fragile), verdict.leaf, cap) == told
+
+
+def test_what_limits_a_study_is_told_once_for_each_kind(drawn):
+    evidence, _, _ = drawn[6]
+    lint = [warning(code, f"{name} {code}. More.") for code, name in (("a", "one"), ("a", "two"), ("b", "three"))]
+    told = list(limiting(replace(evidence, judgement=replace(evidence.judgement, lint=tuple(lint)))))
+    assert told == ["One a.", "Three b.", "1 further finding: see Lint, under Design."]
 
 
 def test_tuning_on_several_seeds_is_a_mean_at_each_value():

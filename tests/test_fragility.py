@@ -180,5 +180,5 @@ def test_the_mark_stands_in_every_output(tmp_path, capsys):
     row = json.loads((out / "verdicts.json").read_text())["claim"]
     assert (row["verdict"], row["fragile"]) == ("confirmed", True)
     assert "✓ confirmed (fragile)" in (out / "report.md").read_text()
-    assert "(fragile)" in (out / "report.html").read_text()
+    assert "[fragile: the seeds" in (out / "report.html").read_text()
     assert "(fragile)" in capsys.readouterr().out

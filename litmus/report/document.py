@@ -67,9 +67,11 @@ def limiting(evidence: Evidence) -> Iterator[str]:
             f"{seeds} are too few for {len(concerned)} of {count(len(predictions), 'prediction')}: a difference that "
             "just matters would mostly be missed."
         )
-    for finding in lint:
-        if finding not in errors and finding not in few:
-            told.append(sentence(finding.message.split(". ")[0], names))
+    others = [finding for finding in lint if finding not in errors and finding not in few]
+    codes = [finding.code for finding in others]
+    # The same of another quantity is no news.
+    order = sorted(range(len(others)), key=lambda place: codes[:place].count(codes[place]))
+    told += [sentence(others[place].message.split(". ")[0], names) for place in order]
     yield from told[:MOST_LIMITS]
     if len(told) > MOST_LIMITS:
         yield f"{count(len(told) - MOST_LIMITS, 'further finding')}: see Lint, under Design."

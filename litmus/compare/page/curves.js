@@ -88,7 +88,8 @@ async function drawPanel(title, groups, stride, theme) {
   const known = panel.data !== undefined;
   const armCount = groups.filter((members) => members.length).length;
   panel.setAttribute("aria-label", `${title} by ${state.by}: ${groups.flat().length} runs of ${armCount} arms`);
-  await Plotly.react(panel, traces, layoutOf(title, heights, theme), {
+  const last = traces.reduce((most, { x }) => x.reduce((one, place) => Math.max(one, place ?? 0), most), 0);
+  await Plotly.react(panel, traces, layoutOf(title, heights, last, theme), {
     // The buttons are named, for by default there is one that uploads the chart.
     responsive: true,
     displaylogo: false,
@@ -102,7 +103,7 @@ async function drawPanel(title, groups, stride, theme) {
   });
 }
 
-function layoutOf(title, heights, theme) {
+function layoutOf(title, heights, last, theme) {
   const axis = {
     gridcolor: theme.grid,
     linecolor: theme.grid,
@@ -119,6 +120,8 @@ function layoutOf(title, heights, theme) {
       separatethousands: true,
       title: { text: state.by, standoff: 8 },
       type: state.logx ? "log" : "linear",
+      // There is no epoch 1.5.
+      ...(state.by === "epoch" && last < 8 && !state.logx ? { dtick: 1 } : {}),
     },
     yaxis: {
       ...axis,

@@ -124,8 +124,8 @@ def foremost(evidence: Evidence) -> list[str]:
     return [arm for arm in order if arm in evidence.shown][:MOST_ARMS]
 
 
-def possible(metric: str, low: NDArray[np.float64], high: NDArray[np.float64]) -> tuple[Any, Any]:
-    """A band without what no loss and no accuracy can be."""
+def possible(metric: str, low: Any, high: Any) -> tuple[Any, Any]:
+    """An interval, or a band of them, without what no loss and no accuracy can be."""
     word = metric.rpartition("/")[2]
     if word in ("acc", "accuracy"):
         return np.clip(low, 0, 1), np.clip(high, 0, 1)

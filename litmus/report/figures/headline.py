@@ -16,7 +16,7 @@ from litmus.report.blocks import Picture
 from litmus.report.effects import SYMBOLS, Leaf, outcome, pair, titled
 from litmus.report.evidence import Evidence
 from litmus.report.figures import lanes
-from litmus.report.figures.forest import strongest
+from litmus.report.figures.forest import ruled, strongest
 from litmus.report.figures.picture import saved
 from litmus.report.figures.sheet import LINE, SIZE, SMALL, Sheet, set_ticks, width_of, wrapped
 from litmus.report.figures.style import MUTED, PAPER, VERDICTS
@@ -120,7 +120,7 @@ class Plan:
         verdict, study = self.verdict, self.evidence.study
         claim = f"“{verdict.claim}”" if verdict.claim else titled(verdict.id)
         self.claim = wrapped(claim, room - 6, 11.5, "bold")
-        self.pill = f"{SYMBOLS[verdict.verdict]} {verdict.verdict}"
+        self.pill = ruled(verdict)
         self.beside = width_of(self.pill, 11, "bold") + 24 if self.wide else 0.0
         hanging = self.rows[-1]
         subject, reference = pair(hanging.contrast)
@@ -181,10 +181,14 @@ class Plan:
         for leaf, values in zip(self.rows, self.values, strict=True):
             out = [value for value in values if not self.window[0] <= value <= self.window[1]]
             if out:
-                reference = pair(leaf.contrast)[1]
-                places = ", ".join(self.scale.tick(float(value)) for value in out[:3])
-                parts.append(f"◂ ▸ beyond the axis {reference}: {places}".replace("  ", " "))
+                said = " ".join(filter(None, pair(leaf.contrast)))
+                parts.append(f"◂ ▸ beyond the axis, {said}: {', '.join(map(self.place, out[:3]))}")
         return " · ".join(parts)
+
+    def place(self, value: float) -> str:
+        """A seed's value as it is read: +6.5 %."""
+        decimals = self.scale.decimals(abs(self.scale.number(value)))
+        return self.scale.text(float(value), decimals) + self.scale.unit
 
     def columns(self, study: Any) -> tuple[list[list[str]], list[tuple[str, str]]]:
         """Each lane's name in lines, and its numbers."""

@@ -13,6 +13,7 @@ from litmus.claims.scale import effect
 from litmus.records.facts import constant_accuracy
 from litmus.report.blocks import MOST_OPEN_ROWS, Block, Gallery, Section, Table, Text
 from litmus.report.evidence import Evidence
+from litmus.report.figures.curves import possible
 from litmus.report.figures.strips import strips
 from litmus.words import between, plain, plus_minus
 
@@ -73,7 +74,7 @@ def table(evidence: Evidence, quantity: Quantity) -> Table:
     for arm in evidence.study.arms:
         every, summary = evidence.results.values(quantity.name, arm), evidence.summary(quantity.name, arm)
         gain = evidence.gain(quantity, arm)
-        low, high = map(float, summary.interval())
+        low, high = map(float, possible(quantity.metric, *summary.interval()))
         rows.append(
             [
                 *(evidence.named(arm), str(summary.n), plus_minus(float(summary.mean), float(summary.sd))),
