@@ -28,7 +28,7 @@ from answers.make.publication.replication import replication_markdown
 from answers.make.publication.rows import place_of
 from answers.make.publication.small import small_png, small_svg
 from answers.make.publication.summary import overrides, read_summaries, read_summary
-from answers.make.publication.tables import curves_csv, read_runs
+from answers.make.publication.tables import curves_csv, read_runs, shortened
 from answers.make.publication.unanswerable import measured, read_entry, read_unanswerable
 from litmus.claims.judgement import judge
 from litmus.claims.results_table import read_results
@@ -350,6 +350,14 @@ def test_what_was_measured_instead_stands_beside_a_claim_without_a_verdict(publi
 @given(st.text(alphabet="/ab1. :=-", max_size=30))
 def test_what_has_no_path_left_is_not_cut_further(text):
     assert without_paths(without_paths(text)) == without_paths(text)
+
+
+@given(st.floats(width=32, allow_nan=False, allow_infinity=False))
+def test_a_shortened_table_has_the_same_single_precision_numbers(number):
+    table = f"x=0.12345678901234,{number!r}\n"
+    cell = shortened(table).removeprefix("x=0.12345678901234,")
+    assert np.float32(cell) == np.float32(number)
+    assert len(cell) <= len(f"{number!r}\n")
 
 
 def test_paths_are_cut_and_nothing_else_is():

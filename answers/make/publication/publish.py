@@ -10,7 +10,7 @@ from pathlib import Path
 from answers.make.publication.page import page, write_pictures
 from answers.make.publication.paths import without_paths
 from answers.make.publication.summary import FILE, summary_json, summary_of
-from answers.make.publication.tables import CURVES, TRIALS, curves_csv, trials_csv, zipped
+from answers.make.publication.tables import CURVES, TRIALS, curves_csv, shortened, trials_csv, zipped
 from litmus.claims.judgement import CLOCK, clock_json, verdicts_json
 from litmus.legible import read_object
 from litmus.records.looks_file import FILE as LOOKS
@@ -82,7 +82,7 @@ def fill(directory: Path, name: str, evidence: Evidence, study: str) -> None:
     clock = clock_json(evidence.judgement)
     texts |= {CLOCK: clock} if clock else {}
     if evidence.results.tuning:
-        texts[TABLE] = tuning_csv(evidence.results.tuning, evidence.study)
+        texts[TABLE] = shortened(tuning_csv(evidence.results.tuning, evidence.study))
     for file, text in texts.items():
         write(directory / file, without_paths(text))
     for file, table in ((TRIALS, trials_csv(evidence)), (CURVES, curves_csv(evidence))):

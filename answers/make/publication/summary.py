@@ -13,6 +13,7 @@ from typing import Any
 
 from answers.make.publication.paths import portable
 from answers.make.publication.rows import Row, judged_rows
+from answers.make.publication.tables import compact
 from litmus.claims.notation import listing
 from litmus.claims.results import COUNTERS
 from litmus.legible import read_json
@@ -71,10 +72,10 @@ def summary_of(name: str, evidence: Evidence) -> Summary:
 
 
 def means(evidence: Evidence, arm: str) -> dict[str, float]:
-    """An arm's mean costs and quantities, as far as they are finite."""
+    """An arm's mean costs and quantities to six digits, as far as they are finite."""
     found = {name: evidence.counter(name, arm) for name in COUNTERS}
     found |= {name: evidence.mean(name, arm) for name in evidence.study.quantities}
-    return {name: value for name, value in found.items() if math.isfinite(value)}
+    return {name: float(compact(value, 6)) for name, value in found.items() if math.isfinite(value)}
 
 
 def summary_json(summary: Summary) -> str:

@@ -7,6 +7,7 @@ curves.csv.gz has its losses and accuracies by epoch, counted from 0 as in metri
 from __future__ import annotations
 
 import gzip
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from litmus.tables import read_mappings, table_text
 TRIALS, CURVES = "trials.csv.gz", "curves.csv.gz"
 SHOWN = ("train/loss", "train/acc", "val/loss", "val/acc")
 MOST_EPOCHS, MOST_BYTES = 100, 150_000
+LONG = re.compile(r"(?<![^,\n])-?\d*\.\d{9,}(?:e[+-]?\d+)?(?![^,\n])")
 
 
 def trials_csv(evidence: Evidence) -> str:
@@ -63,6 +65,11 @@ def thinned(history: History, names: Sequence[str], most: int) -> Iterable[list[
     length = len(next(iter(history.values())))
     for place in np.unique(np.linspace(0, length - 1, min(length, most)).round().astype(int)):
         yield [compact(history[name][place], 5) if name in history else "" for name in names]
+
+
+def shortened(table: str) -> str:
+    """A table whose numbers have nine digits, which are all that a single-precision number has."""
+    return LONG.sub(lambda found: f"{float(found[0]):.9g}", table)
 
 
 def compact(value: Any, digits: int) -> str:
