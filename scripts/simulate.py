@@ -265,6 +265,7 @@ def tuned(
     costs: Sequence[float] = COSTS,
     cliff: bool = False,
     signs: bool = False,
+    steeper: float = 1.0,
 ) -> tuple[float, float]:
     """The same of two arms whose knob was tuned, at the worst of several costs of a step of its grid; or, with a
     `gain`, the least share of (confirmed, rejected) where one arm is so much better.
@@ -277,7 +278,13 @@ def tuned(
         cliff: whether runs scatter ten times as much from one and a half steps above the best place on, and half of
             them fail from two and a half on.
         signs: whether signs are tested, as of `time_to`.
+        steeper: so much steeper the curve is above its best place than below.
     """
+
+    def lost(cost: float, place: Any, best: Any) -> Any:
+        """What a place off the best one costs, in SDs of one run."""
+        return cost * (place - best) ** 2 * np.where(place > best, steeper, 1.0)
+
     generator = np.random.default_rng(7)
     quantity = {"metric": "val/loss", "at": {"time_to": 0.5, "unit": "epoch"}, "sesoi": SESOI}
     more: dict[str, Any] = {"quantity": quantity} if signs else {}
@@ -291,7 +298,7 @@ def tuned(
             scores, parts = {}, {}
             for arm in study.arms:
                 best = generator.uniform(0.25, 0.75, simulations) * (levels - 1)
-                tried = cost * (places[:, None] - best) ** 2 + generator.normal(size=(len(places), simulations))
+                tried = lost(cost, places[:, None], best) + generator.normal(size=(len(places), simulations))
                 tried += generator.normal(size=(seeds, simulations))[groups]
                 if cliff:
                     beyond = places[:, None] - best
@@ -302,7 +309,7 @@ def tuned(
                 if rule == "parabola":
                     parts[arm] = excess(one, one.fit)
                 lead = ahead if arm == next(iter(study.arms)) else 0.0
-                scores[arm] = lead - cost * (place - best) ** 2 + generator.normal(size=(n, simulations))
+                scores[arm] = lead - lost(cost, place, best) + generator.normal(size=(n, simulations))
                 if signs:
                     scores[arm] = -scores[arm]
             confirmed, rejected = decisions(study.predictions["it"], study, scores, looks, parts)

@@ -3,6 +3,7 @@
 import json
 import math
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -162,6 +163,25 @@ def test_rates_that_blow_up_say_nothing_of_the_best_one():
     assert choose(study(), wild).found.variance < 2 * before.found.variance
 
 
+def test_a_rate_that_is_as_bad_on_every_seed_does_not_bend_the_curve_of_the_others():
+    levels = tuple(10.0**power for power in np.arange(-5, -0.9, 0.5))
+    calm = runs_of("norm=none", bowl(-3), levels=levels, noise=0.01)
+    lost = [replace(run, score=2 * run.score) if run.settings["lr"] > 0.005 else run for run in calm]
+    found = choose(study(), lost)
+    assert found.values["lr"] == pytest.approx(1e-3, rel=0.2)
+    assert not found.edges
+    assert found.found.levels[-1] > np.log(0.05)
+
+
+def test_arms_whose_higher_rates_blow_up_are_seldom_called_different():
+    assert max(tuned(20, 2000, False, 8, 3, cliff=True)) <= 0.031
+
+
+def test_a_knob_that_hardly_matters_costs_no_more_power_than_it_must():
+    """A third, were the curvature counted as its estimate and a standard error, and τ² as the smaller of two."""
+    assert tuned(20, 2000, False, 6, 3, gain=1.0, costs=[0.1])[0] > 0.5
+
+
 def test_choices_are_chosen_as_they_stand_and_words_by_their_mean():
     knob = {"lr": {"choices": [1e-4, 1e-3, 1e-2, 1e-1]}}
     assert choose(study(nuisance=knob), runs_of("norm=none", bowl(-2.6))).values["lr"] in (1e-3, 1e-2)
@@ -261,7 +281,7 @@ def test_a_knob_that_does_nothing_widens_the_interval_within_bounds_and_says_so(
         found = judge(asked, Results(tuple(trials), tuning=tuple(tuning))).verdicts["better"]
         assert (found.verdict, found.direction) in (("inconclusive", "open"), ("rejected", "open"))
         assert found.high - found.low < 6 * plain
-        assert found.tuned_share > 0.1
+        assert found.tuned_share > 0.05
         assert "tuning is " in found.reason
 
 

@@ -17,10 +17,11 @@ import numpy as np
 from scipy.special import fdtrc, ndtr, ndtri, stdtr
 
 # A curve is a parabola near its best value only: where a parabola does not fit, or runs scatter more elsewhere, the
-# five levels nearest to the best one are fitted, of those that failed on no seed.
+# five levels nearest to the best one are fitted, of those before the cliffs and the strays.
 MOST_LEVELS = 5
 UNEVEN = 0.2
 WILD = 4.5
+STRAY = 0.005
 FEWEST_LEVELS = 3
 
 
@@ -121,25 +122,28 @@ class Optimum:
         return np.isfinite(self.variance)
 
 
-def uneven(places: Any, groups: Sequence[Any], values: Any, first: Any) -> Any:
-    """Whether a parabola through all levels would say less of the best one than one through the nearest five.
+def uneven(places: Any, groups: Sequence[Any], values: Any, first: Any, usable: Any) -> Any:
+    """Whether a parabola through all usable levels would say less of the best one than one through the nearest five.
 
     So where levels scatter about their parabola more than runs scatter about their level (lack of fit, p < 20 %), and
     where runs scatter more at the other levels than at the nearest (p < 20 %), as they do at rates that blow up. True
     as well where nothing tells: with a single group, which has no scatter about its levels.
 
     Args:
-        first: the rank of the first of the nearest levels.
+        first: the rank, among the usable levels, of the first of the nearest.
     """
     places, values = np.asarray(places, dtype=float), np.asarray(values, dtype=float)
     levels = np.unique(places)
     each, member = np.unique(np.asarray(groups), return_inverse=True)
-    free, left = len(levels) - 3, (len(levels) - 1) * (len(each) - 1)
-    whole = np.isfinite(values).all(axis=0) if len(values) == len(levels) * len(each) else False
-    if free < 1 or left < 1 or not np.any(whole):
+    if len(values) != len(levels) * len(each) or len(each) < 2:
         return np.ones(values.shape[1:], dtype=bool)
     square = np.full((len(each), len(levels), *values.shape[1:]), np.nan)
     square[member, np.searchsorted(levels, places)] = values
+    there = usable.sum(axis=0)
+    free, left = there - 3, (there - 1) * (len(each) - 1)
+    whole = (free >= 1) & np.where(usable, np.isfinite(square).all(axis=0), True).all(axis=0)
+    if not np.any(whole):
+        return np.ones(values.shape[1:], dtype=bool)
     means = square.mean(axis=0)
 
     def scatter(among: Any) -> Any:
@@ -149,15 +153,16 @@ def uneven(places: Any, groups: Sequence[Any], values: Any, first: Any) -> Any:
         rest = own - column / count - own.mean(axis=0) + column.mean(axis=0) / count
         return np.where(among, rest**2, 0.0).sum(axis=(0, 1))
 
-    total = scatter(np.ones(means.shape, dtype=bool))
-    line = parabola(levels, [0] * len(levels), means)
+    total = scatter(usable)
+    line = parabola(levels, [0] * len(levels), np.where(usable, means, np.nan))
     lack = line.residual * line.freedom * len(each)
-    rank = np.arange(len(levels)).reshape(-1, *[1] * (values.ndim - 1))
-    near = scatter(np.broadcast_to((rank >= first) & (rank < first + MOST_LEVELS), means.shape))
-    beyond, within = (len(levels) - MOST_LEVELS) * (len(each) - 1), (MOST_LEVELS - 1) * (len(each) - 1)
+    rank = np.cumsum(usable, axis=0) - 1
+    near = scatter(usable & (rank >= first) & (rank < first + MOST_LEVELS))
+    beyond, within = np.maximum(there - MOST_LEVELS, 0) * (len(each) - 1), (MOST_LEVELS - 1) * (len(each) - 1)
     with np.errstate(divide="ignore", invalid="ignore"):
         fits = fdtrc(free, left, lack / free / (total / left)) >= UNEVEN
-        alike = beyond < 1 or fdtrc(beyond, within, np.maximum(0.0, total - near) / beyond / (near / within)) >= UNEVEN
+        ratio = np.maximum(0.0, total - near) / beyond / (near / within)
+        alike = (beyond < 1) | (fdtrc(np.maximum(beyond, 1), within, ratio) >= UNEVEN)
     return ~(whole & fits & alike)
 
 
@@ -189,11 +194,81 @@ def before_the_cliff(member: Any, groups: Sequence[Any], values: Any, finite: An
     return np.where(found.sum(axis=0) >= FEWEST_LEVELS, found, True)
 
 
+def stray(
+    places: Any, groups: Sequence[Any], values: Any, member: Any, means: Any, near: Any, best: Any
+) -> tuple[Any, Any]:
+    """Whether the lowest and the highest of the fitted levels are worse than the others' parabola has it (p < 0.5 %).
+
+    A rate that blows up on no seed, or on all alike, is no cliff by its scatter, and bends the curve all the same.
+    Three levels, the best among them, are none; of two the one with the higher mean is, since a parabola holds near the
+    best level.
+    """
+    levels, rank = np.unique(places), np.arange(len(near))[:, None]
+
+    def fitted(among: Any) -> tuple[Any, Any]:
+        fit = parabola(places, groups, np.where(among[member], values, np.nan))
+        return fit, fit.residual * fit.freedom
+
+    whole, squares = fitted(near)
+    found = []
+    for end in (np.where(near, rank, len(near)).min(axis=0), np.where(near, rank, -1).max(axis=0)):
+        others = near & (rank != end)
+        fit, rest = fitted(others)
+        z, count = levels - fit.centre, others.sum(axis=0)
+
+        with np.errstate(divide="ignore", invalid="ignore"):
+            more = whole.freedom - fit.freedom
+            chance = fdtrc(more, fit.freedom, np.maximum(0.0, squares - rest) / more / (rest / fit.freedom))
+            line = fit.slope * z[:, None] + fit.curvature * z[:, None] ** 2
+            own, beside = (np.take_along_axis(x, end[None], axis=0)[0] for x in (means, means - line))
+            worse = beside > np.where(others, means - line, 0.0).sum(axis=0) / count
+        found.append((worse & (end != best) & (count >= FEWEST_LEVELS) & (chance < STRAY), own))
+    (low, lower), (high, higher) = found
+    return low & ((lower > higher) | ~high), high & ((lower <= higher) | ~low)
+
+
+def fitted_levels(places: Any, groups: Sequence[Any], values: Any, member: Any, means: Any, best: Any) -> Any:
+    """(levels on the way to the cliffs, levels that are fitted): the nearest ones, less whatever is a stray there.
+
+    What is beyond a stray says as little, and the next nearest level takes its place.
+    """
+    shape = means.shape
+    values, best = values.reshape(len(values), -1), np.asarray(best).reshape(-1)
+    means = means.reshape(len(means), -1)
+    usable = before_the_cliff(member, groups, values, np.isfinite(means), best)
+    near = nearest(places, groups, values, usable, best)
+    rank = np.arange(len(means))[:, None]
+    left = np.arange(len(best))  # simulations of which a level was a stray are looked at once more
+    while len(left):
+        own = near[:, left]
+        low, high = stray(places, groups, values[:, left], member, means[:, left], own, best[left])
+        first, last = np.where(own, rank, len(rank)).min(axis=0), np.where(own, rank, -1).max(axis=0)
+        fewer = usable[:, left] & ~(low & (rank <= first)) & ~(high & (rank >= last))
+        changed = low | high
+        left, fewer = left[changed], fewer[:, changed]
+        if len(left):
+            usable[:, left] = fewer
+            near[:, left] = nearest(places, groups, values[:, left], fewer, best[left])
+    return usable.reshape(shape), near.reshape(shape)
+
+
+def nearest(places: Any, groups: Sequence[Any], values: Any, usable: Any, best: Any) -> Any:
+    """Which of the usable levels are fitted: all where one parabola fits them, else the five nearest to the best."""
+    rank = np.cumsum(usable, axis=0) - 1
+    there = rank[-1] + 1
+    middle = np.take_along_axis(rank, np.asarray(best)[None], axis=0)[0]
+    first = np.clip(middle - MOST_LEVELS // 2, 0, np.maximum(0, there - MOST_LEVELS))
+    narrow = uneven(places, groups, values, first, usable)
+    first, wide = np.where(narrow, first, 0), np.where(narrow, MOST_LEVELS, there)
+    return usable & (rank >= first) & (rank < first + wide)
+
+
 def optimum(places: Any, groups: Sequence[Any], values: Any, rounded: bool = False) -> Optimum:
     """Where the values are smallest.
 
-    With β₁ and β₂ of the parabola, ẑ = −β₁/2β₂ and τ² = min(s²/4β₂², R²/12), where s² is the variance of the slope at
-    ẑ and R the range that was tried. A curve without a minimum, β₂ ≤ 0, has ẑ at its best level and τ² = R²/12.
+    With β₁ and β₂ of the parabola, ẑ = −β₁/2β₂ and 1/τ² = 4β₂²/s² + 12/R², where s² is the variance of the slope at ẑ
+    and R the range that was tried, up to the cliffs. A curve without a minimum, β₂ ≤ 0, has ẑ at its best level and
+    τ² = R²/12.
 
     Args:
         places: of each run.
@@ -213,29 +288,23 @@ def optimum(places: Any, groups: Sequence[Any], values: Any, rounded: bool = Fal
         raise ValueError("no level of the knob has a finite value on every seed")
     best = means.argmin(axis=0)
     finite = np.isfinite(means)
-    usable = before_the_cliff(member, groups, values, finite, best)
-    rank = np.cumsum(usable, axis=0) - 1
-    there = rank[-1] + 1
-    middle = np.take_along_axis(rank, np.asarray(best)[None], axis=0)[0]
-    first = np.clip(middle - MOST_LEVELS // 2, 0, np.maximum(0, there - MOST_LEVELS))
-    narrow = uneven(places, groups, values, first)
-    first, wide = np.where(narrow, first, 0), np.where(narrow, MOST_LEVELS, there)
-    near = usable & (rank >= first) & (rank < first + wide)
+    usable, near = fitted_levels(places, groups, values, member, means, best)
     fit = parabola(places, groups, np.where(near[member], values, np.nan))
     safe = finite & near
     low = np.where(safe, levels[column], np.inf).min(axis=0)
     high = np.where(safe, levels[column], -np.inf).max(axis=0)
-    widest = (levels[-1] - levels[0]) ** 2 / 12
+    rank = np.arange(len(levels)).reshape(-1, *[1] * np.ndim(best))
+    first, last = np.where(usable, rank, len(levels)).min(axis=0), np.where(usable, rank, -1).max(axis=0)
+    # The best place is not beyond the step to a cliff.
+    widest = (levels[np.minimum(last + 1, len(levels) - 1)] - levels[np.maximum(first - 1, 0)]) ** 2 / 12
     with np.errstate(divide="ignore", invalid="ignore"):
         bowl = fit.curvature > 0
         vertex = np.where(bowl, fit.centre - fit.slope / (2 * fit.curvature), levels[best])
         place = np.clip(vertex, low, high)
-        variance = np.where(bowl, fit.derivative_variance(place) / (4 * fit.curvature**2), widest)
-    variance = np.minimum(variance, widest)
+        # Two sources add their precisions: the curve, and that the place is somewhere in the range.
+        variance = 1 / (1 / widest + np.where(bowl, 4 * fit.curvature**2 / fit.derivative_variance(place), 0.0))
     # The last level before a cliff; the ends of all levels, and of the nearest ones, are none.
-    bottom, top = (np.where(usable, levels[column], end * np.inf) for end in (1, -1))
-    bottom, top = bottom.min(axis=0), top.max(axis=0)
-    cut = ((place <= bottom) & (bottom > levels[0])) | ((place >= top) & (top < levels[-1]))
+    cut = ((place <= levels[first]) & (first > 0)) | ((place >= levels[last]) & (last < len(levels) - 1))
     # Of two ends a hill has the lower one where its slope in the middle says so.
     telling = np.where(bowl, place, (low + high) / 2)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -243,10 +312,10 @@ def optimum(places: Any, groups: Sequence[Any], values: Any, rounded: bool = Fal
     left = share_left(np.nan_to_num(steep), fit.freedom, bowl)
     variance = np.where(cut, variance * left + next_step(levels, place) ** 2 / 3, variance)
     if rounded and len(levels) > 1:
-        nearest = np.abs(np.where(safe, levels[column], np.inf) - place).argmin(axis=0)
+        closest = np.abs(np.where(safe, levels[column], np.inf) - place).argmin(axis=0)
         gaps = np.diff(levels)
-        step = np.maximum(gaps[np.maximum(nearest - 1, 0)], gaps[np.minimum(nearest, len(gaps) - 1)])
-        place, variance = levels[nearest], variance + step**2 / 12
+        step = np.maximum(gaps[np.maximum(closest - 1, 0)], gaps[np.minimum(closest, len(gaps) - 1)])
+        place, variance = levels[closest], variance + step**2 / 12
     known = np.isfinite(fit.freedom)
     variance = np.where(known, np.minimum(variance, widest), np.nan)
     return Optimum(place, variance, vertex, best, levels, fit, near[member], cut)
@@ -275,8 +344,8 @@ def next_step(levels: Any, place: Any) -> Any:
 def excess(found: Optimum, fit: Parabola, flat: bool = True) -> tuple[Any, Any]:
     """The mean square of what a misplaced knob costs an arm, and its degrees of freedom.
 
-    What is tuned is flat at its best place: β₂(ẑ − z*)² has the mean square 3β₂²τ⁴, where β₂ counts with its standard
-    error. Another quantity changes with the knob there, and so does what is tuned at the last level before a cliff,
+    What is tuned is flat at its best place: β₂(ẑ − z*)² has the mean square 3β₂²τ⁴, where β₂² counts with the variance
+    of β₂. Another quantity changes with the knob there, and so does what is tuned at the last level before a cliff,
     which adds f′(ẑ)²τ².
 
     Args:
@@ -285,6 +354,6 @@ def excess(found: Optimum, fit: Parabola, flat: bool = True) -> tuple[Any, Any]:
         flat: whether the quantity is what was tuned.
     """
     curved = np.maximum(fit.curvature, 0.0) if flat else np.abs(fit.curvature)
-    square = 3 * ((curved + np.sqrt(fit.v22)) * found.variance) ** 2
+    square = 3 * (curved**2 + fit.v22) * found.variance**2
     sloping = found.cut if flat else True
     return square + np.where(sloping, fit.derivative(found.place) ** 2 * found.variance, 0.0), fit.freedom
