@@ -1,6 +1,6 @@
 """How often verdicts are wrong, at the edge of what each claims, and how often they are fragile: docs/verdicts.md.
 
-python scripts/simulate.py [--simulations 20000]
+python scripts/simulate.py [--simulations 20000] [--only "blow up"]
 
 Every kind of prediction is judged, by the engine's own rules, on arms whose means lie exactly where its claim begins to
 be false (then it must not be confirmed) and where it begins to be true (then it must not be rejected). A second table,
@@ -15,7 +15,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +28,13 @@ from litmus.claims.contrast import Contrast
 from litmus.claims.failures import count_failures
 from litmus.claims.judgement import judge, judge_predictions
 from litmus.claims.leaf import LEVEL, Gain
+from litmus.claims.lint.active import LEAST_CHANGE, MOST_SHARE
 from litmus.claims.looks import LOOKS
 from litmus.claims.measured import Measured, test_of
 from litmus.claims.optimum import excess, optimum
 from litmus.claims.prediction import Prediction
 from litmus.claims.quantity import Quantity
+from litmus.claims.reductions import rise, roughness
 from litmus.claims.resampling import Resampling
 from litmus.claims.results import Results, Trial
 from litmus.claims.study import Study, read_study
@@ -51,9 +53,16 @@ FAILING = ("compare", "compare each", "order", "best", "equivalent")
 # What a step of a tuned knob's grid costs, in SDs of one run.
 COSTS = (0.1, 0.3, 1.0, 3.0)
 LOTTERIES = tuple((levels, seeds) for levels in range(3, 9) for seeds in (2, 3))
-CONTROL = "negative control: the best"
+CONTROL = "negative control"
 FLAT = "a knob that does nothing, 6 levels on 3 seeds"
 CLIFF = "the higher of 8 levels blow up, 3 seeds"
+LOPSIDED = "ten times steeper above the best of 6 levels, 3 seeds"
+SKEWED = "one arm skewed"
+# Shares of seeds on which a schedule had not begun; what a curve lost by its end, in SDs of one evaluation.
+WAITING = (0.3, 0.9)
+LOST = 2.0
+# So many curves are drawn, of which runs are taken.
+CURVES = 20_000
 Edge = tuple[str, dict[str, Any], dict[str, Any] | None, Sequence[float], Sequence[float]]
 
 
@@ -154,14 +163,20 @@ def decisions(
     scores: Mapping[str, Any],
     looks: bool,
     tuning: Mapping[str, tuple[Any, Any]] | None = None,
+    capped: Callable[[int], Any] = lambda n: False,
 ) -> tuple[Any, Any]:
-    """Which simulations end confirmed and which rejected; the first decision at a planned look is final."""
+    """Which simulations end confirmed and which rejected; the first decision at a planned look is final.
+
+    Args:
+        capped: of so many seeds, where nothing can be judged, which ends the study.
+    """
     n = len(next(iter(scores.values())))
     steps: list[Sequence[int]] = [LOOKS[: k + 1] for k in range(len(LOOKS)) if LOOKS[k] <= n] if looks else [()]
-    confirmed = rejected = np.zeros(next(iter(scores.values())).shape[1], dtype=bool)
+    confirmed = rejected = ended = np.zeros(next(iter(scores.values())).shape[1], dtype=bool)
     for step in steps:
         claim: Claim = prediction.test(study, Simulated(scores, step, tuning))
-        now, open_ = claim.confirms(), ~(confirmed | rejected)
+        ended = ended | (~(confirmed | rejected) & capped(step[-1] if step else n))
+        now, open_ = claim.confirms(), ~(confirmed | rejected | ended)
         confirmed, rejected = confirmed | (open_ & now), rejected | (open_ & ~now & claim.rejects())
     return confirmed, rejected
 
@@ -319,39 +334,138 @@ def tuned(
     return pick(one[0] for one in found), pick(one[1] for one in found)
 
 
-def table(simulations: int) -> Iterator[str]:
-    """The lines of the table, in Markdown."""
-    yield "| prediction | noise | " + " | ".join(f"n = {n}" for n in FIXED) + " | looks at 5, 10, 20, 40 |"
-    yield "|---|---|" + "---|" * (len(FIXED) + 1)
+def untreated(
+    n: int, simulations: int, looks: bool, waiting: float | None = None, ruled: bool = True
+) -> tuple[float, float]:
+    """The same of two arms that differ in a schedule, of which less than all had happened where runs are judged.
 
-    def row(name: str, noise: str, one: Callable[..., tuple[float, float]]) -> str:
-        found = [one(n=n, looks=False) for n in FIXED] + [one(n=LOOKS[-1], looks=True)]
-        return f"| {name} | {noise} | " + " | ".join(f"{100 * a:.1f} / {100 * b:.1f}" for a, b in found) + " |"
+    As much of a gain is there as of the schedule: of none, and of the smallest that matters.
 
+    Args:
+        waiting: the share of seeds on which it had not begun, so that both arms are one run; None where a fifth to four
+            fifths of it had passed.
+        ruled: whether verdicts are capped where too many seeds are so.
+    """
+    generator = np.random.default_rng(7)
+    study = study_of({"kind": "compare", "better": X1, "than": X2})
+    found = []
+    for gain in (0.0, SESOI):
+        drawn = normal(generator, (0, 0, 0), (n, simulations))
+        if waiting is None:
+            passed = generator.uniform(0.2, 0.8, (n, simulations))
+        else:
+            passed = (generator.random((n, simulations)) >= waiting).astype(float)
+        drawn[0] = np.where(passed > 0, drawn[0] + gain * passed, drawn[1])
+
+        def capped(seeds: int, passed: Any = passed) -> Any:
+            """Where too many seeds are early, and where no seed tells the arms apart, which has never been judged."""
+            early = (passed[:seeds] < LEAST_CHANGE).sum(axis=0)
+            return (early > MOST_SHARE * seeds) if ruled else (passed[:seeds] == 0).all(axis=0)
+
+        scores = dict(zip(study.arms, drawn, strict=True))
+        found.append(decisions(study.predictions["it"], study, scores, looks, capped=capped))
+    return float(np.mean(found[0][0])), float(np.mean(found[1][1]))
+
+
+def reduced(
+    n: int,
+    simulations: int,
+    looks: bool,
+    reduce: Callable[[Any], float],
+    epochs: Sequence[int],
+    low: float | None = None,
+) -> tuple[float, float]:
+    """The same of numbers that are read off noisy curves of SD 1.
+
+    Args:
+        reduce: from a curve to its number, of which less is better.
+        epochs: of the curves of each arm that is compared: flat ones, or all of one's numbers less by the smallest
+            difference that matters.
+        low: of one arm alone, that its curves lose so much by their end, which are flat or do.
+    """
+    generator = np.random.default_rng(7)
+    quantity = {"metric": "score", "at": "rise", "sesoi": SESOI, "direction": "down"}
+    alone = {"kind": "bound", "arm": X1, "low": low}
+    study = study_of({"kind": "compare", "better": X1, "than": X2} if low is None else alone, quantity=quantity)
+    found = []
+    for lost in (0.0, low or 0.0):
+        scores = {}
+        for arm, length in zip(study.arms, (*epochs, *epochs[:1] * 2), strict=False):
+            scores[arm] = generator.choice(numbers(reduce, length, lost), (n, simulations))
+        if low is None and found:
+            scores[next(iter(scores))] -= SESOI
+        found.append(decisions(study.predictions["it"], study, scores, looks))
+    return float(np.mean(found[0][0])), float(np.mean(found[1][1]))
+
+
+@cache
+def numbers(reduce: Callable[[Any], float], length: int, lost: float) -> Any:
+    """The numbers of curves with noise of SD 1 that fall by `lost` to their middle and rise by it to their end."""
+    drawn = np.random.default_rng(8).normal(size=(CURVES, length))
+    return np.array([reduce(one) for one in drawn + lost * np.abs(np.linspace(-1, 1, length))])
+
+
+def swing(curve: Any) -> float:
+    """What `rise` is not: how much worse the end is than the best."""
+    return float(curve[-1] - curve.min())
+
+
+Row = tuple[str, str, Callable[..., tuple[float, float]]]
+
+
+def rows(simulations: int) -> Iterator[Row]:
+    """(prediction, noise, what is simulated) of each row of the table."""
     judged = partial(rates, simulations=simulations)
     for noise, (draw, far) in NOISES.items():
         for edge in edges(far):
-            yield row(edge[0], noise, partial(judged, edge, draw))
+            yield edge[0], noise, partial(judged, edge, draw)
     for fails in (0.3, 0.5):
         for edge in (one for one in edges() if one[0] in FAILING):
-            yield row(edge[0], f"{fails:.0%} of runs diverge", partial(judged, edge, normal, fails=fails))
+            yield edge[0], f"{fails:.0%} of runs diverge", partial(judged, edge, normal, fails=fails)
+    times = partial(counted, simulations=simulations)
     for share in (0.2, 0.5):
-        one = partial(counted, "time_to", simulations=simulations, share=share)
-        yield row("time to", f"epochs, {share:.0%} arrive in each", one)
+        yield "time to", f"epochs, {share:.0%} arrive in each", partial(times, "time_to", share=share)
     for share in (0.1, 0.5):
-        one = partial(counted, None, simulations=simulations, share=share)
-        yield row("share of runs", f"{share:.0%} diverge", one)
+        yield "share of runs", f"{share:.0%} diverge", partial(times, None, share=share)
+    early = partial(untreated, simulations=simulations)
+    for waiting in WAITING:
+        yield "compare", f"a schedule that had not begun on {waiting:.0%} of seeds", partial(early, waiting=waiting)
+    yield "compare", "a schedule of which a fifth to four fifths had passed", early
+    told = f"{CONTROL}: not begun on {WAITING[-1]:.0%} of seeds, and judged"
+    yield "compare", told, partial(early, waiting=WAITING[-1], ruled=False)
+    read = partial(reduced, simulations=simulations)
+    yield "compare", "rise of 100 epochs with that of 10", partial(read, reduce=rise, epochs=(100, 10))
+    yield "compare", "roughness of 50 epochs with that of 4", partial(read, reduce=roughness, epochs=(50, 4))
+    for length in (10, 100):
+        yield (
+            "bound",
+            f"a rise by {LOST:g} SD in {length} epochs",
+            partial(read, reduce=rise, epochs=[length], low=LOST),
+        )
+    told = f"{CONTROL}: last less best of 100 epochs with that of 10"
+    yield "compare", told, partial(read, reduce=swing, epochs=(100, 10))
     for levels, seeds in LOTTERIES:
         one = partial(tuned, simulations=simulations, levels=levels, seeds=seeds)
-        yield row("compare", f"tuned by {levels} levels on {seeds} seeds", one)
+        yield "compare", f"tuned by {levels} levels on {seeds} seeds", one
     for seeds in (1, 3):
         one = partial(tuned, simulations=simulations, levels=6, seeds=seeds, rule="argmin")
-        yield row("compare", f"{CONTROL} of 6 levels on {count(seeds, 'seed')}", one)
+        yield "compare", f"{CONTROL}: the best of 6 levels on {count(seeds, 'seed')}", one
     shared = partial(tuned, simulations=simulations, seeds=3)
-    yield row("compare", FLAT, partial(shared, levels=6, costs=[0.0]))
-    yield row("time to", "epochs, tuned by 6 levels on 3 seeds", partial(shared, levels=6, signs=True))
-    yield row("compare", CLIFF, partial(shared, levels=8, cliff=True))
-    yield row("compare", "one arm skewed", partial(judged, edges()[0], skewed))
+    yield "compare", FLAT, partial(shared, levels=6, costs=[0.0])
+    yield "time to", "epochs, tuned by 6 levels on 3 seeds", partial(shared, levels=6, signs=True)
+    yield "compare", CLIFF, partial(shared, levels=8, cliff=True)
+    yield "compare", LOPSIDED, partial(shared, levels=6, steeper=10.0)
+    yield "compare", SKEWED, partial(judged, edges()[0], skewed)
+
+
+def table(simulations: int, only: str = "") -> Iterator[str]:
+    """The lines of the table, in Markdown; `only` the rows that contain this."""
+    yield "| prediction | noise | " + " | ".join(f"n = {n}" for n in FIXED) + " | looks at 5, 10, 20, 40 |"
+    yield "|---|---|" + "---|" * (len(FIXED) + 1)
+    for name, noise, one in rows(simulations):
+        if only in f"{name} | {noise}":
+            found = [one(n=n, looks=False) for n in FIXED] + [one(n=LOOKS[-1], looks=True)]
+            yield f"| {name} | {noise} | " + " | ".join(f"{100 * a:.1f} / {100 * b:.1f}" for a, b in found) + " |"
 
 
 def beside(simulations: int) -> str:
@@ -455,11 +569,15 @@ def main() -> None:
     """Prints the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--simulations", type=int, default=20_000, help="tables for each cell")
-    simulations = parser.parse_args().simulations
+    parser.add_argument("--only", default="", help="rows of the first table that contain this, and nothing else")
+    asked = parser.parse_args()
+    simulations = asked.simulations
     if simulations < 20:  # some cells take a twentieth
         parser.error(f"--simulations must be a whole number from 20 on, got {simulations}")
-    for line in table(simulations):
+    for line in table(simulations, asked.only):
         print(line, flush=True)
+    if asked.only:
+        return
     print(f"\n{textwrap.fill(beside(simulations), 120)}\n")
     for line in fragile_table(simulations // 20):
         print(line, flush=True)
