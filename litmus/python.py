@@ -14,6 +14,7 @@ from litmus.claims.results_table import read_results, results_from_rows
 from litmus.claims.study import Study
 from litmus.claims.study_file import read_study_file, read_study_node
 from litmus.project import ROOT, put_on_path
+from litmus.records.looks_file import read_looks
 from litmus.records.record import Record, read_record
 
 if TYPE_CHECKING:
@@ -191,7 +192,12 @@ def _public_path(kind: type) -> str:
 # ---------------------------------------------------------------------- verdicts
 
 
-def judge(study: Any, results: Any, configs: Mapping[str, Mapping[str, Any]] | None = None) -> Judgement:
+def judge(
+    study: Any,
+    results: Any,
+    configs: Mapping[str, Mapping[str, Any]] | None = None,
+    before: Iterable[Judgement] = (),
+) -> Judgement:
     """Lint and verdicts of a study on trials that were run anywhere: `verdicts` by the predictions' names, and `lint`.
 
     Args:
@@ -199,13 +205,17 @@ def judge(study: Any, results: Any, configs: Mapping[str, Mapping[str, Any]] | N
         results: a row per trial, with its arm (or a column per factor), `seed` and a column per quantity: a CSV file or
             several, a DataFrame, or rows as mappings.
         configs: each arm's resolved flat settings, for the lint; by default its overrides.
+        before: what was judged of fewer of these trials. Each call is one look at what it is given, as its `looks.note`
+            says; what a study's directory has shown counts where a file of it is judged.
 
     Raises:
         ValueError: for a study or a table that cannot be understood.
     """
+    given = [study, *(results if isinstance(results, list | tuple) else [results])]
+    looked = read_looks(*(Path(one).parent for one in given if isinstance(one, str | Path)))
     if not isinstance(study, Study):
         study = read_study_file(study) if isinstance(study, str | Path) else read_study_node(study)
-    return judge_results(study, _results(study, results), configs)
+    return judge_results(study, _results(study, results), configs, looked=[*looked, *(one.look for one in before)])
 
 
 def _results(study: Study, results: Any) -> Results:

@@ -39,13 +39,16 @@ def main(given: list[str] | None = None) -> None:
 
 def judge_tables(study: Path, tables: list[Path], output: Path | None) -> None:
     """A study file and its tables of trials."""
+    from litmus.records.looks_file import record_look
     from litmus.report.results_files import read_tables
 
     if not tables:
         raise ValueError(f"{study} needs a table of trials: scripts/report.py {study} RESULTS.csv -o DIR")
     if output is None:
         raise ValueError(f"say where the report goes: scripts/report.py {study} {tables[0]} -o DIR")
-    finish(read_tables(study, tables, output), output)
+    evidence = read_tables(study, tables, output)
+    record_look(output, evidence.judgement, evidence.study.arms)
+    finish(evidence, output)
 
 
 def report_directory(directory: Path, output: Path) -> None:

@@ -390,7 +390,7 @@ def reduced(
     found = []
     for lost in (0.0, low or 0.0):
         scores = {}
-        for arm, length in zip(study.arms, (*epochs, *epochs[:1] * 2), strict=False):
+        for arm, length in zip(study.arms, [*epochs, *[epochs[0]] * 2], strict=False):
             scores[arm] = generator.choice(numbers(reduce, length, lost), (n, simulations))
         if low is None and found:
             scores[next(iter(scores))] -= SESOI

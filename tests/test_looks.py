@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import yaml
 
+import litmus
 from litmus.claims.judgement import judge
 from litmus.claims.looks import FACTOR, LOOKS, Look, Seeds, merged, schedule, sequential
 from litmus.claims.results import Results, Trial
@@ -224,6 +225,44 @@ def test_a_bare_table_is_judged_at_the_planned_looks_or_once_and_says_so(tmp_pat
     assert (once["it"]["n"], once["it"]["frozen_at"]) == (22, None)
     assert "Judged once, at 22 seeds" in said
     assert "Judged once, at 22 seeds" in (tmp_path / "once" / "out" / "report.md").read_text()
+
+
+def test_a_table_that_grows_is_looked_at_again_wherever_its_report_goes_again(tmp_path, capsys):
+    gains = np.array(BORDER)
+    first, _ = told(tmp_path, 5, gains[:5], capsys)
+    again, _ = told(tmp_path, 5, gains[:5], capsys)
+    assert first["it"]["verdict"] == again["it"]["verdict"] == "confirmed"
+    later, said = told(tmp_path, 5, gains[:6], capsys)
+    assert (later["it"]["verdict"], later["it"]["withdrawn"]) == ("inconclusive", "confirmed at 5 seeds")
+    assert "Judged at the planned looks" in said
+    # What stood there of other arms is no look at these.
+    seen = json.loads((tmp_path / "out" / "looks.json").read_text())
+    (tmp_path / "out" / "looks.json").write_text(json.dumps({**seen, "arms": ["other"]}))
+    assert told(tmp_path, 5, gains[:6], capsys)[0]["it"]["withdrawn"] == ""
+
+
+def test_python_counts_the_looks_of_a_directory_and_those_that_are_handed_over(tmp_path):
+    gains = np.array(BORDER)
+    first = litmus.judge(node(5), rows(gains[:5]))
+    assert first.verdicts["it"].verdict == "confirmed"
+    assert "Judged once, at 5 seeds" in first.looks.note
+    later = litmus.judge(node(5), rows(gains[:6]), before=[first])
+    assert (later.verdicts["it"].verdict, later.verdicts["it"].withdrawn) == ("inconclusive", "confirmed at 5 seeds")
+    looked_at(directory(tmp_path, 5, gains[:5]))
+    study, table = written(tmp_path, 5, gains[:6])
+    assert litmus.judge(study, table).verdicts["it"].row() == later.verdicts["it"].row()
+
+
+def test_a_directory_that_showed_verdicts_and_lost_its_looks_is_not_judged_as_if_for_the_first_time(tmp_path, capsys):
+    looked_at(directory(tmp_path, 5, draws(5)))
+    (tmp_path / "verdicts.json").write_text("{}")
+    assert looked_at(tmp_path).verdicts
+    (tmp_path / "looks.json").unlink()
+    with pytest.raises(SystemExit):
+        answer(lambda: report([str(tmp_path)]))
+    said = capsys.readouterr().err.strip()
+    assert "looks.json, which counts them, is gone" in said
+    assert "\n" not in said
 
 
 def test_a_table_that_lacks_an_arms_seeds_is_not_looked_at_there(tmp_path):

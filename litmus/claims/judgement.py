@@ -39,6 +39,12 @@ class Judgement:
         """Whether every prediction is decided or cannot be."""
         return not any(verdict.open for verdict in self.verdicts.values())
 
+    @property
+    def look(self) -> Look:
+        """What showing these verdicts is, for whoever judges more seeds."""
+        words = {name: verdict.verdict for name, verdict in self.verdicts.items()}
+        return Look(frozenset(self.looks.seeds), words, self.looks.corrected)
+
 
 def judge(
     study: Study,

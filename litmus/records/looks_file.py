@@ -6,7 +6,7 @@ are read as one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,33 +18,50 @@ from litmus.legible import read_json
 FILE = "looks.json"
 
 
-def read_looks(*directories: Path) -> list[Look]:
+def read_looks(*directories: Path, arms: Iterable[str] = ()) -> list[Look]:
     """Every look that the directories' files record.
+
+    Args:
+        arms: leave out the looks at tables of other arms than these, whose report once stood there.
 
     Raises:
         ValueError: for a file that is damaged: without it, looks would go uncounted.
     """
     paths = [path for directory in dict.fromkeys(directories) for path in sorted(directory.glob("looks*.json"))]
-    return merged(look for path in paths for look in _read(path))
+    return merged(look for path in paths for look in _read(path, list(arms)))
 
 
-def record_look(directory: Path, judgement: Judgement) -> None:
-    """Notes that the verdicts of the seeds looked at are shown; called before they are."""
-    looks = judgement.looks
-    if len(looks.seeds) < FEWEST_SEEDS:
-        return
-    words = {name: verdict.verdict for name, verdict in judgement.verdicts.items()}
-    before = read_looks(directory)
-    now = merged([*before, Look(frozenset(looks.seeds), words, looks.corrected)])
+def refuse_lost_looks(directory: Path) -> None:
+    """Refuses a study's directory that has shown verdicts and does not know any more of which seeds.
+
+    Raises:
+        ValueError: naming the way out.
+    """
+    if (directory / "verdicts.json").is_file() and not any(directory.glob("looks*.json")):
+        raise ValueError(
+            f"{directory}: verdicts.json says that verdicts were shown, and looks.json, which counts them, is gone; "
+            "bring it back, or run the study in another directory, as in hydra.sweep.dir=studies/again"
+        )
+
+
+def record_look(directory: Path, judgement: Judgement, arms: Iterable[str] = ()) -> None:
+    """Notes that the verdicts of the seeds looked at are shown; called before they are.
+
+    Args:
+        arms: of the table that was looked at; none in a study's own directory.
+    """
+    before, seen = read_looks(directory, arms=arms), judgement.look
+    now = merged([*before, seen]) if len(seen.seeds) >= FEWEST_SEEDS else before
     if now != before or not (directory / FILE).is_file():
-        write_json(directory / FILE, {"looks": [_written(look) for look in now]})
+        told = {"arms": sorted(arms)} if arms else {}
+        write_json(directory / FILE, {**told, "looks": [_written(look) for look in now]})
 
 
 def _written(look: Look) -> dict[str, Any]:
     return {"seeds": sorted(look.seeds), "corrected": look.corrected, "verdicts": dict(look.verdicts)}
 
 
-def _read(path: Path) -> list[Look]:
+def _read(path: Path, arms: list[str]) -> list[Look]:
     try:
         found = read_json(path)
     except (OSError, ValueError):
@@ -55,6 +72,8 @@ def _read(path: Path) -> list[Look]:
             f"{path}: expected the looks at this study, as in {{looks: [{{seeds: [0, 1, 2]}}]}}, found none; take it "
             "from where it was copied, or run the study in another directory"
         )
+    if arms and found.get("arms", sorted(arms)) != sorted(arms):
+        return []
     return [
         Look(frozenset(entry["seeds"]), dict(entry.get("verdicts") or {}), bool(entry.get("corrected")))
         for entry in entries

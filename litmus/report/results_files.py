@@ -48,8 +48,8 @@ def read_tables(study_file: Path, tables: Sequence[Path], output: Path) -> Evide
         command=f"python scripts/report.py {legible(study_file.name)} {names} -o {legible(output.name) or '.'}",
         sources={legible(path.name): digest(path) for path in (study_file, *tables, *beside)},
         words=author_words(output),
-        # A directory's table is looked at as often as the directory itself.
-        looked=read_looks(*(path.parent for path in (study_file, *tables))),
+        # A directory's table is looked at as often as the directory itself, and a table that grows as its reports are.
+        looked=read_looks(*(path.parent for path in (study_file, *tables)), output, arms=study.arms),
     )
 
 

@@ -16,7 +16,7 @@ from litmus.claims.study import Study
 from litmus.claims.study_file import read_study_file
 from litmus.legible import legible, read_json, read_object
 from litmus.records.facts import other_rows
-from litmus.records.looks_file import read_looks
+from litmus.records.looks_file import read_looks, refuse_lost_looks
 from litmus.records.record import Record
 from litmus.records.trials import read_trials, run_of
 from litmus.records.tuning import read_tuning, trials_of
@@ -38,6 +38,8 @@ def read_study_directory(directory: Path) -> Evidence:
     """
     if not is_study_directory(directory):
         raise FileNotFoundError(f"{directory}: expected a study's directory with study.yaml in it, found none")
+    if (directory / "trials").is_dir():
+        refuse_lost_looks(directory)
     study = read_study_file(directory / "study.yaml")
     configs = read_configs(directory / "arms.json", study)
     records, found = read_trials(directory / "trials", study, configs)

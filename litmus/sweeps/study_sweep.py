@@ -22,7 +22,7 @@ from litmus.claims.places import trial_place
 from litmus.claims.registration import register
 from litmus.claims.study import Study
 from litmus.legible import read_yaml
-from litmus.records.looks_file import read_looks, record_look
+from litmus.records.looks_file import read_looks, record_look, refuse_lost_looks
 from litmus.sweeps.accelerator import TOLD, accelerator_of, on_accelerator
 from litmus.sweeps.arms import Arm, arms_of
 from litmus.sweeps.asked import Asked, asked_by
@@ -65,7 +65,8 @@ def answer_study(asked: Asked, composition: Composition, task: TaskFunction, dir
     arms = arms_of(asked, composition)
     accelerator = accelerator_of(directory, arms.values(), composition.master.hydra.launcher)
     arms = {name: on_accelerator(arm, accelerator) for name, arm in arms.items()}
-    read_looks(directory)  # a damaged record is told before anything runs
+    read_looks(directory)  # a damaged record, and one that is gone, are told before anything runs
+    refuse_lost_looks(directory)
     settings = {name: settings_of(arm.config) for name, arm in arms.items()}
     write_question(asked, settings, accelerator, directory)
     seeds = len(asked.study.seeds)
