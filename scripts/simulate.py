@@ -387,7 +387,7 @@ def reduced(
     quantity = {"metric": "score", "at": "rise", "sesoi": SESOI, "direction": "down"}
     alone = {"kind": "bound", "arm": X1, "low": low}
     study = study_of({"kind": "compare", "better": X1, "than": X2} if low is None else alone, quantity=quantity)
-    found = []
+    found: list[Any] = []
     for lost in (0.0, low or 0.0):
         scores = {}
         for arm, length in zip(study.arms, [*epochs, *[epochs[0]] * 2], strict=False):
