@@ -139,7 +139,7 @@ def trial(compose, tmp_path, monkeypatch):
             if "norm" in config and not chosen & {"model", "experiment", "study", "search", "norm", "dropout"}:
                 config.norm, config.dropout = "none", 0.0
         monkeypatch.setattr(
-            litmus.trial.run, "draw_curves", draw if picture else lambda history, place, best: place.touch()
+            litmus.trial.run, "draw_curves", draw if picture else lambda history, place, *_: place.touch()
         )
         HydraConfig.instance().set_config(config)
         with open_dict(config):

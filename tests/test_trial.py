@@ -67,6 +67,30 @@ def test_the_curves_are_a_picture_with_ink(trial, tmp_path):
     assert (picture[..., :3].std(axis=(0, 1)) > 0.05).all()
 
 
+def test_the_curves_say_whose_they_are_what_was_chosen_and_what_guessing_gives(trial, tmp_path, monkeypatch):
+    from matplotlib.figure import Figure
+
+    drawn = []
+    save = Figure.savefig
+    monkeypatch.setattr(Figure, "savefig", lambda own, *args, **kw: (drawn.append(own), save(own, *args, **kw)))
+    result = trial(*TINY, picture=True)
+    (figure,) = drawn
+    assert [text.get_text() for text in figure.texts] == ["mnist1d · MLP · seed 0"]
+    (legend,) = figure.legends
+    chosen = result["best_epoch"] + 1
+    assert [text.get_text() for text in legend.get_texts()] == [
+        "training",
+        "validation",
+        f"chosen epoch {chosen}",
+        "test",
+    ]
+    for axes, metric in zip(figure.axes, ("test/loss", "test/acc"), strict=True):
+        points = [tuple(line.get_xydata()[0]) for line in axes.lines if line.get_marker() == "D"]
+        assert points == [(chosen, result["metrics"][metric])]
+    guessing = result["baseline"]["test"]["acc"]
+    assert [text.get_text() for text in figure.axes[1].texts] == [f"always guessing: {guessing:.3f}"]
+
+
 def test_metrics_are_means_over_samples_whatever_the_batch(trial, tmp_path):
     """The recorded loss and accuracy equal those computed here, in float64, from the stored weights."""
     from src.models.mlp import MLP

@@ -1,5 +1,6 @@
 """The run in one picture: loss and accuracy by epoch."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,19 +10,33 @@ from litmus.trial.history import read_history
 
 # Blue for training, orange for validation: distinguishable in every common colour blindness.
 COLOURS = {"train": "#0072b2", "val": "#d55e00"}
+SPLITS = {"train": "training", "val": "validation"}
 LABELS = {"loss": "loss", "acc": "accuracy"}
 LAYERS = "grad_norm/"
+LONGEST = 56
 
 
-def draw_curves(history: Path, picture: Path, best_epoch: int | None) -> None:
+def draw_curves(
+    history: Path,
+    picture: Path,
+    best_epoch: int | None,
+    tested: Mapping[str, float] | None = None,
+    guessing: float | None = None,
+    title: str = "",
+) -> None:
     """Draws train and validation loss and accuracy from a metrics.csv, marking the epoch that validation chose.
 
     What classifies nothing has no accuracy. A batch size that varies is drawn as steps under the loss.
+
+    Args:
+        best_epoch: counted from 0.
+        tested: test/loss and test/acc, which are drawn at that epoch.
+        guessing: accuracy of whoever always says the commonest class.
+        title: of the run.
     """
     # The object interface, without pyplot, keeps no figure alive and needs no display: sweeps draw thousands.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
 
     rows = read_history(history)
     measured = {name.rpartition("/")[2] for row in rows for name in row if name.startswith(tuple(COLOURS))}
@@ -32,7 +47,7 @@ def draw_curves(history: Path, picture: Path, best_epoch: int | None) -> None:
     varies = len(set(sizes)) > 1
     # Where the panels are two, margins by hand: a layout that finds them draws twice, and a sweep draws for every job.
     by_hand = not varies and not layers
-    size = (4.5 * max(2, len(columns)), 4.6 if varies else 3.6)
+    size = (4.5 * max(2, len(columns)), 4.9 if varies else 3.9)
     figure = Figure(figsize=size, layout=None if by_hand else "constrained")
     FigureCanvasAgg(figure)
     if varies:
@@ -42,21 +57,43 @@ def draw_curves(history: Path, picture: Path, best_epoch: int | None) -> None:
     else:
         panels = figure.subplot_mosaic([columns])
     if by_hand:
-        figure.subplots_adjust(left=0.08, right=0.985, bottom=0.14, top=0.96, wspace=0.22)
+        figure.subplots_adjust(left=0.08, right=0.985, bottom=0.13, top=0.88, wspace=0.22)
+    legend: dict[str, Any] = {}
     for metric, label in labels.items():
         axes = panels[metric]
         for split, colour in COLOURS.items():
             points = [(row["epoch"] + 1, row[f"{split}/{metric}"]) for row in rows if f"{split}/{metric}" in row]
             if points:
                 marker = "o" if len(points) == 1 else None
-                axes.plot(*zip(*points, strict=True), color=colour, label=split, marker=marker, linewidth=1.5)
+                (line,) = axes.plot(*zip(*points, strict=True), color=colour, marker=marker, linewidth=1.5)
+                legend.setdefault(SPLITS[split], line)
         if best_epoch is not None:
-            axes.axvline(best_epoch + 1, color="0.6", linewidth=0.8, linestyle="--", label="best epoch")
-        axes.set(xlabel="epoch", ylabel=label)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))  # there is no epoch 1.25
-        axes.grid(alpha=0.25)
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(frameon=False)
+            line = axes.axvline(best_epoch + 1, color="0.6", linewidth=0.8, linestyle="--")
+            legend.setdefault(f"chosen epoch {best_epoch + 1}", line)
+        value = (tested or {}).get(f"test/{metric}")
+        if value is not None and (best_epoch is not None or rows):
+            place = best_epoch if best_epoch is not None else rows[-1]["epoch"]
+            legend["test"] = axes.plot(place + 1, value, "D", color="0.15", markersize=5, linestyle="none")[0]
+        if metric == "acc" and guessing is not None:
+            axes.axhline(guessing, color="0.45", linewidth=0.9, linestyle=":")
+            axes.annotate(
+                f"always guessing: {guessing:.3f}",
+                (1, guessing),
+                (0, 2),
+                xycoords=("axes fraction", "data"),
+                textcoords="offset points",
+                ha="right",
+                va="bottom",
+                fontsize=8,
+                color="0.35",
+            )
+        axes.set(ylabel=label)
+        _by_epoch(axes, rows)
+    where: dict[str, Any] = {"loc": "upper right", "bbox_to_anchor": (0.99, 1)}
+    where = where if by_hand else {"loc": "outside upper right"}
+    figure.legend(legend.values(), legend, ncols=len(legend), frameon=False, fontsize=9, columnspacing=1.2, **where)
+    title = title if len(title) <= LONGEST else f"{title[: LONGEST - 1]}…"  # beside the legend
+    figure.text(0.015, 0.975, title, va="top", fontsize=10, parse_math=False)
     if layers:
         _draw_layers(panels["layers"], rows, layers)
     with replacing(picture) as path:
@@ -66,7 +103,6 @@ def draw_curves(history: Path, picture: Path, best_epoch: int | None) -> None:
 def _draw_layers(axes: Any, rows: list[dict[str, float]], layers: list[str]) -> None:
     """The norm of each layer's gradient, from the first layer in violet to the last in yellow."""
     from matplotlib import colormaps
-    from matplotlib.ticker import MaxNLocator
 
     for place, name in enumerate(layers):
         points = [(row["epoch"] + 1, row[name]) for row in rows if row.get(name, 0) > 0]
@@ -74,11 +110,21 @@ def _draw_layers(axes: Any, rows: list[dict[str, float]], layers: list[str]) -> 
         colour = colormaps["viridis"](place / max(1, len(layers) - 1) * 0.9)
         if points:
             axes.plot(*zip(*points, strict=True), color=colour, label=label, marker="o" * (len(points) == 1) or None)
-    axes.set(xlabel="epoch", ylabel="norm of the gradient, by layer", yscale="log")
+    axes.set(ylabel="norm of the gradient, by layer", yscale="log")
+    _by_epoch(axes, rows)
+    axes.legend(frameon=False)
+
+
+def _by_epoch(axes: Any, rows: list[dict[str, float]]) -> None:
+    """A horizontal axis of epochs, of which there is no 1.25."""
+    from matplotlib.ticker import MaxNLocator
+
+    axes.set(xlabel="epoch")
+    if len({row["epoch"] for row in rows}) == 1:
+        axes.set_xlim(rows[0]["epoch"] + 0.5, rows[0]["epoch"] + 1.5)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False)
 
 
 def _draw_sizes(axes: Any, epochs: list[float], sizes: list[float]) -> None:

@@ -115,10 +115,23 @@ def run(
         checkpoint = callback_of(parts.trainer, BestAndLast)
         best_epoch = None if checkpoint is None else checkpoint.best_epoch
         if (directory / "metrics.csv").exists():
-            draw_curves(directory / "metrics.csv", directory / "curves.png", best_epoch)
+            draw_curves(
+                directory / "metrics.csv",
+                directory / "curves.png",
+                best_epoch,
+                tested,
+                result["baseline"].get("test", {}).get("acc"),
+                title_of(result["data"], description["config"]),
+            )
         report(result, directory, brief)
         return None if checkpoint is None else checkpoint.best_score
     return None
+
+
+def title_of(data: dict[str, Any], config: dict[str, Any]) -> str:
+    """The run in a few words: mnist1d · MLP · seed 0."""
+    model = str(config["model"]["_target_"]).rpartition(".")[2]
+    return " · ".join([*([data["name"]] if "name" in data else []), model, f"seed {config['seed']}"])
 
 
 def fit(build: Callable[[], Parts], parts: Parts, directory: Path, resume: bool) -> Parts | None:
