@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 import litmus
-from litmus.claims.judgement import judge
+from litmus.claims.judgement import judge, verdicts_json
 from litmus.claims.looks import FACTOR, LOOKS, Look, Seeds, merged, schedule, sequential
 from litmus.claims.results import Results, Trial
 from litmus.claims.results_table import results_from_rows
@@ -254,15 +254,17 @@ def test_python_counts_the_looks_of_a_directory_and_those_that_are_handed_over(t
 
 
 def test_a_directory_that_showed_verdicts_and_lost_its_looks_is_not_judged_as_if_for_the_first_time(tmp_path, capsys):
-    looked_at(directory(tmp_path, 5, draws(5)))
-    (tmp_path / "verdicts.json").write_text("{}")
+    judgement = looked_at(directory(tmp_path, 5, draws(5)))
+    (tmp_path / "verdicts.json").write_text(verdicts_json(judgement))
     assert looked_at(tmp_path).verdicts
     (tmp_path / "looks.json").unlink()
-    with pytest.raises(SystemExit):
-        answer(lambda: report([str(tmp_path)]))
-    said = capsys.readouterr().err.strip()
-    assert "looks.json, which counts them, is gone" in said
-    assert "\n" not in said
+    for text in [verdicts_json(judgement), "damaged"]:
+        (tmp_path / "verdicts.json").write_text(text)
+        with pytest.raises(SystemExit):
+            answer(lambda: report([str(tmp_path)]))
+        said = capsys.readouterr().err.strip()
+        assert "looks.json, which counts them, is gone" in said
+        assert "\n" not in said
 
 
 def test_a_table_that_lacks_an_arms_seeds_is_not_looked_at_there(tmp_path):

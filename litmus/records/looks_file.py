@@ -37,11 +37,22 @@ def refuse_lost_looks(directory: Path) -> None:
     Raises:
         ValueError: naming the way out.
     """
-    if (directory / "verdicts.json").is_file() and not any(directory.glob("looks*.json")):
+    if _verdicts_counted(directory / "verdicts.json") and not any(directory.glob("looks*.json")):
         raise ValueError(
             f"{directory}: verdicts.json says that verdicts were shown, and looks.json, which counts them, is gone; "
             "bring it back, or run the study in another directory, as in hydra.sweep.dir=studies/again"
         )
+
+
+def _verdicts_counted(path: Path) -> bool:
+    """Whether verdicts were shown by a version that counts looks: those before it left no looks.json to lose."""
+    try:
+        rows = read_json(path)
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError):
+        return True  # it stands there and says nothing: for the worst
+    return not isinstance(rows, dict) or any("withdrawn" in row for row in rows.values() if isinstance(row, dict))
 
 
 def record_look(directory: Path, judgement: Judgement, arms: Iterable[str] = ()) -> None:
