@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 
+from litmus.records.record import read_record
 from litmus.trial.history import read_history
 from tests.data_helpers import require_ads
 
@@ -163,6 +164,15 @@ def test_a_loss_that_is_not_finite_ends_the_run_as_failed(refused, tmp_path, bat
     assert said in result["error"]
     for values in result["metrics"].values():
         assert math.isfinite(values)
+
+
+def test_a_run_whose_losses_a_norm_keeps_finite_has_diverged_as_well(refused, trial, tmp_path):
+    tiny = ["epochs=2", "updates_per_epoch=5", "model.units=[8]", "norm=batch"]
+    assert trial(*tiny, "optimizer=sgd", "lr=10", directory=tmp_path / "poor")["status"] == "completed"
+    said = refused(*tiny, "optimizer=sgd", "lr=1e9")
+    assert "a million times what guessing gives (2.3)" in said
+    record = read_record(tmp_path / "run")
+    assert record.diverged
 
 
 def test_the_last_good_checkpoint_stays_when_the_loss_explodes(refused, trial, tmp_path):

@@ -1,5 +1,6 @@
 """The course of one trial, from parts that are built to files that are whole."""
 
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -37,6 +38,8 @@ from litmus.trial.record import hardware, load, recorded
 from litmus.trial.tail import Tail
 from litmus.words import count
 
+# A best loss of so many times that of the best constant prediction is no loss of a net that still learns.
+LOST = 1e6
 # How the best constant prediction is called beside a net's.
 SAYS = {"acc": "accuracy of the majority class", "mae": "mean absolute error of the best constant"}
 
@@ -157,11 +160,30 @@ def fit(build: Callable[[], Parts], parts: Parts, directory: Path, resume: bool)
         movement.refuse_idle(trainer)
         if (checkpoint := callback_of(trainer, BestAndLast)) is not None:
             checkpoint.refuse_unjudged()
+            refuse_lost(checkpoint, data, task)
         return None
     again = build()._replace(data=data)
     again.trainer.loggers = trainer.loggers
     limit(again.trainer, limits)
     return again
+
+
+def refuse_lost(checkpoint: BestAndLast, data: Any, task: Task | None) -> None:
+    """Refuses a fit whose best epoch is `LOST` times worse than guessing: finite, since a norm held it, and lost as well.
+
+    A real target may lie a million deviations from where a fresh net's outputs lie, and is let pass.
+
+    Raises:
+        FloatingPointError: naming both losses.
+    """
+    best = checkpoint.best_score
+    if task is None or task.kind == "real" or checkpoint.monitor not in ("val/loss", "train/loss") or best is None:
+        return
+    if best > LOST and best > LOST * (guess := baseline(data, task).get("train", {}).get("loss", math.inf)):
+        raise FloatingPointError(
+            f"{checkpoint.monitor} is {best:.3g} at best, over a million times what guessing gives ({guess:.3g}): the "
+            "run has diverged; a smaller lr, trainer.gradient_clip_val=1 or inputs of a smaller scale may help"
+        )
 
 
 def test(parts: Parts) -> dict[str, float]:
