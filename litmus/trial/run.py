@@ -169,7 +169,7 @@ def fit(build: Callable[[], Parts], parts: Parts, directory: Path, resume: bool)
 
 
 def refuse_lost(checkpoint: BestAndLast, data: Any, task: Task | None) -> None:
-    """Refuses a fit whose best epoch is `LOST` times worse than guessing: finite, since a norm held it, and lost as well.
+    """Refuses a fit whose best epoch is `LOST` times worse than guessing: kept finite by a norm, and lost all the same.
 
     A real target may lie a million deviations from where a fresh net's outputs lie, and is let pass.
 
