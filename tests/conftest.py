@@ -4,6 +4,7 @@ import gc
 import json
 import os
 import re
+from collections import defaultdict
 from copy import deepcopy
 from functools import cache
 from io import StringIO
@@ -63,6 +64,31 @@ def read_once():
         patch.setattr(OmegaConf, "load", staticmethod(loaded))
         if hasattr(omegaconf.base, "parse"):  # as in 2.3
             patch.setattr(omegaconf.base, "parse", cache(omegaconf.base.parse))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def copied_quickly():
+    """What OmegaConf notes of a node is copied field by field, not looked through: a quarter of a short run."""
+    from omegaconf import AnyNode
+    from omegaconf.base import ContainerMetadata, Metadata
+
+    def metadata(self, memo):
+        copied = object.__new__(type(self))
+        copied.__dict__.update(self.__dict__, flags=dict(self.flags or {}))
+        copied.resolver_cache = deepcopy(self.resolver_cache, memo) if self.resolver_cache else defaultdict(dict)
+        return copied
+
+    def node(self, memo):
+        copied = object.__new__(type(self))
+        self._deepcopy_impl(copied, memo)
+        copied.__dict__["_flags_cache"] = None
+        return copied
+
+    with pytest.MonkeyPatch.context() as patch:
+        for kind in (Metadata, ContainerMetadata):
+            patch.setattr(kind, "__deepcopy__", metadata, raising=False)
+        patch.setattr(AnyNode, "__deepcopy__", node)
         yield
 
 
