@@ -38,10 +38,20 @@ def pytest_collection_finish():
     gc.freeze()
 
 
-def mostly_long(cases, *always):
-    """The cases of a matrix: `make test` takes those that are named, `make test-all` takes every one."""
-    assert set(always) <= set(cases)
-    return [pytest.param(case, marks=() if case in always else pytest.mark.long) for case in cases]
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config, items):
+    """Of a law that is `briefly` tried, `make test` takes the cases that its mark names by id or by place."""
+    known, named = defaultdict(set), {}
+    for item in items:
+        if mark := item.get_closest_marker("briefly"):
+            names = {item.callspec.id, *item.callspec.indices.values()}
+            known[item.function] |= names
+            named[item.function] = mark.args
+            if names.isdisjoint(mark.args):
+                item.add_marker(pytest.mark.long)
+    if not any("::" in argument for argument in config.args):
+        strange = [(law.__name__, {*cases} - known[law]) for law, cases in named.items() if {*cases} - known[law]]
+        assert not strange, f"briefly names cases that there are not: {strange}"
 
 
 @pytest.fixture(scope="session", autouse=True)

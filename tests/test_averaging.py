@@ -135,6 +135,7 @@ def test_the_tail_is_the_mean_of_the_weights_after_each_of_the_last_updates(tmp_
     assert not _same(kept, follows.seen[-1])
 
 
+@pytest.mark.long
 def test_the_exponential_average_reaches_back_its_share_of_the_run_after_its_warm_up(tmp_path):
     follows = Follows()
     trainer, module = _fit(tmp_path, "ema", _stranger, [follows], max_epochs=30)
@@ -196,6 +197,7 @@ COURSES = {
 }
 
 
+@pytest.mark.briefly("growing-tail", "a step of one's own-ema")
 @pytest.mark.filterwarnings("ignore:batch norm sees the parts")
 @pytest.mark.parametrize(
     ("course", "rule"), [(course, list(RULES)[number % 2]) for number, course in enumerate(COURSES)]
@@ -232,6 +234,7 @@ def test_whoever_tests_without_a_checkpoint_tests_the_average(tmp_path):
 # ---------------------------------------------------------------------- what is chosen
 
 
+@pytest.mark.briefly("average=tail")
 @pytest.mark.parametrize("typed", ["average=ema average.share=0.3", "average=tail"])
 def test_the_average_is_validated_chosen_kept_tested_and_evaluated(trial, tmp_path, capsys, typed):
     import evaluate
@@ -283,6 +286,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.briefly(*range(1, 14, 3))
 @pytest.mark.parametrize("typed", REFUSED)
 def test_what_could_not_be_kept_is_refused_in_a_sentence_before_training(refused, tmp_path, typed):
     assert REFUSED[typed] in refused(*SMALL, *typed.split())

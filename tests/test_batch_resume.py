@@ -61,6 +61,7 @@ CASES = {
 }
 
 
+@pytest.mark.briefly("ramp with linear rates and a cosine by update", "on plateau", "across passes through the data")
 @pytest.mark.parametrize("case", CASES)
 def test_resuming_from_every_epoch_changes_nothing(tmp_path, case):
     batching, data, model = CASES[case]

@@ -353,6 +353,7 @@ def test_the_size_is_found_where_lightnings_own_tools_find_it(max_per_device):
 STUCK = ("batching.monitor=val/acc", "batching.mode=max", "lr=1e-8", "model.units=[]")
 
 
+@pytest.mark.briefly(0, 4, 8)
 @pytest.mark.parametrize(
     ("overrides", "sizes"),
     [
@@ -385,6 +386,7 @@ def test_the_commands_of_the_page_make_a_callback(compose, command):
     assert isinstance(instantiate(config.batching), BatchSizeScheduler)
 
 
+@pytest.mark.long
 def test_a_varying_size_is_drawn_under_the_loss(trial, tmp_path, monkeypatch):
     from matplotlib.axes import Axes
 

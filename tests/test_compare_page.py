@@ -17,7 +17,7 @@ from tests.browser import EXECUTABLE, NAMES, Browser
 from tests.compare_data import DAMAGE, write_damaged, write_job, write_many
 from tests.report_data import write_study
 
-pytestmark = pytest.mark.xdist_group("compare_page")  # one browser for all of them
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("compare_page")]  # one browser for all of them
 
 if EXECUTABLE is None and os.environ.get("REQUIRE_DATA") != "1":
     pytest.skip(f"no browser: expected one of {', '.join(NAMES)} (apt install chromium)", allow_module_level=True)

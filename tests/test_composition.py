@@ -45,6 +45,7 @@ JOBS = [
 ]
 
 
+@pytest.mark.long
 def test_a_job_is_composed_from_another_as_hydra_composes_it(master, loader):
     def composed(load, job):
         try:

@@ -10,7 +10,7 @@ from hydra.core.hydra_config import HydraConfig
 from litmus.trial.history import read_history
 from litmus.trial.parts import build
 from src.models.layers import NORMS
-from tests.conftest import ROOT, mostly_long
+from tests.conftest import ROOT
 from tests.data_helpers import require_ads, require_fashion_mnist
 from tests.own_data import TYPED
 
@@ -47,9 +47,8 @@ def test_every_configuration_file_stands_in_a_row():
     assert {pair for row in ROWS for pair in row} == {pair for row in ALONE for pair in row}
 
 
-@pytest.mark.parametrize(
-    "row", mostly_long([*ROWS, *ALONE], *ROWS), ids=lambda row: " ".join("=".join(pair) for pair in row)
-)
+@pytest.mark.briefly(*range(len(ROWS)))
+@pytest.mark.parametrize("row", [*ROWS, *ALONE], ids=lambda row: " ".join("=".join(pair) for pair in row))
 def test_every_configuration_file_composes_and_instantiates(compose, tmp_path, row, monkeypatch):
     monkeypatch.setenv("WANDB_MODE", "disabled")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", str(tmp_path / "mlruns"))
@@ -102,6 +101,14 @@ TRIED = [
 ]
 
 
+@pytest.mark.briefly(
+    "mlp-mnist1d-none",
+    "mlp-mnist1d-instance",
+    "mlp-social_network_ads-none",
+    "cnn-mnist1d-batch",
+    "cnn-fashion_mnist-group",
+    "cnn-social_network_ads-none",
+)
 @pytest.mark.parametrize(("model", "data", "norm"), TRIED, ids=lambda value: value)
 def test_every_model_with_every_data_and_norm_trains_two_batches_or_is_refused(
     trial, refused, tmp_path, model, data, norm
@@ -123,6 +130,7 @@ def _paired(group, other):
     return [(one[n % len(one)], two[n % len(two)]) for n in range(max(len(one), len(two)))]
 
 
+@pytest.mark.briefly("adamw-cosine", "sgd-step")
 @pytest.mark.parametrize(("optimizer", "scheduler"), _paired("optimizer", "scheduler"))
 def test_every_optimizer_and_every_scheduler_learns(trial, optimizer, scheduler):
     result = trial(
@@ -144,6 +152,7 @@ def test_the_readable_default_names_every_group_and_knob():
         assert f"\n{knob}:" in text, knob
 
 
+@pytest.mark.long
 def test_any_torch_optimizer_and_scheduler_is_one_yaml(compose, trial, tmp_path):
     """As a user would add them: a file in each folder, here in a folder of their own on Hydra's search path."""
     for group, text in {

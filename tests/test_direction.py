@@ -81,6 +81,7 @@ MONITORS = {
 }
 
 
+@pytest.mark.briefly(0, 3)
 @pytest.mark.parametrize(
     ("metric", "given", "mode"),
     [
@@ -99,6 +100,7 @@ def test_the_mode_follows_from_the_metric(compose, metric, given, mode):
     assert {name: part(parts).mode for name, (_, _, part) in MONITORS.items()} == dict.fromkeys(MONITORS, mode)
 
 
+@pytest.mark.briefly("checkpoint", "plateau", "a stranger's")
 @pytest.mark.parametrize(("typed", "knob", "part"), MONITORS.values(), ids=MONITORS)
 def test_a_mode_that_keeps_the_worst_and_a_metric_of_unknown_direction_are_refused(compose, typed, knob, part):
     name = knob.lstrip("+")

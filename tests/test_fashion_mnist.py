@@ -52,6 +52,7 @@ def write(folder, contents, packed=True):
         path.write_bytes(gzip.compress(content) if packed else content)
 
 
+@pytest.mark.long
 def test_the_real_files_are_the_official_sixty_and_ten_thousand():
     source = FashionMNIST(data_dir=require_fashion_mnist(), mirrors=[]).load()
     assert source.x.shape == (70_000, 1, 28, 28)

@@ -163,6 +163,7 @@ def meets(one, other, slack=1.5):
     return across > slack and down > slack
 
 
+@pytest.mark.briefly("6")
 @pytest.mark.parametrize("seeds", [2, 6])
 def test_words_lie_over_neither_data_nor_each_other_and_none_is_cut(drawn, seeds):
     _, _, figures = drawn[seeds]
@@ -180,6 +181,7 @@ def test_words_lie_over_neither_data_nor_each_other_and_none_is_cut(drawn, seeds
     assert spelled(asked(3), f"norm={LEVELS[4]}") in joined.replace("\n", "")
 
 
+@pytest.mark.briefly("6")
 @pytest.mark.parametrize("seeds", [2, 6])
 def test_every_mark_has_the_colour_and_the_shape_of_its_own_comparison(drawn, seeds):
     evidence, _, figures = drawn[seeds]

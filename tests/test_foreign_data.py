@@ -11,7 +11,6 @@ from torch.utils.data import DataLoader, IterableDataset, TensorDataset, Weighte
 
 import evaluate
 from litmus.training.foreign_data import ForeignData, adopted
-from tests.conftest import mostly_long
 from tests.own_data import Points, arrays, whole_and_resumed
 from tests.strangers import Plain
 from tests.test_plain_trainer import bare
@@ -86,6 +85,7 @@ def seen(seed, epochs=2, batch_size=16, reload=1, **settings):
 HOW = ("shuffle", "own generator", "sampler", "workers")
 
 
+@pytest.mark.briefly("shuffle", "sampler")
 @pytest.mark.parametrize("how", HOW)
 @pytest.mark.filterwarnings("ignore:.*does not have many workers")
 def test_the_order_is_of_seed_and_pass_whatever_else_was_drawn(how):
@@ -171,7 +171,8 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("case", mostly_long(CASES, CASES[0], CASES[-1]), ids="-".join)
+@pytest.mark.briefly("Noisy-shuffle-null")
+@pytest.mark.parametrize("case", CASES, ids="-".join)
 def test_a_run_is_resumed_to_the_bit_and_evaluated(trial, tmp_path, capsys, case):
     name, how, keys = case
     whole, resumed = whole_and_resumed(trial, tmp_path, *mine(tmp_path, name, how=f"'{how}'", keys=keys))
@@ -183,6 +184,7 @@ def test_a_run_is_resumed_to_the_bit_and_evaluated(trial, tmp_path, capsys, case
     assert "the same as in result.json, to the last bit" in capsys.readouterr().out
 
 
+@pytest.mark.long
 def test_another_seed_is_another_run(trial, tmp_path):
     first, second = (
         trial(*mine(tmp_path), f"seed={seed}", "epochs=1", directory=tmp_path / str(seed)) for seed in (0, 1)
@@ -190,6 +192,7 @@ def test_another_seed_is_another_run(trial, tmp_path):
     assert first["data"]["sha256"] != second["data"]["sha256"]
 
 
+@pytest.mark.long
 def test_growing_batches_on_it_are_resumed_to_the_bit(trial, tmp_path):
     typed = (*mine(tmp_path), "batching=doubling", "batching.start=10", "batching.every=1", "batching.stop=40")
     whole, resumed = whole_and_resumed(trial, tmp_path, *typed)
@@ -214,6 +217,7 @@ class Values(Loaders):
         return x, (y + 0.5).double()[:, None]
 
 
+@pytest.mark.long
 def test_real_values_train_beside_their_baseline(trial, tmp_path):
     result = trial(*mine(tmp_path, "Values"), "epochs=20")
     assert result["data"]["target"] == {"kind": "real", "number": 1, "names": []}
@@ -246,6 +250,7 @@ class Odd(Loaders):
         )
 
 
+@pytest.mark.briefly(0, 3, 6)
 @pytest.mark.parametrize(
     ("keys", "said"),
     [

@@ -9,7 +9,6 @@ import torch
 
 from evaluate import evaluate
 from litmus.trial.history import read_history
-from tests.conftest import mostly_long
 
 PARTS = '''
 import random
@@ -437,13 +436,6 @@ def same(first, second):
     return first == second
 
 
-BRIEFLY = (
-    *("a residual net on two classes", "regression of two by their absolute error", "several labels by our own net"),
-    *("growing batches in unequal parts on a module's own step", "what a module keeps, plans and draws by itself"),
-    "whole numbers",
-)
-
-
 def columns(course):
     """Those of predictions.csv, by what a course's data ask for."""
     names = ("red", "round", "sweet")
@@ -457,7 +449,8 @@ def columns(course):
     }[COURSES[course][0].removeprefix("data=")]
 
 
-@pytest.mark.parametrize("course", mostly_long(COURSES, *BRIEFLY))
+@pytest.mark.briefly("several labels by our own net", "growing batches in unequal parts on a module's own step")
+@pytest.mark.parametrize("course", COURSES)
 @pytest.mark.filterwarnings("ignore:.*does not have many workers", "ignore:.*No (negative|positive) samples")
 def test_it_trains_goes_on_and_is_tested_again_to_the_bit(run, tmp_path, course, capsys):
     whole = run(*COURSES[course], STOPS)
@@ -502,6 +495,7 @@ def loads_alone(path):
     assert model(inputs).shape == (3, model.task.outputs)
 
 
+@pytest.mark.long
 def test_unequal_parts_of_an_update_are_the_whole_of_it_on_a_step_of_ones_own(run, tmp_path):
     model = ("data=signals", "model=net", "model._target_=foreign_parts.OwnModule", "~model.net", RATE, "+model.drop=0")
     for name, most in (("whole", "null"), ("parts", "17")):
@@ -511,6 +505,7 @@ def test_unequal_parts_of_an_update_are_the_whole_of_it_on_a_step_of_ones_own(ru
         torch.testing.assert_close(stored[1][name], value, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.long
 def test_several_seeds_differ_and_one_does_not(run):
     runs = [run(*COURSES["regression"], f"seed={seed}", name=str(at))["metrics"] for at, seed in enumerate((0, 0, 1))]
     assert runs[0] == runs[1] != runs[2]
@@ -519,6 +514,7 @@ def test_several_seeds_differ_and_one_does_not(run):
 # ---------------------------------------------------------------------- what numbers are
 
 
+@pytest.mark.long
 def test_what_is_learned_beats_whoever_always_says_the_same(run):
     learned = run("data=prices", *net("Perceptron"), "epochs=20")
     constant = learned["baseline"]["test"]
@@ -537,6 +533,7 @@ def test_metrics_of_the_training_are_asked_for(run, tmp_path):
 # ---------------------------------------------------------------------- what is refused
 
 
+@pytest.mark.briefly(*range(0, 27, 3))
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
@@ -636,6 +633,7 @@ def test_a_module_without_a_test_is_completed_and_says_so_when_tested_again(run,
         evaluate(tmp_path / "whole", trust=True)
 
 
+@pytest.mark.long
 def test_an_edited_part_is_another_arm(run, stranger):
     before = run(*COURSES["regression"], name="a")
     path = stranger / "foreign_parts.py"

@@ -146,6 +146,7 @@ def test_what_is_counted_is_not_fragile_with_three_seeds():
     assert (found.verdict, found.fragile) == ("confirmed", "")
 
 
+@pytest.mark.long
 def test_one_skewed_arm_of_ten_seeds_decides_less_often_than_without_the_rule():
     """One arm's losses are exponential, both means are equal: either verdict about the sign would be false."""
     generator = np.random.default_rng(2)

@@ -16,7 +16,6 @@ from litmus.trial.going_on import CannotGoOnError, refuse_other_numerics
 from litmus.trial.history import read_history
 from litmus.trial.identity import asked_hash
 from src.models.mlp import MLP
-from tests.conftest import mostly_long
 
 TINY = ("model.units=[4]", "data.val_fraction=0.9", "batch_size=64", "norm=batch", "dropout=0.1", "lr=0.01")
 HERE = "tests.test_going_on"
@@ -106,7 +105,8 @@ def _same_run(one, other):
         assert results[0][name] == results[1][name], name
 
 
-@pytest.mark.parametrize("case", mostly_long(LONGER, "warm-up by update", "plateau", "on_plateau", "early stopping"))
+@pytest.mark.briefly("plateau")
+@pytest.mark.parametrize("case", LONGER)
 def test_a_longer_run_is_the_whole_one(trial, tmp_path, case):
     typed = LONGER[case]
     whole, resumed = tmp_path / "whole", tmp_path / "resumed"
@@ -116,10 +116,8 @@ def test_a_longer_run_is_the_whole_one(trial, tmp_path, case):
     _same_run(whole, resumed)
 
 
-BRIEFLY = ("cosine", "reversed batches", "a knob that follows", "a function", "a stranger's net")
-
-
-@pytest.mark.parametrize("case", mostly_long(REFUSED, *BRIEFLY))
+@pytest.mark.briefly("a knob that follows")
+@pytest.mark.parametrize("case", REFUSED)
 def test_what_was_planned_over_another_length_is_refused(trial, refused, tmp_path, case):
     typed, said = REFUSED[case]
     first = trial(*TINY, *typed, "epochs=3")
@@ -138,6 +136,7 @@ def test_a_shorter_run_than_what_is_done_is_refused(trial, refused, tmp_path):
     assert told == "3 epochs are done, got epochs=2: type epochs=3, or start a new run"
 
 
+@pytest.mark.long
 def test_a_run_goes_on_with_the_threads_it_began_with(trial, refused, tmp_path):
     trial(*TINY, "epochs=1", threads=2)
     told = refused(*TINY, "epochs=2", f"resume={tmp_path / 'run'}", threads=1)

@@ -74,6 +74,7 @@ def test_the_reference_sees_every_update():
     assert data["transfer_batch_to_device"] == EPOCHS * (UPDATES + 2) + 2
 
 
+@pytest.mark.briefly(*range(0, 62, 3))
 @pytest.mark.parametrize("name", MODULE_HOOKS)
 def test_a_module_that_overrides_one_hook_sees_it_as_often(name):
     kind = counting(MLP, [name])
@@ -81,6 +82,7 @@ def test_a_module_that_overrides_one_hook_sees_it_as_often(name):
     assert kind.calls[name] == _expected()[0][name]
 
 
+@pytest.mark.briefly(*range(0, 39, 3))
 @pytest.mark.parametrize("name", CALLBACK_HOOKS)
 def test_a_callback_that_has_one_hook_sees_it_as_often(name):
     kind = counting(pl.Callback, [name])

@@ -103,6 +103,7 @@ def test_what_changes_no_number_changes_no_hash(compose, typed):
     assert _hash(compose, *typed) == _hash(compose)
 
 
+@pytest.mark.briefly(0, 2)
 @pytest.mark.parametrize(
     "typed", ["early_stopping", "[early_stopping]", "[early_stopping,checkpoint]", "[early_stopping,default]"]
 )

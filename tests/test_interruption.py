@@ -85,6 +85,7 @@ def test_cut_after_any_entry_of_its_journal_a_search_is_the_whole_one(tmp_path, 
         assert course(part, sampler, again, total=total) == whole, f"cut after {cut} entries"
 
 
+@pytest.mark.long
 def test_killed_again_and_again_a_search_is_the_whole_one(tmp_path):
     arms = ("one", "other")
     path, disk = tmp_path / "journal.log", Disk(2)

@@ -48,6 +48,7 @@ def _composed(compose, *overrides):
     return compose(*overrides, "hydra.mode=RUN", "hydra.runtime.output_dir=nowhere")
 
 
+@pytest.mark.briefly(*range(0, 18, 3))
 @pytest.mark.parametrize("knob", [knob for knobs in REFUSED.values() for knob in knobs])
 def test_a_value_of_another_kind_is_refused_by_name(compose, knob):
     config = _composed(compose, "+optimizer.amsgrad=false")
@@ -89,6 +90,7 @@ def test_the_sentence_says_what_was_expected(compose, overrides, said):
     assert said in str(refused.value)
 
 
+@pytest.mark.briefly(0, 3, 7)
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [

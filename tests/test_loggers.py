@@ -21,6 +21,7 @@ def test_tensorboard_has_every_metric_by_updates(trial, tmp_path):
     assert events.Scalars("test/acc")
 
 
+@pytest.mark.long
 def test_tensorboard_has_a_row_for_each_run_that_has_a_result(trial, tmp_path):
     """As TensorBoard's own HParams plugin reads it."""
     from google.protobuf.json_format import MessageToDict

@@ -100,6 +100,7 @@ def test_shards_that_cannot_be_are_refused_in_a_sentence(tmp_path):
         _loaded(tmp_path / "empty")
 
 
+@pytest.mark.long
 def test_it_goes_together_with_all_else_and_is_tested_again(trial, tmp_path, capsys):
     folder = _written(tmp_path / "shards")
     knobs = ["data=arrays", f"data.path={folder}", "model.units=[4]", "epochs=2", "batching=doubling"]

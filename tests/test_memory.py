@@ -33,6 +33,7 @@ def _last(directory):
 RAMP = ("batching=doubling", "batching.every=1", "model.units=[8]", "epochs=4", "callbacks.checkpoint.share=1")
 
 
+@pytest.mark.briefly(0)
 @pytest.mark.parametrize(("error", "said"), [(torch.OutOfMemoryError, ""), (RuntimeError, "CUDA out of memory.")])
 def test_a_run_that_outgrows_its_memory_ends_as_one_that_fits(trial, tmp_path, memory, capsys, error, said):
     plain = trial(*RAMP, directory=tmp_path / "plain")
@@ -49,6 +50,7 @@ def test_a_run_that_outgrows_its_memory_ends_as_one_that_fits(trial, tmp_path, m
     torch.testing.assert_close(*weights)
 
 
+@pytest.mark.long
 def test_without_a_checkpoint_it_starts_again_with_the_same_seed_and_halves_until_it_fits(trial, tmp_path, memory):
     stale = tmp_path / "retried" / "checkpoints" / "last.ckpt"  # of another run, which must not be gone on from
     stale.parent.mkdir(parents=True)
@@ -62,6 +64,7 @@ def test_without_a_checkpoint_it_starts_again_with_the_same_seed_and_halves_unti
     torch.testing.assert_close(*(_last(tmp_path / name)["state_dict"] for name in ("plain", "retried")))
 
 
+@pytest.mark.long
 def test_a_resumed_run_remembers_the_limit(trial, tmp_path, memory):
     memory["train"] = 70
     trial(*RAMP)
@@ -70,6 +73,7 @@ def test_a_resumed_run_remembers_the_limit(trial, tmp_path, memory):
     assert resumed["counters"]["epochs"] == 5
 
 
+@pytest.mark.briefly("batch norm", "in the validation", "another error")
 @pytest.mark.parametrize(
     ("overrides", "limits", "said"),
     [

@@ -140,6 +140,7 @@ def test_a_run_is_one_run_with_its_curves_settings_and_result(trial, tmp_path, c
     assert (run.data.tags["status"], run.data.tags["arm_id"]) == ("completed", result["arm"])
 
 
+@pytest.mark.long
 def test_a_run_that_goes_on_is_the_same_run_and_has_each_epoch_once(trial, tmp_path, client):
     trial(*TINY)
     first = json.loads((tmp_path / "run" / "mlflow.json").read_text())
@@ -153,6 +154,7 @@ def test_a_run_that_goes_on_is_the_same_run_and_has_each_epoch_once(trial, tmp_p
     assert json.loads((tmp_path / "run" / "mlflow.json").read_text()) != first
 
 
+@pytest.mark.long
 def test_a_sweeps_runs_are_an_experiment_of_theirs_and_a_failed_one_says_so(trial, tmp_path, client):
     with pytest.raises(SystemExit):
         trial(*TINY, "optimizer=sgd", "lr=1e30", directory=tmp_path / "bad")

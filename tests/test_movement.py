@@ -17,6 +17,7 @@ STILL = "expected 6 updates to change the weights, found every parameter as it w
 NONE = "expected a run to make updates, got 0 of them"
 
 
+@pytest.mark.briefly(0)
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
@@ -35,6 +36,7 @@ def test_a_run_that_trains_nothing_fails_in_one_sentence(refused, tmp_path, over
     assert not [name for name in result["metrics"] if name.startswith("test/")]
 
 
+@pytest.mark.long
 def test_steps_of_ones_own_complete(trial, tmp_path):
     for name in ("OwnStep", "OwnManualStep", "Forgetful"):
         result = trial(*SMALL, f"model._target_=tests.strangers.{name}", directory=tmp_path / name)
@@ -48,6 +50,7 @@ def test_a_run_that_had_ended_stays_completed_when_resumed(trial, tmp_path):
     assert (again["status"], again["metrics"]) == ("completed", first["metrics"])
 
 
+@pytest.mark.long
 def test_what_moved_before_an_interruption_counts_after_it(trial, tmp_path):
     """The rate may be nothing in the last epochs: the whole run completes, and so must the resumed one."""
     decay = [

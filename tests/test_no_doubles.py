@@ -74,6 +74,7 @@ RUNS = {
 }
 
 
+@pytest.mark.briefly("arrays")
 @pytest.mark.parametrize("name", RUNS)
 def test_nothing_of_float64_comes_to_the_device(trial, table, arrays, name, monkeypatch):
     monkeypatch.setattr(litmus.training.widest, "WITHOUT_FLOAT64", {"cpu"})

@@ -10,7 +10,6 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from src.callbacks.noise_scale import GrowWithNoise, Noise, estimate, grown, noise_scale
 from tests.batch_helpers import Ordinary, Tiny, fit, net
-from tests.conftest import mostly_long
 
 
 def test_the_estimator_is_unbiased_on_a_quadratic_with_known_noise():
@@ -58,7 +57,8 @@ class Centres(pl.LightningDataModule):
         return DataLoader(TensorDataset(self.centres), self.batch_size, shuffle=True)
 
 
-@pytest.mark.parametrize("cap", mostly_long([None, 4], 4), ids=["halves", "quarters"])
+@pytest.mark.long
+@pytest.mark.parametrize("cap", [None, 4], ids=["halves", "quarters"])
 def test_the_callback_measures_what_the_data_have(cap):
     """Batches without replacement: the two sizes' difference is the rows' own covariance, whatever the share drawn."""
     w, rows = [1.0, -1.0, 0.5], 4096

@@ -95,6 +95,7 @@ def test_the_project_is_the_environments_unless_one_is_typed(
     assert (logger.identity["project"], logger.identity["entity"]) == found
 
 
+@pytest.mark.long
 @pytest.mark.xdist_group("wandb")
 def test_a_single_run_ends_with_where_it_is_and_a_sweep_with_one_line_for_all(trial, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("WANDB_PROJECT", "mine")

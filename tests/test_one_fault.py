@@ -103,6 +103,7 @@ def launched(tmp_path, monkeypatch):
     return run
 
 
+@pytest.mark.briefly("0-joblib", "1-basic", "2-joblib", "3-basic")
 @pytest.mark.parametrize("kind", ["joblib", "basic"])
 @pytest.mark.parametrize("seed", range(12))
 def test_only_what_dies_alone_is_convicted(tmp_path, launched, kind, seed):
@@ -144,6 +145,7 @@ def ending():
     return task
 
 
+@pytest.mark.briefly("nothing-")
 @pytest.mark.parametrize(
     ("how", "said"),
     [
@@ -254,6 +256,7 @@ def test_a_study_goes_on_after_trials_that_leave_the_program(tmp_path, bad):
     }  # fmt: skip
 
 
+@pytest.mark.long
 def test_a_plain_multirun_runs_all_and_names_every_job_that_failed(tmp_path, bad, capsys):
     ways = (*WAYS, "illegible")
     typed = (f"model._target_={bad}", "epochs=1", "updates_per_epoch=1", "model.units=[4]", "hydra.sweep.dir=many")

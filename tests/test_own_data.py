@@ -18,7 +18,6 @@ from litmus.training.torch_dataset import TorchDataset
 from src.datamodules.huggingface import HuggingFace
 from src.datamodules.image_folder import ImageFolder
 from src.datamodules.table import Table
-from tests.conftest import mostly_long
 from tests.own_data import (
     TYPED,
     Points,
@@ -85,6 +84,7 @@ def dataset(folder, **settings):
 KINDS = (table, images, npz, pt, npy, stored, dataset)
 
 
+@pytest.mark.briefly("table", "dataset", "pt", "npy", "npz", "stored")
 @pytest.mark.parametrize("kind", KINDS)
 def test_splits_are_the_seeds_stratified_and_whole(tmp_path, kind):
     data, again, other = (set_up(kind(tmp_path, seed=seed)) for seed in (3, 3, 4))
@@ -473,7 +473,8 @@ def test_a_load_that_returns_something_else_is_one_sentence(monkeypatch, result,
 # ------------------------------------------------------------------ whole runs
 
 
-@pytest.mark.parametrize("kind", mostly_long(TYPED, "table", "dataset"))
+@pytest.mark.briefly("table")
+@pytest.mark.parametrize("kind", TYPED)
 def test_a_run_learns_goes_on_to_the_bit_and_is_evaluated(trial, tmp_path, capsys, kind):
     whole, resumed = whole_and_resumed(trial, tmp_path, *typed(kind, tmp_path), *SMALL)
     assert whole["status"] == "completed"
@@ -484,6 +485,7 @@ def test_a_run_learns_goes_on_to_the_bit_and_is_evaluated(trial, tmp_path, capsy
     assert "the same as in result.json, to the last bit" in capsys.readouterr().out
 
 
+@pytest.mark.long
 def test_a_real_target_and_several_labels_train_beside_their_baselines(trial, tmp_path):
     draw = np.random.default_rng(0)
     path = write_table(tmp_path / "t.csv", wet=draw.random(2000) < 0.3, rich=columns()["income"] > 20_000)
@@ -509,6 +511,7 @@ def test_a_real_target_and_several_labels_train_beside_their_baselines(trial, tm
     assert capable["baseline"]["test"]["acc"] == capable["data"]["constant_accuracy"]["test"]
 
 
+@pytest.mark.long
 def test_growing_batches_across_passes_of_a_table_are_resumed_to_the_bit(trial, tmp_path):
     asked = (*typed("table", tmp_path), *SMALL, "updates_per_epoch=70", "batching=doubling", "batching.start=16")
     whole, resumed = whole_and_resumed(trial, tmp_path, *asked, "batching.every=1", "batching.stop=64")

@@ -73,6 +73,7 @@ def law(path, *members, **more):
     assert [model.path for model, _ in packed] == [path] * len(members)
 
 
+@pytest.mark.briefly("plain sgd", "layer norm", "many classes")
 @pytest.mark.parametrize(
     "more",
     [
@@ -130,6 +131,7 @@ class EveryBatch(pl.Callback):
         torch.rand(())
 
 
+@pytest.mark.briefly("own step", "slow", "misaligned")
 @pytest.mark.parametrize(
     ("path", "more"),
     [
@@ -253,6 +255,7 @@ def said(result):
     return {**result, "counters": counters, "load": None, "weights": None, "timestamp": None}
 
 
+@pytest.mark.long
 def test_a_study_in_packs_is_the_study(tmp_path, monkeypatch):
     study = {**QUESTION, "factors": {"optimizer.weight_decay": [0.0, 0.1]}, "predictions": {}}
     study["predictions"] = {

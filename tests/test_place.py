@@ -51,6 +51,7 @@ def test_all_that_a_run_leaves_is_known_and_a_second_run_finds_nothing_of_the_fi
     assert json.loads(left["result.json"])["weights"] == {}
 
 
+@pytest.mark.long
 def test_a_second_run_of_another_kind_is_as_in_a_new_directory(trial, tmp_path):
     trial(*TINY, *EVERYTHING)
     (tmp_path / "run" / "tried.csv").touch()  # as runs of earlier versions left it

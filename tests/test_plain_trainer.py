@@ -238,6 +238,7 @@ def test_what_cannot_be_is_refused_in_a_sentence(make, said):
         make()
 
 
+@pytest.mark.long
 def test_augmentation_from_the_command_line(trial, tmp_path):
     crop = "{_target_: litmus.training.augment.Crop, padding: 2}"
     flip = "{_target_: litmus.training.augment.Flip}"

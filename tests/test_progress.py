@@ -32,6 +32,7 @@ def test_an_epoch_without_a_validation_says_no_earlier_ones(trial, capsys):
     assert ["val/loss" in line for line in lines] == [False, True, False]
 
 
+@pytest.mark.long
 def test_the_layers_stand_in_the_runs_directory_and_change_no_bit_of_it(trial, tmp_path):
     knobs = ["model=cnn", "model.filters=4", "model.units=8", "norm=batch", "dropout=0.2"]
     knobs += ["updates_per_epoch=2", "epochs=1"]

@@ -46,6 +46,7 @@ def test_importing_litmus_imports_nothing_else():
     assert done.stdout == ""
 
 
+@pytest.mark.long
 def test_a_run_from_python_is_the_run_of_the_command_line(trial, tmp_path):
     typed_there = trial("model.units=[4]", "norm=batch", "epochs=2", "seed=3")
     here = litmus.run("norm=batch", {"model.units": [4]}, threads=1, seed=3, epochs=2, directory=tmp_path / "a")

@@ -111,6 +111,7 @@ def stranger(tmp_path, monkeypatch):
 SMALL = ("model.units=[4]", "epochs=1")
 
 
+@pytest.mark.briefly(*range(0, 20, 3))
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
@@ -153,6 +154,7 @@ def test_what_nobody_reads_is_refused_before_training(refused, stranger, typed, 
     assert said in refused(stranger, *typed)
 
 
+@pytest.mark.briefly(0)
 @pytest.mark.parametrize(
     "typed",
     [
@@ -177,6 +179,7 @@ def test_a_smoothing_that_a_file_says_counts_as_typed(refused, stranger, tmp_pat
     assert "task.label_smoothing" in refused(stranger, "data=whole", "model=loss", "experiment=mine", "epochs=1")
 
 
+@pytest.mark.briefly(0)
 @pytest.mark.parametrize(
     ("changed", "shared", "said"),
     [

@@ -58,6 +58,7 @@ def test_half_precision_is_the_same_to_the_bit():
     assert [name for name in plain if not torch.equal(plain[name], twice[name])] == []
 
 
+@pytest.mark.long
 def test_a_trial_is_the_same_and_one_does_for_the_other(trial, tmp_path):
     tiny = ("epochs=2", "model.units=[16,16,16]", "batch_size=100", "norm=batch", "dropout=0.2")
     plain, twice = (trial(*tiny, f"model.recompute={one}", directory=tmp_path / one) for one in ("false", "true"))

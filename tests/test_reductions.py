@@ -62,6 +62,7 @@ def test_roughness_is_the_noise_about_a_line():
     assert roughness(np.linspace(0, 1, 50)) == pytest.approx(0, abs=1e-12)
 
 
+@pytest.mark.briefly(0)
 @pytest.mark.parametrize("sign", [1, -1])
 def test_the_rise_of_flat_noise_does_not_grow_with_the_number_of_epochs(sign):
     """|last − best| would be 0.85, 1.5 and 2.5 of the noise."""

@@ -94,6 +94,7 @@ def test_every_section_stands_in_both_files(studied):
     assert NODE["predictions"]["synergy"]["claim"] in page
 
 
+@pytest.mark.long
 def test_the_page_needs_no_network(studied):
     directory, _, _ = studied
     page = (directory / "report.html").read_text(encoding="utf-8")
@@ -229,6 +230,7 @@ def test_the_author_answers_beside_the_evidence(studied, tmp_path):
         author_words(tmp_path)
 
 
+@pytest.mark.long
 def test_a_diverged_arm_counts_instead_of_vanishing(tmp_path):
     directory = write_study(tmp_path / "study", failed=False)
     for seed in range(4):
@@ -304,6 +306,7 @@ def test_names_that_file_systems_refuse_are_found_again(tmp_path):
     assert [len(evidence.results.values("loss", arm)) for arm in arms] == [3, 3]
 
 
+@pytest.mark.briefly("synergy")
 @pytest.mark.parametrize("part", PARTS)
 def test_the_replay_of_the_journal_is_a_report_that_decides_nothing(part, tmp_path):
     study, rows = part()
@@ -316,6 +319,7 @@ def test_the_replay_of_the_journal_is_a_report_that_decides_nothing(part, tmp_pa
     assert "few_seeds" in page
 
 
+@pytest.mark.long
 def test_what_is_typed_is_shown_and_not_obeyed(tmp_path):
     evil = "<script>alert(1)</script> & | $x_1$ *y*"
     node = {**NODE, "question": evil, "nuisance": {}, "predictions": {**NODE["predictions"]}}
@@ -448,6 +452,7 @@ TABLE += [
 ]
 
 
+@pytest.mark.long
 def test_a_table_on_the_command_line(tmp_path, capsys):
     node = {**NODE, "pruner": "median", "smoke": False}
     header = "# @package _global_\ndefaults: [override /data: fashion_mnist, override /model: cnn]\n"

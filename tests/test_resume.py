@@ -18,7 +18,7 @@ from litmus.training.schedule import Schedule
 from litmus.trial.checkpoint import BestAndLast
 from litmus.trial.command_line import resumed_arguments
 from litmus.trial.history import History, read_history
-from tests.conftest import ROOT, mostly_long
+from tests.conftest import ROOT
 from tests.small_data import Blobs, optimizer_of, quiet_trainer, seeded
 from tests.strangers import WithBackbone
 
@@ -139,7 +139,8 @@ def _assert_same_run(whole, resumed):
     assert [{**row, "seconds": 0} for row in rows[0]] == [{**row, "seconds": 0} for row in rows[1]]
 
 
-@pytest.mark.parametrize("single_steps", mostly_long([False, True], False), ids=["stretches", "single steps"])
+@pytest.mark.briefly("updates_per_epoch-stretches", "averaged weights-stretches")
+@pytest.mark.parametrize("single_steps", [False, True], ids=["stretches", "single steps"])
 @pytest.mark.parametrize("course", COURSES)
 def test_cut_in_any_epoch_and_resumed_is_the_uninterrupted_run(tmp_path, course, single_steps):
     (tmp_path / "whole").mkdir()

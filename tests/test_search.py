@@ -69,6 +69,7 @@ def test_totals_are_totals_and_what_was_left_comes_first(tmp_path, sampler):
     assert optimization(tmp_path, sampler, 8).ask(100) == []
 
 
+@pytest.mark.long
 def test_a_search_is_resumable_and_ends_with_pictures_and_the_command_of_the_best(tmp_path, monkeypatch, capsys):
     typed = ("search=tpe", RATE, "norm=none,batch", *TINY, "hydra.sweep.dir=found")
     with monkeypatch.context() as patch:  # the pictures of half of it take seconds
@@ -103,6 +104,7 @@ def test_a_search_whose_trials_all_fail_says_so_in_one_sentence(tmp_path):
     assert "\n" not in sentence(caught.value)
 
 
+@pytest.mark.briefly("median")
 @pytest.mark.parametrize("pruner", ["median", "halving"])
 def test_a_hopeless_run_is_pruned_and_recorded_as_such(trial, tmp_path, pruner):
     """Six good runs are known; the seventh does not learn, and is ended after the epochs that the rule gives it."""
@@ -127,6 +129,7 @@ def test_a_hopeless_run_is_pruned_and_recorded_as_such(trial, tmp_path, pruner):
     assert pruning("none", path, "it", 0, "val/loss") == []
 
 
+@pytest.mark.briefly(*range(7))
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -148,6 +151,7 @@ def test_mistakes_are_answered_in_one_sentence_before_anything_runs(tmp_path, ar
     assert not results(tmp_path)
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_optuna_dashboard_reads_a_searchs_journal(tmp_path, monkeypatch):
     from optuna_dashboard import wsgi

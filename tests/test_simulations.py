@@ -31,7 +31,7 @@ from scripts.simulate import (
     topped_up,
     untreated,
 )
-from tests.conftest import ROOT, mostly_long
+from tests.conftest import ROOT
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 
@@ -40,7 +40,10 @@ LIMIT = 0.025 + 4 * math.sqrt(0.025 * 0.975 / SIMULATIONS)  # four standard erro
 NAMES = [edge[0] for edge in edges()]
 
 
-@pytest.mark.parametrize("noise", mostly_long(NOISES, "normal"))
+@pytest.mark.briefly(
+    "compare-normal", "not worse-normal", "synergy-normal", "bound below-normal", "diminishing-normal", "peak-normal"
+)
+@pytest.mark.parametrize("noise", NOISES)
 @pytest.mark.parametrize("place", range(len(NAMES)), ids=NAMES)
 def test_four_looks_err_no_more_than_one(place, noise):
     draw, far = NOISES[noise]
@@ -48,6 +51,7 @@ def test_four_looks_err_no_more_than_one(place, noise):
     assert max(found) <= LIMIT, found
 
 
+@pytest.mark.briefly("3-80 rows")
 @pytest.mark.parametrize("noise", ["t₃", "80 rows"])
 @pytest.mark.parametrize("n", [3, 10])
 def test_one_look_keeps_its_level_under_other_noise(noise, n):
@@ -57,6 +61,7 @@ def test_one_look_keeps_its_level_under_other_noise(noise, n):
         assert max(found) <= LIMIT, (edge[0], found)
 
 
+@pytest.mark.briefly("compare-0.5", "equivalent-0.5")
 @pytest.mark.parametrize("fails", [0.3, 0.5])
 @pytest.mark.parametrize("name", FAILING)
 def test_equal_arms_that_diverge_are_not_called_different(name, fails):
@@ -117,6 +122,7 @@ def test_the_simulation_judges_as_the_engine_does(failing):
     assert found.look in (10, 20)
 
 
+@pytest.mark.long
 def test_bare_tables_of_equal_arms_are_seldom_decided_wrongly():
     """Through rows, as scripts/report.py reads them: looks, Holm over three predictions, runs that fail, and times."""
     node = {

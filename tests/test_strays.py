@@ -26,6 +26,7 @@ def experiment(compose, tmp_path):
     return checked
 
 
+@pytest.mark.briefly(*range(0, 13, 3))
 @pytest.mark.parametrize(
     ("content", "said"),
     [
@@ -52,6 +53,7 @@ def test_what_a_file_says_and_nobody_reads_is_refused(experiment, content, said)
     assert len(str(refused.value).splitlines()) == 1
 
 
+@pytest.mark.briefly(0, 4)
 @pytest.mark.parametrize(
     ("content", "said"),
     [
@@ -85,6 +87,7 @@ def test_a_list_in_the_place_of_a_groups_settings_is_told_where_parts_are_chosen
     assert "'- override /callbacks: [early_stopping]'" in sentence(refused.value)
 
 
+@pytest.mark.briefly(0, 3)
 @pytest.mark.parametrize(
     "content",
     [
@@ -108,6 +111,7 @@ def test_a_knob_of_the_projects_own_file_may_be_read_by_some_of_its_models_alone
     experiment({"updates_per_epoch": 3}, "~data", "+data._target_=tests.small_data.Blobs")
 
 
+@pytest.mark.briefly(2)
 @pytest.mark.parametrize(
     ("changed", "shared", "said"),
     [

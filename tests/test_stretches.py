@@ -166,6 +166,7 @@ def test_a_second_fit_of_the_same_objects_starts_fresh():
     assert results[0] == results[1]
 
 
+@pytest.mark.long
 def test_overfits_32_examples():
     for net in ("mlp", "cnn"):
         make, shape, classes = NETS[net]

@@ -65,6 +65,7 @@ def test_one_arm_that_gains_takes_all_to_the_accelerator(monkeypatch, configs, k
     assert decided(configs) == kind
 
 
+@pytest.mark.long
 def test_a_study_trains_on_one_kind_of_device_and_goes_on_with_it(tmp_path, monkeypatch, capsys):
     write_study(tmp_path, study=ONE_TRIAL)
     monkeypatch.setattr(study_sweep, "report", lambda directory, name: None)  # its pictures take seconds

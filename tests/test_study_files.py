@@ -33,6 +33,7 @@ def between(knob, one, other):
     return asking(factors={knob: [one, other]}, predictions={"p": claim})
 
 
+@pytest.mark.briefly(0)
 @pytest.mark.parametrize("sweeper", [{"defaults": [{"override /hydra/sweeper": "study"}]}, {}])
 def test_a_study_is_one_with_and_without_its_sweeper_line(tmp_path, monkeypatch, sweeper):
     asked = []
@@ -44,6 +45,7 @@ def test_a_study_is_one_with_and_without_its_sweeper_line(tmp_path, monkeypatch,
     assert asked == ["bare"]
 
 
+@pytest.mark.briefly(0, 3, 6)
 @pytest.mark.parametrize(
     "content",
     [
@@ -65,6 +67,7 @@ def test_a_file_that_is_no_study_is_refused_by_name(tmp_path, content):
     assert said.startswith("configs/study/odd.yaml must begin with '# @package _global_' and have a study: node")
 
 
+@pytest.mark.briefly(0, 3, 5, 7, 10)
 @pytest.mark.parametrize("seeds", [[-1], [2**32], [0, -5], 2**32 + 1, 0, -1, [], [1, 1], [True], [1.5], "3", None])
 def test_seeds_are_those_that_generators_take(tmp_path, seeds):
     write_study(tmp_path, study=QUESTION | {"seeds": seeds})
@@ -77,6 +80,7 @@ OF_RUNNING = (
 )
 
 
+@pytest.mark.briefly("resume", "threads", "hydra/launcher", "+hydra.run.dir")
 @pytest.mark.parametrize("number", range(len(OF_RUNNING)), ids=OF_RUNNING)
 def test_what_changes_no_number_is_no_treatment(tmp_path, number):
     """As a factor, fixed, or tuned, in turns."""
@@ -90,6 +94,7 @@ def test_what_changes_no_number_is_no_treatment(tmp_path, number):
     assert f"{knob}, which says where or how trials run and is no treatment" in refusal(tmp_path, "study=tiny")
 
 
+@pytest.mark.briefly(1, 3)
 @pytest.mark.parametrize("knob", ["output_dir", "threads", "data_dir", "resume", "model.recompute"])
 def test_nor_is_it_searched(tmp_path, knob):
     assert f"it varies {knob}, which says where or how" in refusal(tmp_path, "search=random", f"{knob}=1,2")
@@ -101,6 +106,7 @@ def test_what_computes_is_a_treatment(tmp_path, monkeypatch):
     sweep(tmp_path, "study=tiny")
 
 
+@pytest.mark.briefly(0)
 @pytest.mark.parametrize("metric", ["nope/loss", "tests/acc", "/loss"])
 def test_a_split_that_no_run_has_is_refused_before_any_trial(tmp_path, metric):
     write_study(tmp_path, study=asking(quantities={"loss": {"metric": metric, "sesoi": "2%"}}))
@@ -111,6 +117,7 @@ def test_a_split_that_no_run_has_is_refused_before_any_trial(tmp_path, metric):
         assert "must be a metric of" in refusal(tmp_path, "search=random", RATE, f"search.metric={metric}")
 
 
+@pytest.mark.long
 def test_a_metric_that_no_trial_records_costs_one_trial(tmp_path):
     quantity = {"metric": "val/nope", "sesoi": 0.1, "direction": "down"}
     write_study(tmp_path, study=asking(quantities={"loss": quantity}), updates_per_epoch=1)

@@ -63,6 +63,7 @@ def test_a_study_leaves_question_arms_trials_and_report_and_runs_each_trial_once
     assert "6 of 6 trials" in capsys.readouterr().out
 
 
+@pytest.mark.long
 def test_a_study_pins_one_thread_whatever_the_launcher_unless_another_number_is_typed(tmp_path, unreported):
     write_study(tmp_path, study={**ONE_ARM, "seeds": 1}, threads=None)
     directory = tmp_path / "studies" / "tiny"
@@ -79,6 +80,7 @@ def test_a_study_pins_one_thread_whatever_the_launcher_unless_another_number_is_
     assert two["arm"] != result["arm"]
 
 
+@pytest.mark.briefly("half a line")
 @pytest.mark.parametrize("note", [{"study": "tiny"}, None, "half a line"])
 def test_trials_of_an_earlier_version_are_left_alone(tmp_path, note):
     write_study(tmp_path)
@@ -96,6 +98,7 @@ def test_trials_of_an_earlier_version_are_left_alone(tmp_path, note):
         assert after == before
 
 
+@pytest.mark.long
 def test_only_trials_whose_configuration_changed_run_again(tmp_path, unreported):
     arms = {"a": {"lr": 0.001}, "b/c": {"lr": 0.002}}
     write_study(tmp_path, study={**ONE_ARM, "arms": arms})
@@ -113,6 +116,7 @@ def test_only_trials_whose_configuration_changed_run_again(tmp_path, unreported)
         assert [row["epoch"] for row in read_history(directory / place / "metrics.csv")] == [0]
 
 
+@pytest.mark.long
 def test_a_failed_trial_is_a_row_with_its_error_and_is_tried_again_unless_it_diverged(tmp_path, unreported, capsys):
     arms = {"good": {}, "wrong": {"data.val_fraction": 2}, "wild": {"norm": "none", "optimizer": "sgd", "lr": 1e30}}
     write_study(tmp_path, study={**ONE_ARM, "arms": arms})
@@ -131,6 +135,7 @@ def test_a_failed_trial_is_a_row_with_its_error_and_is_tried_again_unless_it_div
     assert again == {f"trials/wrong/seed={seed}" for seed in (0, 1)}
 
 
+@pytest.mark.long
 def test_a_study_whose_trials_all_fail_says_so_in_one_sentence(tmp_path):
     write_study(tmp_path, data={"val_fraction": 2})
     with pytest.raises(ValueError, match=r"all 4 trials of studies/tiny failed, .*val_fraction") as caught:
@@ -229,6 +234,7 @@ def test_a_study_runs_through_submitit(tmp_path, unreported):
     assert {result["status"] for result in found.values()} == {"completed"}
 
 
+@pytest.mark.briefly(0, 2, 4, 6, 7, 10)
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -30,6 +30,7 @@ def test_the_tail_is_tested_epoch_by_epoch_and_changes_nothing_else(trial, tmp_p
     assert not (tmp_path / "tail" / "tail").exists()
 
 
+@pytest.mark.briefly(0)
 @pytest.mark.parametrize(
     ("typed", "told"),
     [

@@ -82,6 +82,7 @@ def test_recording_changes_no_weight_and_only_rows_within_epochs_give_up_stretch
     np.testing.assert_array_equal(by_update.epochs, by_update.updates // 7)
 
 
+@pytest.mark.briefly("every epoch")
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
 def test_cut_in_any_epoch_and_resumed_is_the_same_file(tmp_path, settings):
     _fit(tmp_path / "whole", **settings)
@@ -176,6 +177,7 @@ def test_impossible_arguments_are_refused(settings, words):
         RecordWeights("trajectory.npz", **settings)
 
 
+@pytest.mark.long
 def test_the_command_line_records_and_refuses_to_go_on_with_a_damaged_file(trial, refused, tmp_path):
     knobs = ["callbacks=trajectory", "model.units=[4]", "updates_per_epoch=3"]
     result = trial(*knobs, "epochs=2")

@@ -164,6 +164,7 @@ def agreeing(rows, seeds, share, generator, digits=None):
     return table
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("digits", [None, 4, 3])
 def test_accuracies_over_few_rows_tie_by_chance_and_are_judged(digits):
     """Nets that agree on 90 % of 80 rows tie on more than a third of the seeds in many studies: no verdict is lost."""

@@ -111,6 +111,7 @@ def test_metrics_are_means_over_samples_whatever_the_batch(trial, tmp_path):
         assert result["metrics"][f"{split}/acc"] == (logits.argmax(1) == y).double().mean().item()
 
 
+@pytest.mark.briefly(0)
 @pytest.mark.parametrize("overrides", [(), ("model=cnn", "model.filters=4", "dropout=0.3", "norm=batch")])
 def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not(trial, tmp_path, overrides):
     short = ("epochs=2", "updates_per_epoch=9", *overrides)
@@ -154,6 +155,7 @@ def test_evaluate_says_what_a_directory_lacks(tmp_path):
         evaluate(tmp_path)
 
 
+@pytest.mark.briefly(0)
 @pytest.mark.parametrize("batch_size", [32, 3600])
 def test_a_loss_that_is_not_finite_ends_the_run_as_failed(refused, tmp_path, batch_size):
     said = refused("optimizer=sgd", "lr=1e30", "epochs=3", f"batch_size={batch_size}")

@@ -19,7 +19,6 @@ from litmus.records.tuning import read_table, tuning_csv
 from litmus.trial.command_line import answer, sentence
 from scripts.report import main as report
 from scripts.simulate import tuned
-from tests.conftest import mostly_long
 from tests.sweep_helpers import QUESTION, results, sweep, write_study
 
 pytestmark = pytest.mark.usefixtures("undrawn")
@@ -253,7 +252,8 @@ def test_what_each_seed_tuned_anew_is_in_the_spread_already():
 CASES = [(n, levels, seeds) for n in (5, 40) for levels, seeds in ((3, 2), (4, 3), (8, 2))]
 
 
-@pytest.mark.parametrize("case", mostly_long(CASES, CASES[0], CASES[-1]), ids=str)
+@pytest.mark.briefly(0)
+@pytest.mark.parametrize("case", CASES, ids=str)
 def test_equal_tuned_arms_are_seldom_called_different(case):
     n, levels, seeds = case
     limit = 0.03 + 4 * math.sqrt(0.03 * 0.97 / 4000)
@@ -324,6 +324,7 @@ def test_a_run_that_a_table_holds_twice_counts_once_and_is_refused_where_it_diff
         read_table(path, study())
 
 
+@pytest.mark.long
 def test_a_bare_table_with_its_tuning_is_judged_as_the_directory_is(tmp_path, undrawn):
     write_study(tmp_path, study={**TUNED, "nuisance": {"lr": THREE_RATES}}, updates_per_epoch=5)
     sweep(tmp_path, "study=tiny", "study.tuning_seeds=2")
@@ -380,6 +381,7 @@ def test_each_seed_is_tuned_anew_by_runs_of_its_own(tmp_path, unreported):
             assert found[f"trials/dropout={level}/seed={seed}"]["config"]["lr"] == best["values"]["lr"]
 
 
+@pytest.mark.long
 def test_a_pruner_ends_a_point_and_none_of_its_runs_alone(tmp_path, unreported):
     knob = {"lr": {"log": [1e-3, 30], "trials": 7, "sampler": "grid"}}
     alone = {key: value for key, value in TUNED.items() if key not in ("factors", "predictions")}

@@ -15,7 +15,6 @@ from litmus.trial.history import History, read_history
 from src.callbacks.batch_size import BatchSizeScheduler
 from src.callbacks.grow_on_plateau import GrowOnPlateau
 from src.models.mlp import MLP
-from tests.conftest import mostly_long
 from tests.small_data import optimizer_of, quiet_trainer, seeded
 from tests.strangers import small_blobs
 
@@ -73,11 +72,9 @@ CASES = {
 CASES = {name: tuple(part.replace("trainer.val", "+trainer.val") for part in case) for name, case in CASES.items()}
 
 
-BRIEFLY = ("nothing", "averaged", "swapped by a callback", "swapped by the module", "validated twice an epoch")
-
-
+@pytest.mark.briefly("averaged", "validated twice an epoch")
 @pytest.mark.filterwarnings("ignore:.*BackboneFinetuning")
-@pytest.mark.parametrize("case", mostly_long(CASES, *BRIEFLY))
+@pytest.mark.parametrize("case", CASES)
 def test_best_ckpt_is_the_net_of_the_recorded_validation_and_of_the_recorded_test(trial, compose, tmp_path, case):
     from hydra.utils import get_class
 
@@ -117,6 +114,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.briefly("ModelPruning")
 @pytest.mark.parametrize("name", REFUSED)
 def test_callbacks_that_break_a_promise_are_refused_by_name_before_training(refused, tmp_path, name):
     argument, said = REFUSED[name]
@@ -207,6 +205,7 @@ def test_a_pruner_hears_of_validated_epochs_alone(tmp_path):
     assert study.trials[0].intermediate_values == {1: 3.0, 3: 2.0}
 
 
+@pytest.mark.briefly(1, 5)
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
@@ -331,6 +330,7 @@ def test_split_updates_count_their_samples_once(tmp_path):
     assert [row["samples"] for row in read_history(tmp_path / "metrics.csv")] == [ROWS, 2 * ROWS]
 
 
+@pytest.mark.long
 def test_a_run_cut_by_time_counts_what_it_did(trial, tmp_path):
     result = trial("model.units=[8]", "epochs=100000", "+trainer.max_time={milliseconds: 300}", "batch_size=100")
     rows = read_history(tmp_path / "run" / "metrics.csv")

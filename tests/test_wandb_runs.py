@@ -69,6 +69,7 @@ def end(one, status="completed", arm=None, code=None, **counters):
     wandb.finish()
 
 
+@pytest.mark.long
 def test_every_job_of_a_multirun_is_one_whole_run_and_a_crash_leaves_nothing_open(tmp_path):
     import wandb
 
@@ -117,6 +118,7 @@ def test_every_metric_can_be_drawn_over_each_unit(tmp_path):
     assert run["summary"]["test/loss"] == 0.5
 
 
+@pytest.mark.long
 def test_a_studys_runs_say_which_trial_of_which_arm_they_are(tmp_path, monkeypatch):
     monkeypatch.setattr(study_sweep, "report", lambda directory, name: None)
     arms = {"plain": {}, "grown": {"batching": "geometric", "batching.start": 8, "batching.stop": 16}}
@@ -180,6 +182,7 @@ def test_a_run_that_had_only_its_test_left_holds_its_epochs_too(tmp_path):
     assert [point["epoch"] for point in offline(tmp_path)["history"]] == [0, 1]
 
 
+@pytest.mark.long
 def test_a_run_that_goes_on_online_adds_each_epoch_once(tmp_path, server):
     one = logger(tmp_path, arm="a", seed=0, group="g")
     for epoch in range(3):
@@ -234,6 +237,7 @@ OF_AN_AGENT = {
 }
 
 
+@pytest.mark.long
 def test_under_an_agent_the_record_is_of_the_run_that_the_sweep_knows(trial, tmp_path, server, monkeypatch):
     for name, value in OF_AN_AGENT.items():
         monkeypatch.setenv(name, value)

@@ -154,6 +154,7 @@ def test_a_studys_view_has_every_panel_that_answers_its_question(study):
     assert told.count("✓ confirmed") + told.count("✗ rejected") + told.count("? inconclusive") == 4
 
 
+@pytest.mark.long
 def test_batch_size_and_rate_are_steps_where_runs_have_them_or_are_still_to_come(study):
     def steps():
         shown = as_table(specify(read_subject(study)))
@@ -220,6 +221,7 @@ def test_a_dry_run_needs_neither_key_nor_network_nor_the_extra(study, capsys, mo
 # ------------------------------------------------------------------------------------------------ making them
 
 
+@pytest.mark.long
 def test_workspace_and_report_are_made_once_and_made_anew(study, server, capsys):
     import wandb_workspaces.reports.v2 as wr
     import wandb_workspaces.workspaces as ws
@@ -269,6 +271,7 @@ def test_workspace_and_report_are_made_once_and_made_anew(study, server, capsys)
     assert server.report()["displayName"] == "studies dropout"
 
 
+@pytest.mark.long
 def test_another_study_has_views_of_its_own(study, tmp_path, server):
     other = shutil.copytree(study, tmp_path / "other")
     for path in other.rglob("wandb.json"):
@@ -280,6 +283,7 @@ def test_another_study_has_views_of_its_own(study, tmp_path, server):
     assert len(server.of_type("runs")) == 2
 
 
+@pytest.mark.long
 def test_a_project_that_is_not_there_is_one_sentence(study, server, refused):
     assert "has no project me/litmus" in refused(study)
     assert not server.views
@@ -288,6 +292,7 @@ def test_a_project_that_is_not_there_is_one_sentence(study, server, refused):
 # ------------------------------------------------------------------------------------------------ uploading runs
 
 
+@pytest.mark.long
 def test_each_run_is_uploaded_once_whole_and_what_was_refused_the_next_time(study, server, refused, capsys):
     trials = {(arm, seed): study / "trials" / arm / f"seed={seed}" for arm, seed in LOGGED}
     ids = [json.loads((trial / "wandb.json").read_text())["id"] for trial in trials.values()]
@@ -321,6 +326,7 @@ def test_each_run_is_uploaded_once_whole_and_what_was_refused_the_next_time(stud
         assert run["exitcode"] == 0
 
 
+@pytest.mark.long
 def test_an_interrupted_upload_goes_on_with_what_was_not_confirmed(study, server, capsys):
     runs, _ = offline_runs(study)
     take, began = server.take, [run.id for run in runs]
@@ -355,6 +361,7 @@ def test_an_interrupted_upload_goes_on_with_what_was_not_confirmed(study, server
     assert not replaced_runs(study)
 
 
+@pytest.mark.long
 def test_a_part_that_w_and_b_does_not_delete_is_told_and_tried_again(study, server, refused, capsys, monkeypatch):
     run = offline_runs(study)[0][0]
     run.rename()  # what never came to W&B need not go
@@ -456,6 +463,7 @@ def test_a_damaged_identity_is_one_sentence(study, refused):
     assert refused(study).startswith(f"{path}: expected what a run with logger=wandb writes")
 
 
+@pytest.mark.long
 def test_a_view_of_runs_in_two_projects_is_one_sentence(study, server, refused):
     arrive(server, study)
     identify(study / "trials" / "dropout=0,norm=none" / "seed=4", arm="a", seed=4, project="other")
@@ -463,6 +471,7 @@ def test_a_view_of_runs_in_two_projects_is_one_sentence(study, server, refused):
     wandb_views.main([str(study), "--project", "litmus"])
 
 
+@pytest.mark.long
 def test_a_view_that_would_be_empty_is_one_sentence(study, server, refused):
     server.projects.add(("me", "litmus"))
     said = refused(study)
@@ -476,6 +485,7 @@ def test_a_view_that_would_be_empty_is_one_sentence(study, server, refused):
 # ------------------------------------------------------------------------------------------------ every directory
 
 
+@pytest.mark.long
 def test_the_view_of_a_folder_of_single_runs_finds_them_and_no_others(study, server, tmp_path):
     """They have no group, which an earlier filter asked for."""
     for number, trial in enumerate(list(study.glob("trials/*/*"))[:3]):

@@ -74,6 +74,7 @@ def test_a_run_begins_from_the_best_weights_of_another_and_says_whose(trial, sou
     assert result["weights"] != _result(source)["weights"]
 
 
+@pytest.mark.long
 def test_whose_weights_they_are_is_part_of_the_hash_and_where_they_lie_is_not(trial, source, tmp_path):
     shutil.copytree(source, tmp_path / "moved")
     trial(*SMALL, "seed=4", directory=tmp_path / "other")
@@ -86,6 +87,7 @@ def test_whose_weights_they_are_is_part_of_the_hash_and_where_they_lie_is_not(tr
     assert found["here"]["metrics"] == found["there"]["metrics"]
 
 
+@pytest.mark.long
 def test_weights_that_follow_the_seed_are_of_one_arm(trial, tmp_path):
     arms = set()
     for seed in (0, 1):
@@ -95,6 +97,7 @@ def test_weights_that_follow_the_seed_are_of_one_arm(trial, tmp_path):
     assert len(arms) == 1
 
 
+@pytest.mark.long
 def test_only_what_is_named_is_taken_and_the_rest_is_the_seeds(trial, source, tmp_path):
     plain = trial(*SMALL, NOTES, "model.units=[8,4]", directory=tmp_path / "plain")
     own = dict(Notes.began)
@@ -120,6 +123,7 @@ def test_the_command_line_takes_the_short_form_and_the_parts_beside_each_other(s
     assert not torch.equal(kept[f"{HEAD}.weight"], theirs[f"{HEAD}.weight"])
 
 
+@pytest.mark.briefly(0)
 @pytest.mark.parametrize("more", [(), ("optimizer.weight_decay=0.1",), ("average=ema", "average.share=0.3")])
 def test_frozen_layers_and_their_norms_stay_to_the_bit_and_the_rest_is_trained(trial, source, tmp_path, capsys, more):
     import evaluate
@@ -149,6 +153,7 @@ def test_a_prefix_ends_where_a_part_of_a_name_does():
 # ---------------------------------------------------------------------- going on
 
 
+@pytest.mark.long
 def test_a_run_that_began_from_others_weights_is_gone_on_with_from_its_directory(trial, source, tmp_path):
     whole = trial(*SMALL, f"weights={source}", "epochs=3", directory=tmp_path / "whole")
     trial(*SMALL, f"weights={source}", directory=tmp_path / "part")
@@ -156,6 +161,7 @@ def test_a_run_that_began_from_others_weights_is_gone_on_with_from_its_directory
     assert resumed.content["metrics"] == whole["metrics"]
 
 
+@pytest.mark.briefly("MLP-False", "Stranger-True")
 @pytest.mark.parametrize("single", [False, True])
 @pytest.mark.parametrize("make", ["MLP", "Stranger"])
 def test_a_run_with_frozen_layers_goes_on_to_the_bit(tmp_path, make, single):
@@ -236,6 +242,7 @@ DAMAGES = {
 }
 
 
+@pytest.mark.briefly("cut", "another run's", "gone")
 @pytest.mark.parametrize("what", DAMAGES)
 def test_damaged_weights_are_refused_before_a_run_has_begun(refused, own_source, tmp_path, what):
     _damage(own_source, what)
@@ -259,6 +266,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.briefly(0, 1, 3, 6, 7, 8, 9)
 @pytest.mark.parametrize("typed", REFUSED)
 def test_what_does_not_fit_is_refused_in_a_sentence_before_training(refused, source, tmp_path, typed):
     said = refused(*SMALL, *typed.replace("DIR", str(source)).split())
