@@ -248,8 +248,12 @@ NET = {"model": {"_target_": "mine.net.Net"}, "list": [{"path": "mine.late.late"
 
 
 @pytest.fixture
-def project(tmp_path):
-    """A stranger's project, and its fingerprint, read anew."""
+def project(tmp_path, monkeypatch):
+    """A stranger's project, and its fingerprint, read anew, without what this project makes a trial with."""
+    from litmus.trial import code
+
+    monkeypatch.setattr(code, "MAKER", tmp_path / "maker.py")
+    (tmp_path / "maker.py").touch()
     for name, text in PROJECT.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
@@ -257,8 +261,6 @@ def project(tmp_path):
     def after(name=None, old="", new="", config=NET):
         if name is not None:
             (tmp_path / name).write_text((tmp_path / name).read_text().replace(old, new, 1))
-        from litmus.trial import code
-
         code._read.cache_clear()
         code._modules.cache_clear()
         return fingerprint(config, tmp_path)

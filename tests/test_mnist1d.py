@@ -16,6 +16,16 @@ def published():
     return draw_signals(5_000, 42)
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, published):
+    """Where the published draw is kept, which takes seconds and is made once."""
+    place = tmp_path_factory.mktemp("data")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mnist1d, "draw_signals", lambda rows, seed: {(5_000, 42): published}[rows, seed])
+        load(place)
+    return place
+
+
 @pytest.fixture
 def small():
     """A fresh draw in a fraction of a second."""
@@ -41,20 +51,21 @@ def test_the_published_draw_is_the_frozen_file(published):
     np.testing.assert_allclose([np.abs(x).sum(), weighed], [148316.17264806535, 445.71845196597246], rtol=1e-11)
 
 
-def test_the_default_is_the_published_draw_with_its_test_set(tmp_path, published):
-    source = load(tmp_path)
+def test_the_default_is_the_published_draw_with_its_test_set(folder, published):
+    source = load(folder)
     assert torch.equal(source.x, torch.tensor(published[0], dtype=torch.float32)[:, None])
     assert torch.equal(source.y, torch.tensor(published[1]))
     assert torch.equal(source.test, torch.arange(5_000) >= 4_000)
     assert (source.x.dtype, source.y.dtype) == (torch.float32, torch.int64)
 
 
-def test_published_does_not_depend_on_the_seed_and_fresh_does(tmp_path, small):
-    assert torch.equal(load(tmp_path, seed=0).x, load(tmp_path, seed=1).x)
+def test_published_does_not_depend_on_the_seed_and_fresh_does(folder, tmp_path, small):
+    assert torch.equal(load(folder, seed=0).x, load(folder, seed=1).x)
     assert not torch.equal(load(tmp_path, seed=0, **small).x, load(tmp_path, seed=1, **small).x)
     assert torch.equal(load(tmp_path / "a", seed=1, **small).x, load(tmp_path / "b", seed=1, **small).x)
 
 
+@pytest.mark.long
 def test_a_fresh_draw_with_the_published_seed_and_sizes_is_the_published_one(tmp_path):
     fresh = load(tmp_path, draw="fresh", train=3_000, val=1_000, test=1_000, seed=42)
     assert torch.equal(fresh.x, load(tmp_path).x)

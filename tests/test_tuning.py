@@ -359,9 +359,14 @@ def test_a_study_all_of_whose_tuning_failed_is_reported(tmp_path):
     assert "4 tuning trials" in (tmp_path / "out" / "report.md").read_text()
 
 
-def test_each_seed_is_tuned_anew_by_runs_of_its_own(tmp_path, unreported):
+@pytest.mark.briefly("one arm")
+@pytest.mark.parametrize("levels", [["0"], ["0", "0.5"]], ids=["one arm", "two arms"])
+def test_each_seed_is_tuned_anew_by_runs_of_its_own(tmp_path, unreported, levels):
     anew = {"lr": {**TWO_RATES, "per": "seed"}}
-    write_study(tmp_path, study={**TUNED, "nuisance": anew, "seeds": 1}, updates_per_epoch=5)
+    study = {**TUNED, "factors": {"dropout": [float(level) for level in levels]}, "nuisance": anew, "seeds": 1}
+    if len(levels) == 1:
+        del study["predictions"]
+    write_study(tmp_path, study=study, updates_per_epoch=5)
     sweep(tmp_path, "study=tiny", "study.tuning_seeds=1")
     directory = tmp_path / "studies" / "tiny"
     before = {place: result["counters"] for place, result in results(directory).items()}
@@ -375,7 +380,7 @@ def test_each_seed_is_tuned_anew_by_runs_of_its_own(tmp_path, unreported):
             seeds.setdefault(place.split("/")[2], set()).add(result["seed"])
     assert set(seeds) == {"for=0", "for=1"}
     assert not set.intersection(*seeds.values())
-    for level in ("0", "0.5"):
+    for level in levels:
         for seed in (0, 1):
             best = json.loads((directory / "tuning" / f"dropout={level}" / f"for={seed}" / "best.json").read_text())
             assert found[f"trials/dropout={level}/seed={seed}"]["config"]["lr"] == best["values"]["lr"]

@@ -68,13 +68,16 @@ def _modules(name: str, root: Path) -> tuple[Path, ...]:
     return next((found for base in (root, *_folders(root)) if (found := _modules_in(name, base))), ())
 
 
-def _folders(root: Path) -> list[Path]:
+def _folders(root: Path) -> tuple[Path, ...]:
     """Folders on the path that are neither the project's nor installed."""
+    return _folders_on(tuple(sys.path), root)
+
+
+@cache
+def _folders_on(path: tuple[str, ...], root: Path) -> tuple[Path, ...]:
     known = (root, Path(sys.prefix), Path(sys.base_prefix))
-    folders = (
-        Path(entry) for entry in sys.path if entry and not {"site-packages", "dist-packages"} & {*Path(entry).parts}
-    )
-    return [path for path in folders if path.is_dir() and not any(path.is_relative_to(one) for one in known)]
+    folders = (Path(entry) for entry in path if entry and not {"site-packages", "dist-packages"} & {*Path(entry).parts})
+    return tuple(one for one in folders if one.is_dir() and not any(one.is_relative_to(base) for base in known))
 
 
 def _modules_in(name: str, base: Path) -> tuple[Path, ...]:

@@ -30,8 +30,9 @@ def make(node: DictConfig, **given: Any) -> Any:
     if "_target_" not in node:
         return instantiate(node)
     check_part(node)
+    within = "_recursive_" not in node or node["_recursive_"]
     for name in node:
-        if name not in given and node.get("_recursive_", True) and any(parts_in(node._get_node(name))):
+        if within and name not in given and any(parts_in(node._get_node(name))):
             given[str(name)] = _made_within(node[name])
     # What lies within is made by now; plain data that are given may describe parts that a constructor makes itself.
     called = functools.partial(instantiate, _bare(node, given), recursive=False)
