@@ -170,6 +170,7 @@ def test_coarse_weights_are_averaged_in_float32_and_buffers_may_grow():
 # ---------------------------------------------------------------------- paths, and going on
 
 
+@pytest.mark.briefly(1)
 @pytest.mark.parametrize("rule", RULES)
 def test_both_paths_give_the_same_bits(tmp_path, rule):
     fast, _ = _fit(tmp_path / "fast", rule)
@@ -259,6 +260,7 @@ def test_the_tail_is_judged_at_the_end_though_an_earlier_epoch_validated_better(
     assert _kept(tmp_path)["global_step"] == (epoch + 1) * BATCHES
 
 
+@pytest.mark.long
 def test_null_is_as_if_nothing_had_been_typed(compose):
     from litmus.sweeps.composition import hash_of
 
@@ -312,6 +314,7 @@ def test_a_tail_that_something_cut_off_is_no_result(tmp_path):
         _fit(tmp_path, "tail", callbacks=[Ends()])
 
 
+@pytest.mark.long
 def test_another_length_is_another_average(refused, trial, tmp_path):
     trial(*SMALL, "average=ema")
     said = refused(*SMALL, "average=ema", "epochs=6", f"resume={tmp_path / 'run'}")

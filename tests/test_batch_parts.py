@@ -46,6 +46,7 @@ def test_one_update_of_512_is_four_of_128_accumulated():
         torch.testing.assert_close(found.detach(), (parameter - 0.5 * parameter.grad).detach())
 
 
+@pytest.mark.briefly(0, 3)
 @pytest.mark.parametrize("cap", [3, 10, 20, 33, 64])
 def test_any_cap_splits_arrays_exactly(cap):
     """64 by 3 and 100 by 64 included: shares of unequal parts weigh what they hold."""
@@ -56,6 +57,7 @@ def test_any_cap_splits_arrays_exactly(cap):
     assert_close(parts, whole)
 
 
+@pytest.mark.briefly(0, 3)
 @pytest.mark.parametrize("drop_last", [False, True])
 @pytest.mark.parametrize(("rows", "cap"), [(100, 8), (100, 16), (99, 32), (65, 16), (128, 16)])
 def test_ordinary_loaders_are_split_exactly_to_the_last_smaller_update(rows, cap, drop_last):

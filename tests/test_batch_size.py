@@ -320,6 +320,7 @@ class OwnData(OwnLoader):
         return DataLoader(self.data, self.batch_size, shuffle=True)
 
 
+@pytest.mark.briefly(0)
 @pytest.mark.parametrize("max_per_device", [None, 16])
 def test_the_size_is_found_where_lightnings_own_tools_find_it(max_per_device):
     def trained(model, data):
@@ -353,7 +354,7 @@ def test_the_size_is_found_where_lightnings_own_tools_find_it(max_per_device):
 STUCK = ("batching.monitor=val/acc", "batching.mode=max", "lr=1e-8", "model.units=[]")
 
 
-@pytest.mark.briefly(0, 4, 8)
+@pytest.mark.briefly(4, 8)
 @pytest.mark.parametrize(
     ("overrides", "sizes"),
     [

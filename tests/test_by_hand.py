@@ -57,6 +57,7 @@ def assert_bits(one, other):
         assert one == other
 
 
+@pytest.mark.briefly(0, 2, 5)
 @pytest.mark.parametrize(
     ("net", "optimizer", "more"),
     [
@@ -150,6 +151,7 @@ def own_forward(model):
 SMALL = partial(MLP, units=(6,))
 
 
+@pytest.mark.briefly(*range(0, 11, 3))
 @pytest.mark.parametrize(
     ("make", "more", "path"),
     [

@@ -86,6 +86,7 @@ def test_a_study_that_ran_slower_has_the_same_verdicts_to_the_byte(tmp_path):
     assert set(json.loads(texts[0])) == {*NODE["predictions"], "lint"}
 
 
+@pytest.mark.briefly(0)
 @pytest.mark.parametrize(
     ("updates", "load", "verdict", "level"),
     [

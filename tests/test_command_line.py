@@ -50,6 +50,7 @@ ANSWERS = [
 ]
 
 
+@pytest.mark.long
 def test_help_cfg_and_a_misspelt_override_are_answered_without_torch():
     environment = {name: value for name, value in os.environ.items() if not name.endswith("FULL_ERROR")}
     command = [sys.executable, "-c", WITHOUT_TORCH, json.dumps([typed for typed, _ in ANSWERS])]
@@ -65,6 +66,7 @@ def test_help_cfg_and_a_misspelt_override_are_answered_without_torch():
             assert len(error.splitlines()) == 1
 
 
+@pytest.mark.briefly(*range(0, 16, 3))
 @pytest.mark.parametrize(
     ("typed", "said"),
     [

@@ -342,6 +342,7 @@ def test_the_terminal_names_what_it_cannot_show(damaged):
         assert any(line.startswith(status) and f"/{job}: " in line for line in text.replace("\n ", " ").splitlines())
 
 
+@pytest.mark.long
 def test_the_script_needs_neither_torch_nor_lightning(study):
     code = f"from scripts.compare import main; main(['{study}', '--terminal'])"
     code += "; import sys; print(sorted({'torch', 'pytorch_lightning', 'matplotlib'} & set(sys.modules)))"

@@ -84,6 +84,7 @@ COMPUTED = [
 ]
 
 
+@pytest.mark.briefly(0, 4, 7)
 @pytest.mark.parametrize(("typed", "values"), [*FOLLOWED, *COMPUTED])
 def test_the_hash_of_a_job_is_derived_from_another_s_where_it_can_be(compose, typed, values):
     config = compose("hydra.runtime.output_dir=runs/here", *typed)

@@ -47,7 +47,7 @@ def test_every_configuration_file_stands_in_a_row():
     assert {pair for row in ROWS for pair in row} == {pair for row in ALONE for pair in row}
 
 
-@pytest.mark.briefly(*range(len(ROWS)))
+@pytest.mark.briefly(*range(0, len(ROWS), 2))
 @pytest.mark.parametrize("row", [*ROWS, *ALONE], ids=lambda row: " ".join("=".join(pair) for pair in row))
 def test_every_configuration_file_composes_and_instantiates(compose, tmp_path, row, monkeypatch):
     monkeypatch.setenv("WANDB_MODE", "disabled")
@@ -102,12 +102,7 @@ TRIED = [
 
 
 @pytest.mark.briefly(
-    "mlp-mnist1d-none",
-    "mlp-mnist1d-instance",
-    "mlp-social_network_ads-none",
-    "cnn-mnist1d-batch",
-    "cnn-fashion_mnist-group",
-    "cnn-social_network_ads-none",
+    "mlp-mnist1d-instance", "mlp-social_network_ads-none", "cnn-mnist1d-batch", "cnn-social_network_ads-none"
 )
 @pytest.mark.parametrize(("model", "data", "norm"), TRIED, ids=lambda value: value)
 def test_every_model_with_every_data_and_norm_trains_two_batches_or_is_refused(

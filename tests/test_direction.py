@@ -137,6 +137,7 @@ def test_from_python_too():
         mode_of("val/loss", "up", "here")
 
 
+@pytest.mark.long
 def test_a_mode_that_is_no_direction_and_what_watches_nothing_are_left_alone(compose):
     parts = build(compose(*TINY, f"+callbacks.mine._target_={HERE}.Speaks"))
     assert _callback("Speaks")(parts).mode == "quiet"

@@ -96,6 +96,7 @@ def both(*changes):
     return lambda run: [change(run) for change in changes]
 
 
+@pytest.mark.briefly(*range(0, 28, 3))
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
@@ -155,6 +156,7 @@ def test_what_is_missing_damaged_or_of_another_run_is_one_sentence_and_nothing_i
     assert "the same as in result.json" not in capsys.readouterr().out
 
 
+@pytest.mark.briefly("result.json")
 @pytest.mark.parametrize("name", ["result.json", ".hydra/config.yaml"])
 def test_a_file_that_was_cut_anywhere_is_refused(run, name):
     whole = (run / name).read_bytes()

@@ -88,6 +88,7 @@ SPELLINGS = {
 }
 
 
+@pytest.mark.briefly(*range(0, 80, 5))
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("spelling", SPELLINGS)
 @pytest.mark.parametrize("packed", [True, False])

@@ -85,7 +85,7 @@ def seen(seed, epochs=2, batch_size=16, reload=1, **settings):
 HOW = ("shuffle", "own generator", "sampler", "workers")
 
 
-@pytest.mark.briefly("shuffle", "sampler")
+@pytest.mark.briefly("sampler")
 @pytest.mark.parametrize("how", HOW)
 @pytest.mark.filterwarnings("ignore:.*does not have many workers")
 def test_the_order_is_of_seed_and_pass_whatever_else_was_drawn(how):
@@ -250,7 +250,7 @@ class Odd(Loaders):
         )
 
 
-@pytest.mark.briefly(0, 3, 6)
+@pytest.mark.briefly(0, 6)
 @pytest.mark.parametrize(
     ("keys", "said"),
     [

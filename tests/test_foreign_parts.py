@@ -449,7 +449,7 @@ def columns(course):
     }[COURSES[course][0].removeprefix("data=")]
 
 
-@pytest.mark.briefly("several labels by our own net", "growing batches in unequal parts on a module's own step")
+@pytest.mark.briefly("several labels by our own net")
 @pytest.mark.parametrize("course", COURSES)
 @pytest.mark.filterwarnings("ignore:.*does not have many workers", "ignore:.*No (negative|positive) samples")
 def test_it_trains_goes_on_and_is_tested_again_to_the_bit(run, tmp_path, course, capsys):
@@ -524,6 +524,7 @@ def test_what_is_learned_beats_whoever_always_says_the_same(run):
     assert learned["metrics"]["test/rmse"] == pytest.approx(math.sqrt(learned["metrics"]["test/loss"]), rel=1e-5)
 
 
+@pytest.mark.long
 def test_metrics_of_the_training_are_asked_for(run, tmp_path):
     run("data=signals", "model.units=[8]", AUROC, "task.train_metrics=true", "epochs=2")
     rows = read_history(tmp_path / "whole" / "metrics.csv")
@@ -533,7 +534,7 @@ def test_metrics_of_the_training_are_asked_for(run, tmp_path):
 # ---------------------------------------------------------------------- what is refused
 
 
-@pytest.mark.briefly(*range(0, 27, 3))
+@pytest.mark.briefly(*range(0, 27, 4))
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [

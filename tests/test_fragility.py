@@ -52,6 +52,7 @@ def test_the_skewness_is_the_bias_corrected_one():
     assert skewness(np.full(10, 1 / 3) + np.array([1e-17] + [0] * 9)) == 0
 
 
+@pytest.mark.long
 def test_leaving_one_seed_out_is_what_it_says():
     """Against the plain way: the verdict of each table that lacks a seed."""
     generator = np.random.default_rng(1)

@@ -130,6 +130,7 @@ def test_what_was_planned_over_another_length_is_refused(trial, refused, tmp_pat
     assert again["metrics"] == first["metrics"]
 
 
+@pytest.mark.long
 def test_a_shorter_run_than_what_is_done_is_refused(trial, refused, tmp_path):
     trial(*TINY, "epochs=3")
     told = refused(*TINY, "epochs=2", f"resume={tmp_path / 'run'}")
@@ -173,6 +174,7 @@ def test_a_configuration_that_was_edited_in_between_is_refused(trial, refused, t
     assert told.startswith("the run began with dropout=0.1 and would go on with 0.2")
 
 
+@pytest.mark.long
 def test_a_checkpoint_of_an_earlier_version_goes_on_at_its_own_length_only(trial, tmp_path):
     first = trial(*TINY, "epochs=2")
     last, stored = tmp_path / "run" / "checkpoints" / "last.ckpt", tmp_path / "run" / ".hydra" / "config.yaml"

@@ -74,7 +74,7 @@ def test_the_reference_sees_every_update():
     assert data["transfer_batch_to_device"] == EPOCHS * (UPDATES + 2) + 2
 
 
-@pytest.mark.briefly(*range(0, 62, 3))
+@pytest.mark.briefly(*range(0, 62, 5))
 @pytest.mark.parametrize("name", MODULE_HOOKS)
 def test_a_module_that_overrides_one_hook_sees_it_as_often(name):
     kind = counting(MLP, [name])
@@ -82,7 +82,7 @@ def test_a_module_that_overrides_one_hook_sees_it_as_often(name):
     assert kind.calls[name] == _expected()[0][name]
 
 
-@pytest.mark.briefly(*range(0, 39, 3))
+@pytest.mark.briefly(*range(0, 39, 5))
 @pytest.mark.parametrize("name", CALLBACK_HOOKS)
 def test_a_callback_that_has_one_hook_sees_it_as_often(name):
     kind = counting(pl.Callback, [name])
@@ -180,6 +180,7 @@ EXCEPTIONS = {
 }
 
 
+@pytest.mark.briefly(*range(0, 10, 3))
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("case", EXCEPTIONS)
 def test_the_reviewed_exceptions_keep_stretches_and_nothing_that_adds_to_them_does(tmp_path, case):
@@ -238,6 +239,7 @@ SCHEDULES = {
 }
 
 
+@pytest.mark.briefly("plateau-Forgetful", "by epoch-OwnStep", "by update-OwnManualStep")
 @pytest.mark.parametrize("kind", [Forgetful, OwnStep, OwnManualStep])
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_no_promise_hangs_on_a_call_of_super(kind, schedule):

@@ -98,6 +98,7 @@ OTHER = [
 ]
 
 
+@pytest.mark.briefly(*range(0, 23, 3))
 @pytest.mark.parametrize("typed", SAME, ids=str)
 def test_what_changes_no_number_changes_no_hash(compose, typed):
     assert _hash(compose, *typed) == _hash(compose)
@@ -113,6 +114,7 @@ def test_chosen_callbacks_add_to_those_of_every_run(compose, typed):
     assert _hash(compose, f"callbacks={typed}") == _hash(compose, "callbacks=[default,early_stopping]")
 
 
+@pytest.mark.briefly(*range(0, 12, 2))
 @pytest.mark.parametrize("typed", OTHER, ids=str)
 def test_what_changes_a_number_changes_both_hashes(compose, typed):
     assert _hash(compose, *typed) != _hash(compose)
@@ -195,6 +197,7 @@ def test_result_json_says_who_the_run_is(trial, tmp_path):
     assert one["asked_hash"] == asked_hash(one["config"])
 
 
+@pytest.mark.long
 def test_threads_left_open_are_what_they_resolve_to(trial, tmp_path):
     tiny = ("epochs=1", "model.units=[4]", "updates_per_epoch=2")
     left, typed = (trial(*tiny, threads=threads, directory=tmp_path / str(threads)) for threads in ("null", 1))

@@ -90,7 +90,7 @@ def test_the_sentence_says_what_was_expected(compose, overrides, said):
     assert said in str(refused.value)
 
 
-@pytest.mark.briefly(0, 3, 7)
+@pytest.mark.briefly(3, 7)
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
@@ -261,6 +261,7 @@ def test_a_mistake_in_the_code_stays_what_it_is(tmp_path, monkeypatch):
         make(OmegaConf.create({"_target_": "their_bug.Net", "width": 4}))
 
 
+@pytest.mark.long
 def test_the_word_for_a_number_of_the_programs_own_is_no_mistake(compose):
     config = _composed(compose, "scheduler=cosine")
     assert config.scheduler.scheduler.T_max == TOTAL

@@ -18,6 +18,7 @@ def test_it_says_what_a_run_would_learn_from_and_draws_it(tmp_path, capsys):
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.briefly("target0-shape0", "target1-shape3")
 @pytest.mark.parametrize("shape", [(2,), (7,), (3, 8, 8), (2, 8, 8), (2, 30)])
 @pytest.mark.parametrize("target", [Target("classes", 3, ("a", "b", "c")), Target("real", 1)])
 def test_every_shape_of_data_has_a_picture(tmp_path, shape, target):

@@ -73,7 +73,7 @@ def test_a_resumed_run_remembers_the_limit(trial, tmp_path, memory):
     assert resumed["counters"]["epochs"] == 5
 
 
-@pytest.mark.briefly("batch norm", "in the validation", "another error")
+@pytest.mark.briefly("batch norm")
 @pytest.mark.parametrize(
     ("overrides", "limits", "said"),
     [
@@ -89,6 +89,7 @@ def test_what_smaller_parts_cannot_mend_ends_the_run(refused, memory, overrides,
     assert said in refused(*RAMP, *overrides)
 
 
+@pytest.mark.long
 def test_a_run_frees_the_data_of_earlier_ones(trial, tmp_path, monkeypatch):
     made, alive = [], []
     fit = litmus.trial.run.fit

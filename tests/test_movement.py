@@ -44,6 +44,7 @@ def test_steps_of_ones_own_complete(trial, tmp_path):
         assert result["counters"]["updates"] == 6
 
 
+@pytest.mark.long
 def test_a_run_that_had_ended_stays_completed_when_resumed(trial, tmp_path):
     first = trial(*SMALL)
     again = trial(*SMALL, f"resume={tmp_path / 'run'}")

@@ -103,7 +103,7 @@ def launched(tmp_path, monkeypatch):
     return run
 
 
-@pytest.mark.briefly("0-joblib", "1-basic", "2-joblib", "3-basic")
+@pytest.mark.briefly("0-joblib", "3-basic")
 @pytest.mark.parametrize("kind", ["joblib", "basic"])
 @pytest.mark.parametrize("seed", range(12))
 def test_only_what_dies_alone_is_convicted(tmp_path, launched, kind, seed):

@@ -519,6 +519,7 @@ def test_growing_batches_across_passes_of_a_table_are_resumed_to_the_bit(trial, 
     assert all(whole[part] == resumed[part] for part in ("metrics", "counters"))
 
 
+@pytest.mark.long
 def test_data_that_changed_since_are_refused(trial, refused, tmp_path):
     asked = (*typed("table", tmp_path), *SMALL)
     trial(*asked, "epochs=2", directory=tmp_path / "run")

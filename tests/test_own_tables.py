@@ -75,6 +75,7 @@ WORDS = {
 }
 
 
+@pytest.mark.briefly(*range(0, 100, 7))
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32", "cp1252"])
 @pytest.mark.parametrize("words", WORDS)

@@ -162,6 +162,7 @@ def test_a_stack_that_gives_other_bits_is_not_used(monkeypatch):
     law(ALONE, 0, 1, epochs=2, drops=True)
 
 
+@pytest.mark.briefly("names1-by hand")
 @pytest.mark.parametrize(("names", "path"), [(["baddbmm"], PACKED), (["baddbmm", "bmm"], ALONE)])
 def test_a_product_that_rounds_otherwise_is_not_stacked(monkeypatch, names, path):
     for name in names:
@@ -209,6 +210,7 @@ def test_an_interruption_reaches_all_that_have_begun():
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+@pytest.mark.long
 def test_seconds_of_a_pack_are_shared(tmp_path):
     def member(number):
         fitted(number, callbacks=[partial(History, str(tmp_path / f"{number}.csv"))], epochs=6)

@@ -36,6 +36,7 @@ def read(arguments):
     return config
 
 
+@pytest.mark.long
 @settings(max_examples=400, deadline=None)
 @given(TEXTS)
 @example("\\${lr}\\")

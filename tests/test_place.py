@@ -174,6 +174,7 @@ def test_an_import_that_is_interrupted_comes_to_its_end_first():
     assert reached == ["end"]
 
 
+@pytest.mark.long
 def test_a_resumed_run_that_is_refused_leaves_what_it_had_reached(trial, refused, tmp_path):
     first = trial(*TINY)
     last = tmp_path / "run" / "checkpoints" / "last.ckpt"

@@ -53,6 +53,7 @@ def expected(passes, seed=5, rows=ROWS):
     return torch.cat([pass_order(rows, seed, number) for number in range(passes)])
 
 
+@pytest.mark.briefly(0)
 @pytest.mark.parametrize("reload", [0, 1, 2])
 @pytest.mark.parametrize("updates", [None, 3, 20])
 def test_a_bare_trainer_sees_pass_after_pass(reload, updates):
@@ -63,6 +64,7 @@ def test_a_bare_trainer_sees_pass_after_pass(reload, updates):
     assert [len(rows) for rows in model.seen.values()] == [updates or 13] * 3
 
 
+@pytest.mark.briefly(1)
 @pytest.mark.parametrize("updates", [None, 20])
 def test_both_paths_of_a_net_of_this_project_learn_the_same_with_and_without_the_flag(updates):
     weights = []
@@ -93,6 +95,7 @@ def test_without_a_trainer_each_iteration_is_the_next_epoch(updates):
     assert torch.equal(seen, expected(6)[: len(seen)])
 
 
+@pytest.mark.briefly("20-1")
 @pytest.mark.parametrize("reload", [0, 1])
 @pytest.mark.parametrize("updates", [None, 20])
 def test_a_bare_trainer_goes_on_where_its_checkpoint_ended(tmp_path, reload, updates):
@@ -176,6 +179,7 @@ def test_crop_shifts_whole_samples_and_fills_with_zeros(shape):
     assert torch.equal(Flip(0.0)(x, torch.Generator()), x)
 
 
+@pytest.mark.briefly(0)
 @pytest.mark.parametrize("augment", AUGMENTS)
 def test_both_paths_augment_alike_and_a_resumed_run_as_the_whole_one(tmp_path, augment):
     def fit(epochs, callbacks=(), start=None):

@@ -34,6 +34,7 @@ RISING = {"kind": "shape", "factor": "x", "form": "rising"}
 EDGES = edges()
 
 
+@pytest.mark.briefly(*range(0, 22, 2))
 @pytest.mark.parametrize(("name", "prediction", "factors", "null", "truth"), EDGES, ids=[edge[0] for edge in EDGES])
 def test_neither_side_errs_more_than_it_may(name, prediction, factors, null, truth):
     study = study_of(prediction, factors=factors)
@@ -475,6 +476,7 @@ def outcomes(study, table, seeds=range(5), sign=1):
     return {k: (v.verdict, v.n, round(v.p_confirm, 9), round(v.p_reject, 9)) for k, v in verdicts.items()}
 
 
+@pytest.mark.long
 @settings(max_examples=15, deadline=None, database=None)
 @given(tables, st.permutations(range(5)))
 def test_verdicts_ignore_names_of_seeds_order_of_arms_and_the_sign_of_the_metric(table, seeds):

@@ -25,6 +25,7 @@ def test_a_line_for_every_epoch_on_request(trial, tmp_path, capsys):
     assert [f"{float(row.split(',')[place]):.4f}" for row in rows[1:]] == [one[2] for one in found]  # its own epoch's
 
 
+@pytest.mark.long
 def test_an_epoch_without_a_validation_says_no_earlier_ones(trial, capsys):
     knobs = ["model.units=[4]", "updates_per_epoch=2", "epochs=3", "trainer.check_val_every_n_epoch=2"]
     trial(*knobs, "callbacks.progress.every_seconds=0")

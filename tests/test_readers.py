@@ -111,7 +111,7 @@ def stranger(tmp_path, monkeypatch):
 SMALL = ("model.units=[4]", "epochs=1")
 
 
-@pytest.mark.briefly(*range(0, 20, 3))
+@pytest.mark.briefly(*range(0, 20, 5))
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
@@ -172,6 +172,7 @@ def test_what_somebody_reads_trains_whatever_nobody_typed(trial, stranger, typed
     assert trial(stranger, *typed, "epochs=1")["status"] == "completed"
 
 
+@pytest.mark.long
 def test_a_smoothing_that_a_file_says_counts_as_typed(refused, stranger, tmp_path):
     place = tmp_path / "configs" / "experiment" / "mine.yaml"
     place.parent.mkdir()

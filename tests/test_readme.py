@@ -114,6 +114,7 @@ def composed(compose, words):
     assert compose(*map(_first, overrides)).epochs >= 1
 
 
+@pytest.mark.briefly(*range(0, 27, 3))
 @pytest.mark.parametrize("case", MULTIRUNS, ids=named)
 def test_a_sweep_command_composes(compose, case):
     composed(compose, case[1])

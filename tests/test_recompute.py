@@ -41,6 +41,7 @@ def _after_updates(kind, recompute, autocast=False, updates=3, **settings):
     return found | net.state_dict() | {"generator": torch.get_rng_state()}
 
 
+@pytest.mark.briefly(*range(0, 14, 3))
 @pytest.mark.parametrize(
     ("kind", "norm"), [pair for pair in itertools.product(NETS, NORMS) if pair != ("mlp", "instance")]
 )

@@ -86,6 +86,7 @@ def test_a_curve_that_falls_to_its_end_lost_nothing_and_one_that_rises_keeps_its
     assert math.isnan(rise(np.array([1.0, math.inf, 0.5])))
 
 
+@pytest.mark.long
 def test_the_roughness_of_noise_does_not_depend_on_the_number_of_epochs():
     generator = np.random.default_rng(2)
     for n in (3, 4, 6, 10, 50):

@@ -489,6 +489,7 @@ def test_mistakes_are_answered_in_one_sentence(tmp_path, refused):
     assert "expected CSV in UTF-8" in refused(study, results, "-o", tmp_path)
 
 
+@pytest.mark.long
 def test_the_script_starts_without_torch():
     code = "import sys, scripts.report as r, litmus.report.study_directory, litmus.report.multirun\n"
     code += "found = {'torch', 'hydra', 'pytorch_lightning', 'matplotlib', 'jinja2'} & set(sys.modules)\n"

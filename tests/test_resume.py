@@ -139,7 +139,7 @@ def _assert_same_run(whole, resumed):
     assert [{**row, "seconds": 0} for row in rows[0]] == [{**row, "seconds": 0} for row in rows[1]]
 
 
-@pytest.mark.briefly("updates_per_epoch-stretches", "averaged weights-stretches")
+@pytest.mark.briefly("averaged weights-stretches")
 @pytest.mark.parametrize("single_steps", [False, True], ids=["stretches", "single steps"])
 @pytest.mark.parametrize("course", COURSES)
 def test_cut_in_any_epoch_and_resumed_is_the_uninterrupted_run(tmp_path, course, single_steps):
@@ -153,6 +153,7 @@ def test_cut_in_any_epoch_and_resumed_is_the_uninterrupted_run(tmp_path, course,
         _assert_same_run(tmp_path / "whole", directory)
 
 
+@pytest.mark.long
 def test_a_checkpoint_of_one_path_goes_on_along_the_other(tmp_path):
     for name, first, second in (("a", False, False), ("b", False, True), ("c", True, False)):
         (tmp_path / name).mkdir()

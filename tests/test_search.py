@@ -98,6 +98,7 @@ def test_a_search_is_resumable_and_ends_with_pictures_and_the_command_of_the_bes
         sweep(tmp_path, "search=tpe", RATE, *TINY, "hydra.sweep.dir=found")
 
 
+@pytest.mark.long
 def test_a_search_whose_trials_all_fail_says_so_in_one_sentence(tmp_path):
     with pytest.raises(ValueError, match=r"none of the 2 trials of found gave a val/loss: .*val_fraction") as caught:
         sweep(tmp_path, "search=random", RATE, *TINY, "data.val_fraction=2", "search.trials=2", "hydra.sweep.dir=found")
@@ -129,7 +130,7 @@ def test_a_hopeless_run_is_pruned_and_recorded_as_such(trial, tmp_path, pruner):
     assert pruning("none", path, "it", 0, "val/loss") == []
 
 
-@pytest.mark.briefly(*range(7))
+@pytest.mark.briefly(0, 3, 6)
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

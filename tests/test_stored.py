@@ -75,6 +75,7 @@ def test_a_function_that_this_checkout_names_is_known(monkeypatch, tmp_path):
         litmus.trial.stored.named_here.cache_clear()
 
 
+@pytest.mark.briefly(1)
 @pytest.mark.parametrize("overrides", [(), ("logger=[csv,wandb,tensorboard]",), ("model=cnn",)])
 def test_nothing_that_a_run_stores_is_strange(compose, overrides):
     config = compose(*overrides, "callbacks=[default,early_stopping,trajectory]", "scheduler=cosine", "optimizer=sgd")

@@ -52,6 +52,7 @@ def _fit(net, optimizer, schedule, *, callbacks=(), **data):
     return model, trainer
 
 
+@pytest.mark.briefly(0, 2, 4)
 @pytest.mark.parametrize(
     ("net", "optimizer", "schedule", "data"),
     [

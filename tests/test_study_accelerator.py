@@ -83,6 +83,7 @@ def test_a_study_trains_on_one_kind_of_device_and_goes_on_with_it(tmp_path, monk
     assert results(directory) == found
 
 
+@pytest.mark.long
 def test_a_study_of_a_machine_without_an_accelerator_stays_as_it_was_typed(tmp_path, monkeypatch, capsys):
     write_study(tmp_path, study=ONE_TRIAL)
     monkeypatch.setattr(study_sweep, "report", lambda directory, name: None)  # its pictures take seconds

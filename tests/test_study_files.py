@@ -100,6 +100,7 @@ def test_nor_is_it_searched(tmp_path, knob):
     assert f"it varies {knob}, which says where or how" in refusal(tmp_path, "search=random", f"{knob}=1,2")
 
 
+@pytest.mark.long
 def test_what_computes_is_a_treatment(tmp_path, monkeypatch):
     monkeypatch.setattr(study_sweep, "answer_study", lambda *_: None)
     write_study(tmp_path, study=between("trainer.accelerator", "cpu", "auto"))

@@ -83,6 +83,7 @@ def test_an_average_is_an_arm_like_any_other_and_what_it_changes_is_told(tmp_pat
     assert {place.split("/")[0] for place, result in found.items() if "average" in result} == {"ema"}
 
 
+@pytest.mark.long
 def test_a_study_at_the_tail_of_runs_that_keep_none_is_one_sentence(tmp_path):
     study = {**QUESTION, "quantities": {"loss": {"metric": "test/loss", "at": "tail", "sesoi": "2%"}}}
     write_study(tmp_path, study=study)

@@ -93,6 +93,7 @@ def test_cut_in_any_epoch_and_resumed_is_the_same_file(tmp_path, settings):
         assert (directory / "trajectory.npz").read_bytes() == (tmp_path / "whole" / "trajectory.npz").read_bytes()
 
 
+@pytest.mark.briefly(0)
 @pytest.mark.parametrize("settings", [SETTINGS["every second epoch"], SETTINGS["every third update"]])
 def test_a_finished_run_that_goes_on_is_the_longer_run(tmp_path, settings):
     """Its last row need not be one of the longer run's."""

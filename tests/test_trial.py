@@ -58,6 +58,7 @@ def test_the_result_says_what_was_run_on_what_and_what_came_out(trial, tmp_path)
     assert best["train/acc"] == result["metrics"]["train/acc"]
 
 
+@pytest.mark.long
 def test_the_curves_are_a_picture_with_ink(trial, tmp_path):
     from matplotlib.image import imread
 
@@ -92,6 +93,7 @@ def test_the_curves_say_whose_they_are_what_was_chosen_and_what_guessing_gives(t
     assert [text.get_text() for text in figure.axes[1].texts] == [f"always guessing: {guessing:.3f}"]
 
 
+@pytest.mark.long
 def test_metrics_are_means_over_samples_whatever_the_batch(trial, tmp_path):
     """The recorded loss and accuracy equal those computed here, in float64, from the stored weights."""
     from src.models.mlp import MLP
@@ -125,6 +127,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not(trial, tmp_
     assert first["config_hash"] == again["config_hash"] != other["config_hash"]
 
 
+@pytest.mark.long
 def test_where_a_run_is_kept_does_not_change_its_hash(trial, tmp_path):
     hashes = {
         trial("epochs=1", "updates_per_epoch=9", *overrides, directory=tmp_path / str(place))["config_hash"]
@@ -193,6 +196,7 @@ def test_the_last_good_checkpoint_stays_when_the_loss_explodes(refused, trial, t
     assert all(value.isfinite().all() for value in last["state_dict"].values())
 
 
+@pytest.mark.long
 def test_a_run_without_a_test_set_reports_its_validation(trial, capsys):
     require_ads()
     result = trial("data=social_network_ads", "data.split=tail", "epochs=1")

@@ -116,6 +116,7 @@ def test_a_level_that_fails_on_a_seed_is_not_chosen_and_is_no_edge():
     assert not found.edges
 
 
+@pytest.mark.briefly(0)
 @pytest.mark.parametrize(("best", "side"), [(-6, "lower"), (0, "upper")])
 def test_an_optimum_beyond_the_range_lies_at_its_edge_and_caps_what_touches_the_arm(best, side):
     runs = [*runs_of("norm=none", bowl(best)), *runs_of("norm=batch", bowl(-2.5))]
@@ -172,6 +173,7 @@ def test_a_rate_that_is_as_bad_on_every_seed_does_not_bend_the_curve_of_the_othe
     assert found.found.levels[-1] > np.log(0.05)
 
 
+@pytest.mark.long
 def test_arms_whose_higher_rates_blow_up_are_seldom_called_different():
     assert max(tuned(20, 2000, False, 8, 3, cliff=True)) <= 0.031
 
@@ -260,6 +262,7 @@ def test_equal_tuned_arms_are_seldom_called_different(case):
     assert max(tuned(n, 4000, n == 40, levels, seeds)) <= limit
 
 
+@pytest.mark.long
 def test_the_negative_control_shows_what_luck_in_tuning_does():
     assert tuned(20, 2000, False, 6, 1, "argmin")[0] > 0.1
     assert tuned(20, 2000, False, 6, 3, "argmin")[0] > 0.06

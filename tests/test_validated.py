@@ -72,7 +72,7 @@ CASES = {
 CASES = {name: tuple(part.replace("trainer.val", "+trainer.val") for part in case) for name, case in CASES.items()}
 
 
-@pytest.mark.briefly("averaged", "validated twice an epoch")
+@pytest.mark.briefly("averaged")
 @pytest.mark.filterwarnings("ignore:.*BackboneFinetuning")
 @pytest.mark.parametrize("case", CASES)
 def test_best_ckpt_is_the_net_of_the_recorded_validation_and_of_the_recorded_test(trial, compose, tmp_path, case):
@@ -123,6 +123,7 @@ def test_callbacks_that_break_a_promise_are_refused_by_name_before_training(refu
     assert not (tmp_path / "run" / "metrics.csv").exists()
 
 
+@pytest.mark.long
 def test_weights_that_take_other_names_are_refused_and_what_was_best_stays(refused, tmp_path):
     said = refused(*SMALL, "epochs=3", f"+callbacks.mine._target_={__name__}.Renames", "callbacks.checkpoint.share=1")
     assert "expected the weights to keep the names they had when training began, found mask added or gone" in said
@@ -205,7 +206,7 @@ def test_a_pruner_hears_of_validated_epochs_alone(tmp_path):
     assert study.trials[0].intermediate_values == {1: 3.0, 3: 2.0}
 
 
-@pytest.mark.briefly(1, 5)
+@pytest.mark.briefly(1)
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
@@ -236,6 +237,7 @@ def test_waiting_for_a_validation_that_never_comes_is_refused(refused, tmp_path,
     assert (tmp_path / "run" / "metrics.csv").exists() is ("+trainer.max_steps=3" in overrides)
 
 
+@pytest.mark.long
 def test_a_run_may_choose_by_its_training_without_any_validation(trial, tmp_path):
     result = trial(*SMALL, "epochs=3", "trainer.limit_val_batches=0", "callbacks.checkpoint.monitor=train/loss")
     losses = [row["train/loss"] for row in read_history(tmp_path / "run" / "metrics.csv")]

@@ -145,6 +145,7 @@ def test_a_studys_runs_say_which_trial_of_which_arm_they_are(tmp_path, monkeypat
     assert (plain["batching"], "batching/stop" in plain) == ("fixed", False)
 
 
+@pytest.mark.long
 def test_a_single_run_is_named_by_what_was_typed(trial, tmp_path):
     trial(*TINY, "norm=batch", "seed=3")
     assert offline(tmp_path / "run")["name"].endswith("norm=batch seed 3")

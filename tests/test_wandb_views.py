@@ -125,6 +125,7 @@ def refused(capsys):
 # ------------------------------------------------------------------------------------------------ what views hold
 
 
+@pytest.mark.long
 def test_a_studys_view_has_every_panel_that_answers_its_question(study):
     specification = specify(read_subject(study))
     lines = as_table(specification).splitlines()[2:]

@@ -266,7 +266,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.briefly(0, 1, 3, 6, 7, 8, 9)
+@pytest.mark.briefly(0, 1, 6, 7, 8, 9)
 @pytest.mark.parametrize("typed", REFUSED)
 def test_what_does_not_fit_is_refused_in_a_sentence_before_training(refused, source, tmp_path, typed):
     said = refused(*SMALL, *typed.replace("DIR", str(source)).split())
@@ -292,11 +292,13 @@ class Thaws(pl.Callback):
         pl_module.net[1].weight.data.add_(1.0)
 
 
+@pytest.mark.long
 def test_something_frozen_that_a_callback_changes_is_no_result(refused, source):
     said = refused(*SMALL, f"weights={source}", "weights.frozen=net.1", f"+callbacks.mine._target_={__name__}.Thaws")
     assert "weights.frozen: expected net.1.weight to stay as it was, found it changed by training" in said
 
 
+@pytest.mark.long
 def test_weights_that_changed_since_the_run_was_described_are_refused(trial, own_source):
     from litmus.trial.source import best_weights, told_weights
 
