@@ -102,6 +102,16 @@ def copied_quickly():
         yield
 
 
+@pytest.fixture(scope="session")
+def forks():
+    """Scripts in processes of their own, in a second less of a core each."""
+    from tests.forked import Forks
+
+    forks = Forks()
+    yield forks
+    forks.end()
+
+
 @cache
 def _composed(overrides, config_dir, config_name, state=()):
     from hydra import compose, initialize_config_dir

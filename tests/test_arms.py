@@ -245,6 +245,7 @@ def laid(request, tmp_path):
     return directory, TABLE[request.param]
 
 
+@pytest.mark.briefly(*range(0, 23, 3))
 def test_all_who_read_a_directory_agree_on_its_arms_and_their_n(laid):
     directory, expected = laid
     found = compare([directory])
@@ -264,6 +265,7 @@ def test_all_who_read_a_directory_agree_on_its_arms_and_their_n(laid):
         assert f"| {name} | {told} |" in "\n".join(subject.told)
 
 
+@pytest.mark.briefly(*range(0, 23, 3))
 def test_the_order_in_which_runs_lie_changes_no_arm(laid, tmp_path):
     directory, expected = laid
     moved = tmp_path / "moved" / directory.name
@@ -327,6 +329,7 @@ def but_for_the_seed(record):
     return config, record.content.get("numerics", record.content["hardware"]), record.content["code"]
 
 
+@pytest.mark.briefly(*range(0, 40, 4))
 @pytest.mark.parametrize("seed", range(40))
 def test_whatever_runs_are_made_of_arms_are_equal_runs_with_names_of_their_own(seed):
     """Random runs: of few values each, so that some differ in one thing alone and some in none."""

@@ -381,6 +381,7 @@ def test_the_commands_do_what_they_say(trial, tmp_path, overrides, sizes):
 PAGE = (ROOT / "docs" / "progressive_batch.md").read_text()
 
 
+@pytest.mark.briefly(*range(0, 13, 3))
 @pytest.mark.parametrize("command", re.findall(r"python train\.py ((?!-m).*?)(?: *#.*|`.*)?$", PAGE, re.MULTILINE))
 def test_the_commands_of_the_page_make_a_callback(compose, command):
     config = compose(*shlex.split(command))

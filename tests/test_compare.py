@@ -104,6 +104,7 @@ def test_the_colour_of_an_arm_is_that_of_the_report(study):
         assert f"{arm['colour']}: {colour_of(arm['name'], shown)}" in css
 
 
+@pytest.mark.briefly(*range(0, 27, 3))
 @pytest.mark.parametrize("what", DAMAGE)
 def test_damage_is_told_in_one_sentence_and_the_rest_is_shown(damaged, what):
     number = 3 + list(DAMAGE).index(what)

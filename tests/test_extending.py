@@ -5,8 +5,6 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 
 import pytest
 
@@ -57,7 +55,7 @@ def newest_run(project):
 
 
 @pytest.mark.parametrize("title", [title for title, text in SECTIONS.items() if [*files_and_commands(text)]])
-def test_an_example_works_from_the_page_alone(project, title):
+def test_an_example_works_from_the_page_alone(project, forks, title):
     environment = {**os.environ, "PYTHONPATH": "", "DATA_DIR": os.environ["DATA_DIR"], "WANDB_MODE": "offline"}
     environment.pop("HYDRA_FULL_ERROR", None)
     commands = 0
@@ -71,7 +69,7 @@ def test_an_example_works_from_the_page_alone(project, title):
         (words,) = rest
         assert words[0] == "python", words
         words = [re.sub(r"\bDIR$", lambda _: str(newest_run(project)), word) for word in words[1:]]
-        done = subprocess.run([sys.executable, *words], cwd=project, env=environment, capture_output=True, text=True)
+        done = forks.run(words, project, environment)
         assert done.returncode == 0, f"{shlex.join(words)}: {done.stderr}"
         commands += 1
         if words[0] == "train.py" and "-m" not in words:

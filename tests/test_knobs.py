@@ -69,6 +69,7 @@ def test_what_a_constructor_takes_is_not_refused(compose, knob):
         check_knobs(config)
 
 
+@pytest.mark.briefly(*range(0, 10, 3))
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [

@@ -10,6 +10,8 @@ import torch
 from src.datamodules import mnist1d
 from src.datamodules.mnist1d import MNIST1D, cached_signals, draw_signals
 
+pytestmark = pytest.mark.xdist_group("mnist1d")  # one published draw for all of them
+
 
 @pytest.fixture(scope="module")
 def published():

@@ -73,7 +73,7 @@ def law(path, *members, **more):
     assert [model.path for model, _ in packed] == [path] * len(members)
 
 
-@pytest.mark.briefly("plain sgd", "layer norm", "many classes")
+@pytest.mark.briefly("layer norm", "many classes")
 @pytest.mark.parametrize(
     "more",
     [

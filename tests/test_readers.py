@@ -111,7 +111,7 @@ def stranger(tmp_path, monkeypatch):
 SMALL = ("model.units=[4]", "epochs=1")
 
 
-@pytest.mark.briefly(*range(0, 20, 5))
+@pytest.mark.briefly(*range(0, 20, 7))
 @pytest.mark.parametrize(
     ("typed", "said"),
     [

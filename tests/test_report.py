@@ -37,6 +37,8 @@ from scripts import report as script
 from tests.report_data import MEANS, NODE, eleven_claims, many_arms, write_study, write_trial
 from tests.test_replay import PARTS
 
+pytestmark = pytest.mark.xdist_group("report")  # whose study is reported once
+
 SECTIONS = (
     *("predictions", "results", "dynamics", "interactions", "cost", "surprises", "recommendations"),
     *("question", "design", "treatment", "sensitivity", "reproducibility"),

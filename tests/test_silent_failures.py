@@ -7,8 +7,6 @@ checkout of 29561e1, the last before the contract, all of them fail.
 import csv
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -57,7 +55,7 @@ class Plain(pl.LightningDataModule):
 
 
 @pytest.fixture
-def stranger(tmp_path):
+def stranger(tmp_path, forks):
     """A folder with a stranger's module and the files that choose its parts; `run(program, *typed)` runs a program."""
     shipped = {
         group: yaml.safe_load((ROOT / "configs" / group / f"{name}.yaml").read_text(encoding="utf-8"))
@@ -84,8 +82,12 @@ def stranger(tmp_path):
 
     def run(program, *typed):
         typed = (place, *typed) if program == "train.py" else typed
-        command = [sys.executable, *([str(ROOT / program)] if program.endswith(".py") else ["-c", program]), *typed]
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
+        if program.endswith(".py"):
+            script = ROOT / program
+        else:
+            script = tmp_path / "program.py"
+            script.write_text(program)
+        done = forks.run([script, *typed], ROOT, environment)
         assert "Traceback" not in done.stderr, done.stderr
         return done
 

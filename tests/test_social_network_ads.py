@@ -93,6 +93,7 @@ def test_the_pinned_rows(lines):
     assert (source.x.dtype, source.y.dtype, source.test) == (torch.float32, torch.int64, None)
 
 
+@pytest.mark.briefly(*range(0, 48, 5))
 @pytest.mark.parametrize("row", [1, 7, 400])
 @pytest.mark.parametrize(
     ("column", "value", "found"),

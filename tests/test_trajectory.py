@@ -50,6 +50,7 @@ SETTINGS = {
 }
 
 
+@pytest.mark.briefly("every third update")
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
 def test_it_begins_with_the_initial_weights_and_ends_with_the_checkpoints(tmp_path, settings):
     _fit(tmp_path, **settings)

@@ -268,6 +268,7 @@ def test_the_negative_control_shows_what_luck_in_tuning_does():
     assert tuned(20, 2000, False, 6, 3, "argmin")[0] > 0.06
 
 
+@pytest.mark.long
 def test_a_knob_that_does_nothing_widens_the_interval_within_bounds_and_says_so():
     generator = np.random.default_rng(3)
     levels = tuple(10.0**power for power in range(-5, 1))
