@@ -15,7 +15,9 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from litmus.training.averaged import Averaged
 from litmus.training.averaging import ExponentialAverage, TailAverage, averaging_of
+from litmus.trial.again import loaded, tested
 from litmus.trial.checkpoint import BestAndLast
+from litmus.trial.finished import read_finished
 from litmus.trial.history import read_history
 from src.callbacks.batch_size import BatchSizeScheduler
 from src.callbacks.grow_on_plateau import GrowOnPlateau
@@ -326,17 +328,16 @@ def test_another_length_is_another_average(refused, trial, tmp_path):
 
 @pytest.mark.xdist_group("processes")
 @pytest.mark.long
-def test_two_processes_keep_one_average(tmp_path):
+def test_two_processes_keep_one_average(tmp_path, forks):
     def train(name, *overrides):
-        command = [sys.executable, "train.py", "epochs=3", "model.units=[16]", "threads=1", "model.norm=batch"]
-        done = subprocess.run(
-            [*command, "average=ema", "updates_per_epoch=6", *overrides, f"hydra.run.dir={tmp_path / name}"],
-            cwd=ROOT,
-            env=os.environ | {"PYTHONWARNINGS": "ignore", "OMP_NUM_THREADS": "1"},
-            capture_output=True,
-            text=True,
-            timeout=240,
-        )
+        words = ["train.py", "epochs=3", "model.units=[16]", "threads=1", "model.norm=batch", "average=ema"]
+        words += ["updates_per_epoch=6", *overrides, f"hydra.run.dir={tmp_path / name}"]
+        environment = os.environ | {"PYTHONWARNINGS": "ignore", "OMP_NUM_THREADS": "1"}
+        if "trainer=ddp" in overrides:
+            command = [sys.executable, *words]
+            done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240)
+        else:
+            done = forks.run(words, ROOT, environment)
         assert done.returncode == 0, done.stderr
         return json.loads((tmp_path / name / "result.json").read_text())
 
@@ -347,19 +348,7 @@ def test_two_processes_keep_one_average(tmp_path):
         assert two["metrics"][name] == pytest.approx(value, rel=1e-4, abs=2e-3), name
     # Each process has a batch norm's statistics of its own: what is judged is the average of the first's.
     normed = train("normed", "average.share=0.5", *ddp)
-    done = subprocess.run(
-        [sys.executable, "-c", AGAIN, str(tmp_path / "normed")], cwd=ROOT, capture_output=True, text=True
-    )
-    again = json.loads(done.stdout)
+    finished = read_finished(tmp_path / "normed")
+    again = tested(loaded(tmp_path / "normed", finished)[0], finished)[0]
     for name in ("test/loss", "test/acc"):
         assert normed["metrics"][name] == pytest.approx(again[name], rel=1e-6), name
-
-
-AGAIN = """
-import json, sys
-from pathlib import Path
-from litmus.trial.again import loaded, tested
-from litmus.trial.finished import read_finished
-finished = read_finished(Path(sys.argv[1]))
-print(json.dumps(tested(loaded(Path(sys.argv[1]), finished)[0], finished)[0]))
-"""
