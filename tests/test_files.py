@@ -106,7 +106,7 @@ def test_a_damaged_file_is_refused_in_one_sentence(tmp_path, damage, found):
             b"version https://git-lfs.github.com/spec/v1\n",
             "a Git LFS pointer, not the file it stands for; type git lfs",
         ),
-        (gzip.compress(gzip.compress(CONTENT)), "a gzip file inside another; unpack it once"),
+        pytest.param(gzip.compress(gzip.compress(CONTENT)), "a gzip file inside another; unpack it once", id="twice"),
         (b'{"message": "Not Found"}', "JSON; "),
         (b"PK\3\4file", "a zip archive or a workbook; unpack it"),
     ],
