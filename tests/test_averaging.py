@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from litmus.training.averaged import Averaged
 from litmus.training.averaging import ExponentialAverage, TailAverage, averaging_of
 from litmus.trial.again import loaded
-from litmus.trial.again import tested as tested_again
+from litmus.trial.again import tested as measured_again
 from litmus.trial.checkpoint import BestAndLast
 from litmus.trial.finished import read_finished
 from litmus.trial.history import read_history
@@ -350,6 +350,6 @@ def test_two_processes_keep_one_average(tmp_path, forks):
     # Each process has a batch norm's statistics of its own: what is judged is the average of the first's.
     normed = train("normed", "average.share=0.5", *ddp)
     finished = read_finished(tmp_path / "normed")
-    again = tested_again(loaded(tmp_path / "normed", finished)[0], finished)[0]
+    again = measured_again(loaded(tmp_path / "normed", finished)[0], finished)[0]
     for name in ("test/loss", "test/acc"):
         assert normed["metrics"][name] == pytest.approx(again[name], rel=1e-6), name
