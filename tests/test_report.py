@@ -1,6 +1,7 @@
 """The report of a study: every section with the right numbers; damage told; multiruns tabulated."""
 
 import csv
+import hashlib
 import io
 import json
 import re
@@ -334,8 +335,8 @@ def test_what_is_typed_is_shown_and_not_obeyed(tmp_path):
 
 
 @pytest.mark.long
-def test_36_arms_of_20_seeds_take_less_than_10_seconds(tmp_path):
-    """With curves of 50 epochs; the measured time is about 5 s on one core of 2."""
+def test_36_arms_of_20_seeds_take_no_longer_than_eighty_million_hashes(tmp_path):
+    """With curves of 50 epochs; some fifteen million were measured with all imports made, on machines of any speed."""
     node, table_rows = many_arms()
     study = read_study(node)
     generator = np.random.default_rng(0)
@@ -355,7 +356,10 @@ def test_36_arms_of_20_seeds_take_less_than_10_seconds(tmp_path):
     began = time.process_time()
     evidence = evidence_of("many", study, results_from_rows(study, table_rows), runs=runs)
     write_report(evidence, tmp_path)
-    assert time.process_time() - began < 10
+    taken, began, word = time.process_time() - began, time.process_time(), b""
+    for _ in range(2_000_000):
+        word = hashlib.sha256(word).digest()
+    assert taken < 40 * (time.process_time() - began)
     assert len(evidence.shown) == 8
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "Grey: the means of 30 further arms." in page
