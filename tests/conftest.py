@@ -79,7 +79,7 @@ def read_once():
 
 @pytest.fixture(scope="session", autouse=True)
 def copied_quickly():
-    """What OmegaConf notes of a node is copied field by field, not looked through: a quarter of a short run."""
+    """What OmegaConf notes of a node is copied field by field, not looked through: a third of a short run."""
     from omegaconf import AnyNode
     from omegaconf.base import ContainerMetadata, Metadata
 
@@ -104,7 +104,7 @@ def copied_quickly():
 
 @pytest.fixture(scope="session")
 def forks():
-    """Scripts in processes of their own, in a second less of a core each."""
+    """Scripts in processes of their own, which need not import torch and Lightning anew."""
     from tests.forked import Forks
 
     forks = Forks()

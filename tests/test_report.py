@@ -335,8 +335,8 @@ def test_what_is_typed_is_shown_and_not_obeyed(tmp_path):
 
 
 @pytest.mark.long
-def test_36_arms_of_20_seeds_take_no_longer_than_eighty_million_hashes(tmp_path):
-    """With curves of 50 epochs; some fifteen million were measured with all imports made, on machines of any speed."""
+def test_36_arms_of_20_seeds_take_no_longer_than_forty_million_hashes(tmp_path):
+    """With curves of 50 epochs; 21 to 26 million were measured in four turns. Seconds say more of the machine."""
     node, table_rows = many_arms()
     study = read_study(node)
     generator = np.random.default_rng(0)
@@ -359,7 +359,7 @@ def test_36_arms_of_20_seeds_take_no_longer_than_eighty_million_hashes(tmp_path)
     taken, began, word = time.process_time() - began, time.process_time(), b""
     for _ in range(2_000_000):
         word = hashlib.sha256(word).digest()
-    assert taken < 40 * (time.process_time() - began)
+    assert taken < 20 * (time.process_time() - began)
     assert len(evidence.shown) == 8
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "Grey: the means of 30 further arms." in page
