@@ -2,13 +2,18 @@
 
 import gc
 import weakref
+from functools import partial
+from itertools import count
 
 import pytest
 import torch
 
+import litmus.trial.memory
 import litmus.trial.run
 import src.models.mlp
+from litmus.training.pack import Pack
 from litmus.trial.history import read_history
+from litmus.trial.memory import give_back_memory
 
 
 @pytest.fixture
@@ -107,3 +112,26 @@ def test_a_run_frees_the_data_of_earlier_ones(trial, tmp_path, monkeypatch):
     finally:
         gc.enable()
     assert alive == [[], [None], [None, None]]
+
+
+def test_what_the_trials_of_a_job_held_is_freed_with_it(trial, tmp_path, monkeypatch):
+    made = []
+    fit = litmus.trial.run.fit
+
+    def tracked(build, parts, *others):
+        made.append(weakref.ref(parts.data))
+        return fit(build, parts, *others)
+
+    monkeypatch.setattr(litmus.trial.run, "fit", tracked)
+    monkeypatch.setattr(litmus.trial.memory, "_freezes", count(1))  # as in a process that has run nothing yet
+    monkeypatch.setattr(litmus.trial.memory, "_unfreed", False)
+    calls = [partial(trial, "epochs=1", "model.units=[8]", directory=tmp_path / str(one)) for one in range(3)]
+    gc.disable()
+    try:
+        Pack().run(calls)
+        give_back_memory()
+        held = [reference() for reference in made]
+    finally:
+        gc.enable()
+        gc.unfreeze()
+    assert held == [None] * 3

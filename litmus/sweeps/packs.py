@@ -86,7 +86,14 @@ class Packing:
 
     def __call__(self, config: DictConfig) -> Any:
         """Runs them all; what the first gives."""
-        others = self.others.get(str(HydraConfig.get().sweep.subdir))
+        from litmus.trial.memory import give_back_memory  # with torch, which what gathers trials does without
+
+        try:
+            return self._run(config, self.others.get(str(HydraConfig.get().sweep.subdir), []))
+        finally:
+            give_back_memory()
+
+    def _run(self, config: DictConfig, others: Sequence[tuple[list[str], int]]) -> Any:
         if not others:
             return self.task(config)
         from litmus.training.pack import Pack

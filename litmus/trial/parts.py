@@ -24,7 +24,7 @@ from litmus.trial.devices import placed
 from litmus.trial.directed import directed, parameters_of
 from litmus.trial.facts import facts_of, given, plain_with_facts, target_of, task_in, with_facts
 from litmus.trial.making import make
-from litmus.trial.memory import free_earlier_runs, keep_big_buffers
+from litmus.trial.memory import begin_run, keep_big_buffers
 from litmus.trial.readers import refuse_unread
 from litmus.trial.source import best_weights
 
@@ -70,7 +70,7 @@ def net_of(config: DictConfig, data: Any) -> pl.LightningModule:
 
 def build(config: DictConfig) -> Parts:
     """Data, seeded model and trainer of the trial that `config` describes."""
-    free_earlier_runs()
+    begin_run()
     seed_everything(config.seed)  # anybody's data module may draw when it is made
     data = adopted(make(config.data), config.seed)
     asked = config
