@@ -99,7 +99,7 @@ class Contrast:
         """Two-sided: 5 %, and 5 % · 0.268 where looks are counted, so that picture and verdict agree."""
         return ALPHA * FACTOR if self.corrected else ALPHA
 
-    @property
+    @cached_property
     def interval(self) -> tuple[Any, Any]:
         """The interval of the mean (the median, the share) that belongs to the test."""
         if np.any(self.by_failures) or (self.test == "share" and len(self.weights) > 1):

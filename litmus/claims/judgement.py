@@ -18,6 +18,7 @@ from litmus.claims.measured import Measured
 from litmus.claims.results import Results
 from litmus.claims.statistics import holm
 from litmus.claims.study import Study
+from litmus.claims.tuning import TunedArms
 from litmus.claims.verdict import Ruled, Verdict, decide, impossible
 
 # Where verdicts on wall time stand.
@@ -121,8 +122,10 @@ def judge_look(
 ) -> dict[str, Verdict]:
     """Every prediction's verdict at one look: the frozen ones, and the others, of which the fragile are marked."""
 
+    tuned = TunedArms(study, results.tuning)
+
     def verdicts(of: Results) -> dict[str, Verdict]:
-        return judge_predictions(study, Measured(study, of, looks), look)
+        return judge_predictions(study, Measured(study, of, looks, tuned), look)
 
     found = {**verdicts(results), **(frozen or {})}
     new = {name: one for name, one in found.items() if name not in (frozen or {})}

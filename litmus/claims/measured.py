@@ -25,13 +25,20 @@ class Measured:
 
     Args:
         looks: the seeds of each planned look so far, every one of which counts; by default all seeds, looked at once.
+        tuned: what is known of the results' tuning, which no seed changes; by default it is worked out here.
     """
 
-    def __init__(self, study: Study, results: Results, looks: Sequence[Iterable[int]] | None = None) -> None:
+    def __init__(
+        self,
+        study: Study,
+        results: Results,
+        looks: Sequence[Iterable[int]] | None = None,
+        tuned: TunedArms | None = None,
+    ) -> None:
         self.study = study
         self.results = results
         self.looks = None if looks is None else [frozenset(seeds) for seeds in looks]
-        self.tuned = TunedArms(study, results.tuning)
+        self.tuned = TunedArms(study, results.tuning) if tuned is None else tuned
         self._transformed: dict[tuple[str, str, float | None], dict[int, float]] = {}
 
     def __call__(

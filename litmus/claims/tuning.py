@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -131,7 +130,7 @@ def places(study: Study, runs: Sequence[TuningRun]) -> list[float]:
 
 
 class TunedArms:
-    """What tuning leaves uncertain about each arm.
+    """What tuning leaves uncertain about each arm, worked out once for each that is asked for.
 
     Args:
         runs: the tuning runs that the verdict trials rest on; none where no one knows them.
@@ -142,17 +141,22 @@ class TunedArms:
         self.runs: dict[tuple[str, int | None], list[TuningRun]] = {}
         for run in runs:
             self.runs.setdefault((run.arm, run.verdict_seed), []).append(run)
+        self._chosen: dict[tuple[str, int | None], Chosen | None] = {}
+        self._parts: dict[tuple[Quantity, str], tuple[float, float] | None] = {}
 
-    @cached_property
+    @property
     def chosen(self) -> dict[tuple[str, int | None], Chosen]:
         """(arm, verdict seed or None) → what was chosen; nothing of a tuning that gave nothing."""
-        found = {}
-        for key, runs in self.runs.items():
+        found = {key: self._choose(key) for key in self.runs}
+        return {key: one for key, one in found.items() if one is not None}
+
+    def _choose(self, key: tuple[str, int | None]) -> Chosen | None:
+        if key not in self._chosen:
             try:
-                found[key] = choose(self.study, runs)
+                self._chosen[key] = choose(self.study, self.runs.get(key, ()))
             except ValueError:
-                continue
-        return found
+                self._chosen[key] = None
+        return self._chosen[key]
 
     def parts(self, quantity: Quantity, weights: Mapping[str, float]) -> tuple[tuple[Any, Any], ...]:
         """What the arms of a contrast add to its error, each with its squared weight: (variance, freedom)."""
@@ -161,7 +165,13 @@ class TunedArms:
 
     def part(self, quantity: Quantity, arm: str) -> tuple[float, float] | None:
         """(variance, degrees of freedom) that an arm adds; None where tuning adds nothing or nothing is known."""
-        chosen = self.chosen.get((arm, None))  # tuned anew for each seed, it is part of the spread between seeds
+        key = quantity, arm
+        if key not in self._parts:
+            self._parts[key] = self._part(quantity, arm)
+        return self._parts[key]
+
+    def _part(self, quantity: Quantity, arm: str) -> tuple[float, float] | None:
+        chosen = self._choose((arm, None))  # tuned anew for each seed, it is part of the spread between seeds
         if chosen is None or chosen.found is None or quantity.deterministic or quantity.binary:
             return None
         runs, found = self.runs[arm, None], chosen.found
