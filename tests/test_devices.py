@@ -181,6 +181,14 @@ def test_float16_is_for_accelerators(two_gpus, monkeypatch):
         choice(data=SMALL, precision=16)
 
 
+@pytest.mark.parametrize(("native", "said"), [(False, ["imitates it", "precision=32-true"]), (True, [])])
+def test_a_processor_that_imitates_bfloat16_is_told_of(trial, capsys, monkeypatch, native, said):
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: native)
+    trial("precision=bf16-mixed", "trainer.accelerator=cpu", "epochs=1", "updates_per_epoch=1", "model.units=[4]")
+    printed = capsys.readouterr().out
+    assert [word for word in ("imitates it", "precision=32-true") if word in printed] == said
+
+
 @pytest.mark.parametrize("devices", [0, "0", [], ""])
 def test_no_device_is_one_sentence(devices):
     with pytest.raises(ValueError, match="expected a number of devices from 1 on"):

@@ -116,6 +116,24 @@ def needless(model: pl.LightningModule, data: Any) -> int | None:
     return None if needed is None or needed * samples >= WORTH_AN_ACCELERATOR else needed * samples
 
 
+def told(asked: Mapping[str, Any], data: Any, model: pl.LightningModule, trainer: pl.Trainer) -> str | None:
+    """What whoever waits for the run should know of the device and the precision that it computes with."""
+    return told_of_choice(asked, data, model, trainer) or told_of_precision(trainer)
+
+
+def told_of_precision(trainer: pl.Trainer) -> str | None:
+    """A sentence where mixed bfloat16 is asked of a processor that has no instructions for it."""
+    if trainer.precision != "bf16-mixed" or trainer.strategy.root_device.type != "cpu":
+        return None
+    known = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
+    if known is None or not torch.backends.mkldnn.is_available() or known():
+        return None
+    return (
+        "this processor has no bfloat16 and imitates it, which takes some ten times as long for a convolution: "
+        "precision=32-true is the faster one here"
+    )
+
+
 def told_of_choice(asked: Mapping[str, Any], data: Any, model: pl.LightningModule, trainer: pl.Trainer) -> str | None:
     """A sentence where `auto`, asked of the trainer's configuration, left an accelerator idle."""
     if asked.get("accelerator") != "auto" or trainer.strategy.root_device.type != "cpu" or AUTO in os.environ:

@@ -21,12 +21,12 @@ from litmus.quiet import silence_lightning
 from litmus.tasks.task import Task
 from litmus.training.averaging import averaging_of
 from litmus.training.overridden import overridden
+from litmus.trial import devices
 from litmus.trial.callbacks import Brought, refuse_callbacks, refuse_elsewhere
 from litmus.trial.checkpoint import BestAndLast
 from litmus.trial.command_line import sentence
 from litmus.trial.curves import draw_curves
 from litmus.trial.description import flat, identified
-from litmus.trial.devices import told_of_choice
 from litmus.trial.finished import is_tested
 from litmus.trial.history import History
 from litmus.trial.memory import limit, limits_in, next_limit
@@ -99,11 +99,8 @@ def run(
         parts = build()
         if several() and rank() == 0:
             listen(directory, last_words)
-        told = (
-            None
-            if quiet or brief
-            else told_of_choice(description["config"]["trainer"], parts.data, parts.model, parts.trainer)
-        )
+        asked = description["config"]["trainer"]
+        told = None if quiet or brief else devices.told(asked, parts.data, parts.model, parts.trainer)
         if told and rank() == 0:
             print(told, flush=True)
         loggers += parts.trainer.loggers
