@@ -14,7 +14,7 @@ import yaml
 
 from answers.make.publication.paths import without_paths
 from answers.make.publication.small import small_png
-from answers.make.publication.tables import compact
+from answers.make.publication.tables import compact, zipped
 from answers.make.tuning_report import queries
 from answers.make.tuning_report.experiment import (
     REGIMES,
@@ -149,7 +149,7 @@ def write_tuning_report(published: Path, root: Path) -> Path:
     for name, picture in drawn.items():
         write(root / place(name), small_png(picture.png))
     cells = [[compact(one, 6) if isinstance(one, float) else one for one in own.values()] for own in rows]
-    write(root / FOLDER / "experiment_summary.csv", without_paths(table_text(list(rows[0]), cells)))
+    write(root / FOLDER / "experiment_summary.csv.gz", zipped(without_paths(table_text(list(rows[0]), cells))))
     write(root / PAGE, without_paths(page))
     return root / PAGE
 
