@@ -116,7 +116,8 @@ def _of_kind(kind: Any) -> Schema:
     if kind is Part:
         return ANY_PART
     if get_origin(kind) is Union:
-        return {"anyOf": _different(map(_of_kind, get_args(kind)))}
+        # typing keeps equal unions once, in the order of whichever was named first in this process.
+        return {"anyOf": sorted(_different(map(_of_kind, get_args(kind))), key=json.dumps)}
     if get_origin(kind) is Literal:
         return {"enum": list(get_args(kind))}
     if kind is list or get_origin(kind) in (list, tuple):
