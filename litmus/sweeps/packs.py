@@ -86,11 +86,11 @@ class Packing:
 
     def __call__(self, config: DictConfig) -> Any:
         """Runs them all; what the first gives."""
-        from litmus.trial.memory import give_back_memory  # with torch, which what gathers trials does without
-
         try:
             return self._run(config, self.others.get(str(HydraConfig.get().sweep.subdir), []))
         finally:
+            from litmus.trial.memory import give_back_memory  # with torch, whose import is the job's own
+
             give_back_memory()
 
     def _run(self, config: DictConfig, others: Sequence[tuple[list[str], int]]) -> Any:
