@@ -13,7 +13,7 @@ from litmus.sweeps.composition import hash_of
 from litmus.sweeps.derived import Derived, followers
 from litmus.sweeps.loader import SnapshotLoader
 from litmus.sweeps.snapshot import without_question
-from litmus.trial.hydra_versions import register_resolver
+from litmus.trial.hydra_versions import BASE, register_resolver
 from tests.conftest import _composed
 
 
@@ -62,12 +62,17 @@ def test_a_job_is_composed_from_another_as_hydra_composes_it(master, loader):
 
 
 def test_what_the_tests_compose_is_what_hydra_composes(compose):
+    import hydra
+
     mixed = ["weights=null", "+a.b={c: 1}", "++seed=2", "hydra.mode=RUN", "~data", "optimizer=sgd"]
     following = ["seed=3", "weights='/from ${seed}'", "lr=0.1"]
     for job in [*JOBS[:7], mixed, following]:
-        found, known = compose(*job), _composed.__wrapped__(tuple(job), ROOT / "configs", "train")
-        assert OmegaConf.to_container(found) == OmegaConf.to_container(known), job
-        assert found._get_flag("struct") == known._get_flag("struct")
+        known = _composed.__wrapped__(tuple(job), ROOT / "configs", "train")
+        with hydra.initialize_config_dir(str(ROOT / "configs"), **BASE):
+            again = hydra.compose("train", list(job), return_hydra_config=True)
+        for found in (compose(*job), again):
+            assert OmegaConf.to_container(found) == OmegaConf.to_container(known), job
+            assert found._get_flag("struct") == known._get_flag("struct")
 
 
 FOLLOWED = [
