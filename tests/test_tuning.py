@@ -1,5 +1,6 @@
 """A tuned knob: where it is best, how well that is known, and that verdicts count it."""
 
+import gzip
 import json
 import math
 import shutil
@@ -340,10 +341,13 @@ def test_a_bare_table_with_its_tuning_is_judged_as_the_directory_is(tmp_path, un
     answer(lambda: report([str(alone / "study.yaml"), str(alone / "results.csv"), "-o", str(alone / "without")]))
     without = json.loads((alone / "without" / "verdicts.json").read_text())
     assert "tuning_not_counted" in [one["code"] for one in without["lint"]]
+    (alone / "tuning.csv.gz").write_bytes(gzip.compress((directory / "tuning.csv").read_bytes()))
+    answer(lambda: report([str(alone / "study.yaml"), str(alone / "results.csv"), "-o", str(alone / "zipped")]))
+    shutil.move(alone / "tuning.csv.gz", tmp_path)
     shutil.copy(directory / "tuning.csv", alone)
     answer(lambda: report([str(alone / "study.yaml"), str(alone / "results.csv"), "-o", str(alone / "out")]))
     again = json.loads((alone / "out" / "verdicts.json").read_text())
-    assert again["off"] == told
+    assert again["off"] == json.loads((alone / "zipped" / "verdicts.json").read_text())["off"] == told
     assert told["tuned_share"] > 0
     # Three pairs have two degrees of freedom; what tuning adds to them makes no interval narrower.
     assert again["off"]["high"] - again["off"]["low"] >= without["off"]["high"] - without["off"]["low"]

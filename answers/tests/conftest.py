@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.conftest import compose, composed_once, pytest_configure, read_once, refused, trial
+from tests.conftest import compose, pytest_configure, read_once, refused, trial
 
 __all__ = ["compose", "nodes", "pytest_configure", "read_once", "refused", "trial"]
 

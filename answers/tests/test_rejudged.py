@@ -10,7 +10,7 @@ from litmus.claims.judgement import CLOCK, judge
 from litmus.claims.results_table import read_results
 from litmus.claims.study_file import read_study_file
 from litmus.records.looks_file import read_looks
-from litmus.records.tuning import TABLE, read_table
+from litmus.records.tuning import read_table, table_beside
 from tests.conftest import ROOT
 
 STUDIES = sorted(path.parent for path in (ROOT / "answers" / "studies").glob("*/verdicts.json"))
@@ -21,8 +21,8 @@ REVIEWED = yaml.safe_load((ROOT / "answers" / "tests" / "rejudged.yaml").read_te
 def test_published_tables_give_the_published_verdicts_but_for_reviewed_ones(place):
     study = read_study_file(place / "study.yaml")
     results = read_results(study, place / "results.csv")
-    if (place / TABLE).exists():  # of studies whose tuning counts; the others were published before it did
-        results = replace(results, tuning=tuple(read_table(place / TABLE, study)))
+    if table := table_beside(place):  # of studies whose tuning counts; the others were published before it did
+        results = replace(results, tuning=tuple(read_table(table, study)))
     found = judge(study, results, looked=read_looks(place)).verdicts
     stored = json.loads((place / "verdicts.json").read_text(encoding="utf-8"))
     if (place / CLOCK).exists():

@@ -142,8 +142,13 @@ def column(quantity: str) -> str:
     return f"{quantity} on validation"
 
 
+def table_beside(folder: Path) -> Path | None:
+    """The tuning runs' table in a folder of results, plain or zipped; None where there is none."""
+    return next((path for path in (folder / TABLE, folder / f"{TABLE}.gz") if path.is_file()), None)
+
+
 def read_table(path: Path, study: Study) -> list[TuningRun]:
-    """The runs of a tuning.csv; none where the study tunes nothing.
+    """The runs of a tuning.csv, or of one that was zipped; none where the study tunes nothing.
 
     Raises:
         ValueError: for a table of another study, or one that was damaged.

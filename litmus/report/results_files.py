@@ -11,7 +11,7 @@ from litmus.claims.results_table import read_results
 from litmus.claims.study_file import read_study_file
 from litmus.legible import legible
 from litmus.records.looks_file import read_looks
-from litmus.records.tuning import TABLE, read_table, trials_of
+from litmus.records.tuning import read_table, table_beside, trials_of
 from litmus.report.evidence import Evidence, evidence_of
 from litmus.report.write import author_words
 
@@ -37,7 +37,7 @@ def read_tables(study_file: Path, tables: Sequence[Path], output: Path) -> Evide
     except UnicodeDecodeError as error:
         raise ValueError(f"{', '.join(map(str, tables))}: expected CSV in UTF-8, got {error.reason}") from error
     folders = dict.fromkeys(path.parent for path in tables if study.nuisance)
-    beside = [folder / TABLE for folder in folders if (folder / TABLE).is_file()]
+    beside = [path for path in map(table_beside, folders) if path is not None]
     tuning = tuple(run for path in beside for run in read_table(path, study))
     names = " ".join(legible(path.name) for path in tables)
     return evidence_of(

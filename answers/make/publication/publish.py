@@ -81,9 +81,10 @@ def fill(directory: Path, name: str, evidence: Evidence, study: str) -> None:
     }
     clock = clock_json(evidence.judgement)
     texts |= {CLOCK: clock} if clock else {}
-    if evidence.results.tuning:
-        texts[TABLE] = shortened(tuning_csv(evidence.results.tuning, evidence.study))
     for file, text in texts.items():
         write(directory / file, without_paths(text))
-    for file, table in ((TRIALS, trials_csv(evidence)), (CURVES, curves_csv(evidence))):
+    tables = {TRIALS: trials_csv(evidence), CURVES: curves_csv(evidence)}
+    if evidence.results.tuning:
+        tables[f"{TABLE}.gz"] = shortened(tuning_csv(evidence.results.tuning, evidence.study))
+    for file, table in tables.items():
         write(directory / file, zipped(without_paths(table)))
