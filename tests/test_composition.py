@@ -75,6 +75,16 @@ def test_what_the_tests_compose_is_what_hydra_composes(compose):
             assert found._get_flag("struct") == known._get_flag("struct")
 
 
+def test_what_the_tests_compose_of_the_same_files_is_read_once(monkeypatch):
+    import hydra
+
+    with hydra.initialize_config_dir(str(ROOT / "configs"), **BASE):
+        hydra.compose("train", ["model=cnn", "seed=1"], return_hydra_config=True)
+        monkeypatch.setattr(ConfigLoaderImpl, "load_configuration", None)
+        again = hydra.compose("train", ["model=cnn", "seed=2"], return_hydra_config=True)
+    assert again.seed == 2
+
+
 FOLLOWED = [
     ([], {"seed": 3}),
     ([], {"seed": 3, "lr": 1e-4}),

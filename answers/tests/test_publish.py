@@ -75,7 +75,6 @@ def index(nodes):
 def test_a_published_study_is_drawn_again_from_its_tables_and_keeps_what_they_do_not_tell(published, tmp_path):
     place = tmp_path / published.name
     shutil.copytree(published, place)
-    (place / "tuning.csv.gz").unlink(missing_ok=True)  # as older studies are
     (place / "figures" / "isolation-lr.png").write_bytes(b"")
     before = (place / "report.md").read_text()
     redraw(place)
