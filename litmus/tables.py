@@ -58,7 +58,10 @@ def read_mappings(path: Path, own: bool = False) -> list[dict[str, str]]:
         with opened(path, "rt", newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file, skipinitialspace=not own))
     except (csv.Error, gzip.BadGzipFile, zlib.error, EOFError) as problem:
-        raise ValueError(f"{path}: expected a table in CSV, found one that cannot be read: {problem}") from problem
+        raise ValueError(
+            f"{path}: expected a table in CSV, found one that cannot be read: {problem}; copy it anew from where "
+            "it was written, or take it away"
+        ) from problem
     if own and any(None in (*row, *row.values()) for row in rows):
         raise ValueError("a row does not have the first row's columns")
     names = {name: unshielded(name) if own else unshielded(name).strip() for row in rows[:1] for name in row if name}

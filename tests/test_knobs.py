@@ -77,6 +77,14 @@ def test_what_a_constructor_takes_is_not_refused(compose, knob):
         (["scheduler=exponential", "scheduler.scheduler.gamma=-1"], "gamma must be a number above 0, got -1"),
         (["scheduler=cosine", "scheduler.scheduler.T_max=soon"], "scheduler.scheduler.T_max must be a whole number"),
         (["callbacks=[early_stopping]", "callbacks.early_stopping.patience=x"], "patience must be a whole number from"),
+        (
+            ["epochs=2", "+trainer.min_epochs=3"],
+            "trainer.min_epochs must be at most trainer.max_epochs, which is 2",
+        ),
+        (
+            ["+trainer.max_steps=7", "+trainer.min_steps=8"],
+            "trainer.min_steps must be at most trainer.max_steps, which is 7 here, got 8",
+        ),
         (["trainer.limit_train_batches=0"], "trainer.limit_train_batches must be a number above 0 or null, got 0"),
         (["batching=geometric", "batching.reverse=2"], "batching.reverse must be true or false, got 2"),
         (["data=social_network_ads", "data.verify=abc"], "data.verify must be true or false, got abc"),

@@ -229,12 +229,39 @@ def test_a_pruner_hears_of_validated_epochs_alone(tmp_path):
             ],
             "EarlyStopping waits for val/loss",
         ),
-        (["+trainer.max_steps=3"], "the run ended before its first validation"),
+        (["+trainer.max_steps=3"], "trainer.max_steps=3 ends it before the first, after 5 updates; use 5 or more"),
+        (
+            ["+trainer.max_steps=7", "trainer.check_val_every_n_epoch=2"],
+            "trainer.max_steps=7 ends it before the first, after 10 updates",
+        ),
+        (
+            ["+trainer.max_steps=1", "+trainer.val_check_interval=0.5"],
+            "trainer.max_steps=1 ends it before the first, after 2 updates",
+        ),
+        (
+            ["+trainer.max_steps=8", "+trainer.val_check_interval=9", "trainer.check_val_every_n_epoch=null"],
+            "trainer.max_steps=8 ends it before the first, after 9 updates",
+        ),
     ],
 )
 def test_waiting_for_a_validation_that_never_comes_is_refused(refused, tmp_path, overrides, said):
     assert said in refused(*SMALL, "epochs=3", *overrides)
-    assert (tmp_path / "run" / "metrics.csv").exists() is ("+trainer.max_steps=3" in overrides)
+    assert not (tmp_path / "run" / "metrics.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "updates"),
+    [
+        (["+trainer.max_steps=5"], 5),
+        (["+trainer.max_steps=2", "+trainer.val_check_interval=0.5"], 2),
+        (["+trainer.max_steps=3", "trainer.accumulate_grad_batches=2"], 3),
+        (["+trainer.max_steps=9", "+trainer.val_check_interval=9", "trainer.check_val_every_n_epoch=null"], 9),
+    ],
+)
+def test_a_run_that_ends_with_its_first_validation_is_judged(trial, capsys, overrides, updates):
+    result = trial(*SMALL, "epochs=3", *overrides)
+    assert f"{updates} updates" in capsys.readouterr().out
+    assert "val/loss" in result["metrics"]
 
 
 @pytest.mark.long

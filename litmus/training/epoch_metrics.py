@@ -4,6 +4,8 @@ from typing import Any
 
 from torch import Tensor
 
+from litmus.training.plan import updates_before_validation
+
 
 class EpochMetrics:
     """The metrics of an epoch alone.
@@ -52,6 +54,10 @@ def why_never_validated(trainer: Any) -> str | None:
     every, epochs = trainer.check_val_every_n_epoch, trainer.max_epochs
     if every is not None and epochs is not None and 0 < epochs < every:
         return f"trainer.check_val_every_n_epoch={every} is more than epochs={epochs}; use {epochs} or fewer"
+    first = None if trainer.max_steps == -1 else updates_before_validation(trainer)
+    if first is not None and trainer.max_steps < first:
+        ends = f"trainer.max_steps={trainer.max_steps} ends it before the first"
+        return f"{ends}, after {first} updates; use {first} or more"
     return None if _has_batches(trainer) else "its validation data have no batch; hold some samples out"
 
 

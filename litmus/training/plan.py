@@ -9,18 +9,40 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 
-def planned_updates(trainer: Any) -> list[int] | None:
-    """Updates of each epoch as far as the data can tell; None where nobody can know them."""
+def planned_updates(trainer: Any, to_the_end: bool = True) -> list[int] | None:
+    """Updates of each epoch as far as the data can tell; None where nobody can know them.
+
+    Args:
+        trainer: about to train.
+        to_the_end: of the run, where trainer.max_steps ends it; else as if it did not.
+    """
     batches = _planned_batches(trainer)
     if batches is None:
         return None
-    limit, left = trainer.limit_train_batches, math.inf if trainer.max_steps == -1 else trainer.max_steps
+    ends = to_the_end and trainer.max_steps != -1
+    limit, left = trainer.limit_train_batches, trainer.max_steps if ends else math.inf
     updates = []
     for epoch, whole in enumerate(batches):
         limited = min(whole, limit) if isinstance(limit, int) else int(whole * limit)
         updates.append(int(min(left, -(-limited // _accumulated(trainer, epoch)))))
         left -= updates[-1]
     return updates
+
+
+def updates_before_validation(trainer: Any) -> int | None:
+    """Updates before the first validation; None where nobody can know them."""
+    every, within = trainer.check_val_every_n_epoch, trainer.val_check_batch
+    if within in (None, math.inf) or not trainer.lightning_module.automatic_optimization:
+        return None
+    if every is None:  # it counts batches, whatever the epochs are
+        return int(-(-within // _accumulated(trainer, 0)))
+    planned = planned_updates(trainer, to_the_end=False)
+    if planned is None:
+        return None
+    whole, last = planned[: every - 1], planned[every - 1 : every]
+    if within < trainer.num_training_batches:
+        last = [int(-(-within // _accumulated(trainer, every - 1)))]
+    return sum(whole) + sum(last)
 
 
 def _planned_batches(trainer: Any) -> list[int] | None:

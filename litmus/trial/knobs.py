@@ -66,6 +66,19 @@ def check_knobs(config: DictConfig) -> None:
             for node in parts_in(config._get_node(group)):
                 check_part(node)
     refuse_strays(config)
+    _refuse_least_above_most(config)
+
+
+def _refuse_least_above_most(config: DictConfig) -> None:
+    """A run cannot go on for longer than it may: Lightning ends it at the most and says nothing of the least."""
+    trainer = config.get("trainer") or {}
+    for unit in ("epochs", "steps"):
+        least, most = (trainer.get(f"{end}_{unit}") for end in ("min", "max"))
+        if isinstance(least, int) and isinstance(most, int) and 0 <= most < least:
+            raise ValueError(
+                f"trainer.min_{unit} must be at most trainer.max_{unit}, which is {most} here, got {least}; no "
+                "run goes on for longer"
+            )
 
 
 def parts_in(node: Any) -> Iterator[DictConfig]:
