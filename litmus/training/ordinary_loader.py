@@ -1,6 +1,7 @@
 """An ordinary DataLoader: whether its batches have the size that is asked for, and the updates made of them."""
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
@@ -52,6 +53,26 @@ def exact_parts(size: int, world: int, fewest: int) -> int:
             f"batching.multiple_of={fewest * world} rounds to sizes that can"
         )
     return parts
+
+
+def refuse_batch_of_one(rows: Rows, sizes: list[int], parts: Callable[[int], int]) -> None:
+    """Refuses sizes that leave batch norm a single sample of an ordinary loader; Learner checks the others."""
+
+    def smallest(size: int) -> int:
+        try:
+            return rows.batches(size // rows.world // parts(size))[1]
+        except ValueError:  # it cannot be split
+            return 0
+
+    for epoch, size in enumerate(sizes):
+        if smallest(size) > 1:
+            continue
+        near = sorted(range(2, rows.number + 1), key=lambda other: abs(other - size))
+        works = [other for other in near[:100] if other % rows.world == 0 and smallest(other) > 1][:2]
+        raise ValueError(
+            f"norm=batch needs two samples or more in every batch, and epoch {epoch} has one of 1 with a batch size of "
+            f"{size} on {rows.number} samples; {' or '.join(map(str, sorted(works)))} would work"
+        )
 
 
 class LastUpdate:

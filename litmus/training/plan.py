@@ -1,6 +1,7 @@
 """What the trainer's settings and the data's batch sizes mean for a net, known before the first update."""
 
 import math
+import warnings
 from itertools import islice
 from typing import Any
 
@@ -65,17 +66,54 @@ def _accumulated(trainer: Any, epoch: int) -> int:
     return own[0].get_accumulate_grad_batches(epoch) if own else trainer.accumulate_grad_batches
 
 
-def refuse_limits_of_parts(trainer: Any) -> None:
+def refuse_limits_of_parts(trainer: Any, split: bool = False) -> None:
     """A limit on batches counts updates only while an update is one batch.
+
+    Args:
+        trainer: about to train.
+        split: a callback will make an update of several.
 
     Raises:
         ValueError: naming the knob that counts updates.
     """
-    accumulates = trainer.accumulate_grad_batches > 1 or getattr(trainer.datamodule, "accumulate", 1) > 1
+    accumulates = split or trainer.accumulate_grad_batches > 1 or getattr(trainer.datamodule, "accumulate", 1) > 1
     if trainer.limit_train_batches != 1.0 and accumulates:
         raise ValueError(
             f"trainer.limit_train_batches={trainer.limit_train_batches} would count parts of accumulated updates; "
             "use updates_per_epoch, which counts updates"
+        )
+
+
+def refuse_counts_of_batches(trainer: Any) -> None:
+    """Refuses, or warns of, settings that count batches, of which a varying size makes more or fewer."""
+    if isinstance(trainer.val_check_interval, int) and trainer.check_val_every_n_epoch is not None:
+        raise ValueError(
+            f"trainer.val_check_interval={trainer.val_check_interval} counts batches, of which a varying batch size "
+            "leaves fewer or more; use a share of the epoch, such as 1.0"
+        )
+    if trainer.limit_train_batches != 1.0:
+        warnings.warn(
+            "trainer.limit_train_batches counts batches: epochs see other numbers of samples as the batch size varies",
+            stacklevel=2,
+        )
+    if trainer.max_steps != -1:
+        warnings.warn(
+            "trainer.max_steps may end the run before the batch size has gone its way; trainer.max_epochs does not",
+            stacklevel=2,
+        )
+
+
+def refuse_accumulation(trainer: Any) -> None:
+    """Refuses a second master over how many parts an update has."""
+    if trainer.accumulate_grad_batches != 1:
+        raise ValueError(
+            f"trainer.accumulate_grad_batches must be 1 where batching sets the updates, got "
+            f"{trainer.accumulate_grad_batches}; batching.max_per_device says how many samples go through at once"
+        )
+    if any(isinstance(callback, GradientAccumulationScheduler) for callback in trainer.callbacks):
+        raise ValueError(
+            "GradientAccumulationScheduler and this batching would both set the parts of an update; "
+            "batching=milestones with batching.max_per_device does what both are for"
         )
 
 

@@ -22,17 +22,18 @@ from litmus.training.ordinary_loader import (
     maker_of,
     planned_counts,
     refuse_another_size,
+    refuse_batch_of_one,
     rows_of,
     set_up_once,
     sizes_in,
 )
-from litmus.training.plan import has_batch_norm
-from src.callbacks.batch_refusals import (
+from litmus.training.plan import (
+    has_batch_norm,
     refuse_accumulation,
-    refuse_batch_of_one,
     refuse_counts_of_batches,
     refuse_limits_of_parts,
 )
+from litmus.training.schedule import refuse_cycles, refuse_lengths, scale_learning_rates
 from src.callbacks.batch_schedules import (
     COUPLINGS,
     admitted,
@@ -42,7 +43,6 @@ from src.callbacks.batch_schedules import (
     planned_sizes,
     schedule_with,
 )
-from src.callbacks.learning_rate import refuse_cycles, refuse_lengths, scale_learning_rates
 
 
 class BatchSizeScheduler(pl.Callback):
@@ -218,7 +218,7 @@ class BatchSizeScheduler(pl.Callback):
             self._data.planned_batch_sizes = None
         self._data.planned_update_counts = counts
         if self._splits:
-            refuse_limits_of_parts(trainer)
+            refuse_limits_of_parts(trainer, split=True)
         if self._splits and has_batch_norm(pl_module):
             warnings.warn("batch norm sees the parts of a split update, not the whole of it", stacklevel=2)
 
