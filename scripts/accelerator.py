@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from litmus.training.update import plain_backward, plain_step
+from litmus.training.direct_step import plain_backward, plain_step
 from litmus.trial.devices import multiply_adds
 from src.models.cnn import CNN
 from src.models.mlp import MLP

@@ -24,8 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import numpy as np
 
 from litmus.claims.claims import Claim
-from litmus.claims.contrast import Contrast
-from litmus.claims.failures import count_failures
+from litmus.claims.contrast import Contrast, count_failures
 from litmus.claims.judgement import judge, judge_predictions
 from litmus.claims.leaf import LEVEL, Gain
 from litmus.claims.lint.active import LEAST_CHANGE, MOST_SHARE

@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from litmus.training.loader import ArrayLoader
-from litmus.training.order import Position, generator, pass_order, pieces
-from litmus.training.splits import stratified_folds, stratified_split
+from litmus.training.rows import Position, generator, pass_order, pieces, stratified_folds, stratified_split
 from tests.small_data import Blobs
 
 

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from litmus.training.foreign_data import adopted
 from litmus.training.schedule import Schedule
 from litmus.trial.history import History, read_history
-from litmus.trial.instantiation import instantiate
+from litmus.trial.making import instantiate
 from src.callbacks.batch_size import BatchSizeScheduler
 from src.callbacks.grow_on_plateau import GrowOnPlateau
 from tests.batch_helpers import Ordinary, Tiny, assert_same, fit, net, points, ramp, state
@@ -354,7 +354,7 @@ def test_the_size_is_found_where_lightnings_own_tools_find_it(max_per_device):
 STUCK = ("batching.monitor=val/acc", "batching.mode=max", "lr=1e-8", "model.units=[]")
 
 
-@pytest.mark.briefly(4, 8)
+@pytest.mark.briefly(4)
 @pytest.mark.parametrize(
     ("overrides", "sizes"),
     [

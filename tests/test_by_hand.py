@@ -11,7 +11,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, ExponentialLR
 from litmus.training import by_hand, direct_step
 from litmus.training.averaging import ExponentialAverage
 from litmus.training.by_hand import delegate
-from litmus.training.same_bits import same_bits
+from litmus.training.direct_step import same_bits
 from litmus.training.schedule import Schedule
 from src.models.cnn import CNN
 from src.models.mlp import MLP

@@ -61,6 +61,7 @@ def test_a_job_is_composed_from_another_as_hydra_composes_it(master, loader):
     assert 0 < len(loader._composed) < len(JOBS)
 
 
+@pytest.mark.long
 def test_what_the_tests_compose_is_what_hydra_composes(compose):
     import hydra
 

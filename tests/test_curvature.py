@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from litmus.training.curvature import Sharpness, lanczos, rise, spectrum_of
-from litmus.training.order import generator
+from litmus.training.rows import generator
 from src.models.mlp import MLP
 from tests.small_data import seeded
 
@@ -82,6 +82,7 @@ def test_nothing_rises_where_there_is_no_gradient():
     assert rise(lambda: weight.sum() * 0, [weight], torch.zeros(2).double(), 0.1, False) == 0
 
 
+@pytest.mark.long
 def test_a_run_records_it_and_computes_what_it_would_without(trial, refused, tmp_path):
     knobs = ["model.units=[4]", "dropout=0.1", "updates_per_epoch=2", "epochs=4"]
     plain = trial(*knobs)["metrics"]

@@ -4,8 +4,7 @@ import pytest
 import torch
 
 from litmus.training.array_data_module import ArrayDataModule, Source
-from litmus.training.order import generator
-from litmus.training.splits import nested_rows
+from litmus.training.rows import generator, nested_rows
 from src.datamodules.fashion_mnist import FashionMNIST
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import yaml
 
-from litmus.claims.heterogeneity import random_effects
+from litmus.claims.datasets import random_effects
 from litmus.claims.judgement import judge
 from litmus.claims.results_table import results_from_rows
 from litmus.claims.study import read_study

@@ -13,11 +13,11 @@ from matplotlib.text import Text
 from litmus.claims.contrast import FEWEST_SEEDS, Contrast
 from litmus.claims.finding import warning
 from litmus.claims.leaf import Gain
+from litmus.claims.notation import spelled
 from litmus.claims.quantity import Quantity
 from litmus.claims.results_table import results_from_rows
 from litmus.claims.runs import Run
 from litmus.claims.scale import Scale, effect
-from litmus.claims.spelling import spelled
 from litmus.claims.study import read_study
 from litmus.report.document import document, limiting
 from litmus.report.effects import outcome
@@ -163,6 +163,7 @@ def meets(one, other, slack=1.5):
     return across > slack and down > slack
 
 
+@pytest.mark.long
 @pytest.mark.briefly("6")
 @pytest.mark.parametrize("seeds", [2, 6])
 def test_words_lie_over_neither_data_nor_each_other_and_none_is_cut(drawn, seeds):
@@ -181,6 +182,7 @@ def test_words_lie_over_neither_data_nor_each_other_and_none_is_cut(drawn, seeds
     assert spelled(asked(3), f"norm={LEVELS[4]}") in joined.replace("\n", "")
 
 
+@pytest.mark.long
 @pytest.mark.briefly("6")
 @pytest.mark.parametrize("seeds", [2, 6])
 def test_every_mark_has_the_colour_and_the_shape_of_its_own_comparison(drawn, seeds):

@@ -226,6 +226,7 @@ def test_a_killed_download_leaves_nothing_that_is_used_and_the_next_one_starts_c
     assert names(tmp_path) == ["file.gz"]
 
 
+@pytest.mark.long
 def test_two_processes_that_fetch_at_once_both_get_the_whole_file(tmp_path, server):
     target = tmp_path / "file.gz"
     processes = [in_another_process(target, f"{server}/slow/file.gz") for _ in range(2)]

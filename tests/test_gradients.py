@@ -52,6 +52,7 @@ def test_norms_are_the_means_over_updates_of_what_autograd_gives_on_either_path(
     assert by_stretch["grad_norm/all"] >= max(squares) ** 0.5
 
 
+@pytest.mark.long
 def test_watching_changes_no_bit_and_leaves_columns_and_a_picture(trial, tmp_path):
     knobs = ["model.units=8", "model.layers=3", "model.skip=true", "updates_per_epoch=3", "epochs=2"]
     plain = trial(*knobs, picture=True)

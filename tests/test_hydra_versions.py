@@ -8,12 +8,12 @@ from omegaconf import OmegaConf
 from litmus.project import ROOT
 from litmus.sweeps.composition import Composition
 from litmus.sweeps.launching import placed
-from litmus.trial.instantiation import instantiate
+from litmus.trial.making import instantiate
 
 OWN = ("litmus", "src", "hydra_plugins", "scripts", "answers/make")
 # What only the module of this name may call, and what Hydra or OmegaConf let nobody call any more.
 DOORS = {
-    r"hydra\.utils import .*instantiate|utils\.instantiate": "litmus/trial/instantiation.py",
+    r"hydra\.utils import .*instantiate|utils\.instantiate": "litmus/trial/making.py",
     r"OmegaConf\.register|ConfigStore\.instance|version_base": "litmus/trial/hydra_versions.py",
     r"set_readonly": "litmus/sweeps/composition.py",
     r"HydraConfig\.instance\(\)\.cfg\.|settings\.cfg\.": "nowhere",

@@ -44,6 +44,7 @@ def test_the_rate_rises_where_it_is_too_small_and_falls_where_it_is_too_large():
     assert optimizer.param_groups[0]["lr"] == pytest.approx(0.15)  # still downhill along one axis: cos = -1
 
 
+@pytest.mark.long
 def test_the_rate_stands_in_the_table_and_a_resumed_run_is_the_whole_one(trial, refused, tmp_path):
     knobs = ["optimizer=hypergradient", "model.units=[4]", "updates_per_epoch=5", "lr=1e-3"]
     whole = trial(*knobs, "epochs=4")

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from litmus.sweeps.composition import as_job, hash_of, resolved, settings_of
 from litmus.trial import identity
 from litmus.trial.code import fingerprint, sources
+from litmus.trial.course import numerics
 from litmus.trial.description import settled
 from litmus.trial.identity import arm_hash, asked_hash, config_hash
-from litmus.trial.numerics import numerics
 from tests.conftest import ROOT
 
 HERE = {"device": "cpu", "processes": 1, "threads": 1, "dtype": "float32", "matmul": "ieee", "convolution": "ieee"}

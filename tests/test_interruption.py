@@ -8,9 +8,9 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from rich.console import Console
 
+from litmus.sweeps.once import Outcome
 from litmus.sweeps.optimization import SAMPLERS, Optimization, journal
 from litmus.sweeps.optimize import optimize
-from litmus.sweeps.outcome import Outcome
 
 SPACE = {
     "lr": FloatDistribution(1e-4, 1e-1, log=True),

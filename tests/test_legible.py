@@ -79,7 +79,7 @@ def test_what_is_no_json_is_a_value_error(tmp_path, content):
 def test_files_of_others_are_read_in_one_place():
     """Elsewhere only: a server's answer, own configurations and copies, and whether something is JSON at all."""
     known = {"litmus/legible.py", "litmus/compare/wandb/server.py", "litmus/trial/stored.py"}
-    known |= {"litmus/sweeps/data.py", "litmus/trial/course.py", "scripts/schema.py"}
+    known |= {"litmus/sweeps/launching.py", "litmus/trial/course.py", "scripts/schema.py"}
     known |= {"litmus/training/unfit.py", "litmus/sweeps/optimization.py"}
     found = set()
     for folder in ("src", "litmus", "scripts"):
@@ -134,6 +134,7 @@ def nameless(folder):
     return folder / os.fsdecode(b"caf\xe9 \x1b[31m")
 
 
+@pytest.mark.long
 def test_a_study_with_such_words_is_reported_whole(tmp_path, capsys):
     directory = hostile_study(nameless(tmp_path))
     answer(lambda: report_script.main([str(directory)]))

@@ -7,7 +7,7 @@ import torch
 from evaluate import evaluate
 from litmus.training.arrays import Arrays
 from litmus.training.mapped import MappedRows, windowed_order
-from litmus.training.order import generator
+from litmus.training.rows import generator
 
 ROWS = 300
 
@@ -66,6 +66,7 @@ def test_a_pass_visits_every_row_once_and_stays_near(rows, window, block):
     assert rows < 3 or not torch.equal(order, windowed_order(rows, window, block, generator(2)))
 
 
+@pytest.mark.long
 def test_it_trains_augments_and_goes_on_exactly(trial, tmp_path):
     folder = _written(tmp_path / "shards")
     knobs = ["data=arrays", f"data.path={folder}", "data.window=64", "data.block=8", "model.units=[4]"]

@@ -38,6 +38,7 @@ def _last(directory):
 RAMP = ("batching=doubling", "batching.every=1", "model.units=[8]", "epochs=4", "callbacks.checkpoint.share=1")
 
 
+@pytest.mark.long
 @pytest.mark.briefly(0)
 @pytest.mark.parametrize(("error", "said"), [(torch.OutOfMemoryError, ""), (RuntimeError, "CUDA out of memory.")])
 def test_a_run_that_outgrows_its_memory_ends_as_one_that_fits(trial, tmp_path, memory, capsys, error, said):
@@ -114,6 +115,7 @@ def test_a_run_frees_the_data_of_earlier_ones(trial, tmp_path, monkeypatch):
     assert alive == [[], [None], [None, None]]
 
 
+@pytest.mark.long
 def test_what_the_trials_of_a_job_held_is_freed_with_it(trial, tmp_path, monkeypatch):
     made = []
     fit = litmus.trial.run.fit

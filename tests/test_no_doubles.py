@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.overrides import TorchFunctionMode
 
-import litmus.training.widest
+import litmus.training.totals
 
 
 class Moves(TorchFunctionMode):
@@ -77,7 +77,7 @@ RUNS = {
 @pytest.mark.briefly("arrays")
 @pytest.mark.parametrize("name", RUNS)
 def test_nothing_of_float64_comes_to_the_device(trial, table, arrays, name, monkeypatch):
-    monkeypatch.setattr(litmus.training.widest, "WITHOUT_FLOAT64", {"cpu"})
+    monkeypatch.setattr(litmus.training.totals, "WITHOUT_FLOAT64", {"cpu"})
     with Moves() as moves:
         result = trial(*(one.format(table=table, arrays=arrays) for one in RUNS[name]))
     assert result["status"] == "completed"

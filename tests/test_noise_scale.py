@@ -130,6 +130,7 @@ def test_the_scale_is_their_ratio_where_there_is_one():
     assert noise_scale(Noise(-1.0, 2.0)) == 0.0
 
 
+@pytest.mark.long
 def test_the_record_has_the_noise_scale(trial, tmp_path):
     from litmus.trial.history import read_history
 

@@ -83,7 +83,7 @@ def test_the_project_is_the_environments_unless_one_is_typed(
 ):
     from hydra.core.hydra_config import HydraConfig
 
-    from litmus.trial.instantiation import instantiate
+    from litmus.trial.making import instantiate
 
     for name, value in (("WANDB_PROJECT", project), ("WANDB_ENTITY", entity)):
         monkeypatch.delenv(name, raising=False)

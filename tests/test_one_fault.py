@@ -15,8 +15,7 @@ from litmus.legible import read_object
 from litmus.sweeps import launching, lock
 from litmus.sweeps.apart import ended, run_apart
 from litmus.sweeps.launching import Job, Launching
-from litmus.sweeps.once import attempts, once
-from litmus.sweeps.outcome import outcome_of
+from litmus.sweeps.once import attempts, once, outcome_of
 from litmus.trial.hydra_versions import BASE
 from tests.sweep_helpers import QUESTION, results, sweep, write_study
 

@@ -473,6 +473,7 @@ def test_a_load_that_returns_something_else_is_one_sentence(monkeypatch, result,
 # ------------------------------------------------------------------ whole runs
 
 
+@pytest.mark.long
 @pytest.mark.briefly("table")
 @pytest.mark.parametrize("kind", TYPED)
 def test_a_run_learns_goes_on_to_the_bit_and_is_evaluated(trial, tmp_path, capsys, kind):

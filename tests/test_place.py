@@ -24,6 +24,7 @@ def files(directory):
     return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
 
 
+@pytest.mark.long
 def test_all_that_a_run_leaves_is_known_and_a_second_run_finds_nothing_of_the_first(trial, refused, tmp_path):
     directory = tmp_path / "run"
     trial(*TINY, *EVERYTHING)

@@ -14,7 +14,7 @@ from torchmetrics.classification import MulticlassAccuracy, MulticlassAUROC
 from litmus.contract import Target
 from litmus.tasks.classification import Classification
 from litmus.training.augment import Crop, Flip
-from litmus.training.order import pass_order
+from litmus.training.rows import pass_order
 from src.models.mlp import MLP
 from tests.small_data import Blobs, quiet_trainer, seeded
 from tests.strangers import Plain

@@ -294,7 +294,7 @@ def test_what_a_study_directory_cannot_vouch_for_is_left_out_and_told(tmp_path):
 
 
 def test_names_that_file_systems_refuse_are_found_again(tmp_path):
-    from litmus.claims.places import file_safe
+    from litmus.claims.study_file import file_safe
 
     arms = {"a/b: c": {"x": 1}, "plain": {"x": 2}}
     quantities = {"loss": {"metric": "test/loss", "sesoi": 0.01}}

@@ -8,10 +8,9 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from litmus.sweeps import search_report
-from litmus.sweeps.optimization import SAMPLERS, Optimization, grid_of, journal
-from litmus.sweeps.outcome import Outcome
+from litmus.sweeps.once import Outcome
+from litmus.sweeps.optimization import SAMPLERS, Optimization, grid_of, journal, pruning
 from litmus.sweeps.overrides import parsed
-from litmus.sweeps.pruner import pruning
 from litmus.sweeps.space import search_space
 from litmus.trial.command_line import sentence
 from litmus.trial.pruning import PRUNERS
@@ -105,6 +104,7 @@ def test_a_search_whose_trials_all_fail_says_so_in_one_sentence(tmp_path):
     assert "\n" not in sentence(caught.value)
 
 
+@pytest.mark.long
 @pytest.mark.briefly("median")
 @pytest.mark.parametrize("pruner", ["median", "halving"])
 def test_a_hopeless_run_is_pruned_and_recorded_as_such(trial, tmp_path, pruner):

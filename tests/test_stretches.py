@@ -77,7 +77,7 @@ def test_both_paths_give_bit_identical_weights_metrics_and_counts(net, optimizer
 
 def test_a_stretch_is_the_plain_loop_of_pytorch():
     """The reference: batches by index in the order of (seed, pass), nothing else."""
-    from litmus.training.order import pass_order
+    from litmus.training.rows import pass_order
 
     _, shape, classes = NETS["mlp"]
     plain_mlp = partial(MLP, units=(8, 8))
@@ -126,7 +126,7 @@ def test_clipping_does_what_torch_does():
     quiet_trainer(epochs=1, gradient_clip_val=0.01).fit(model, datamodule=data)
     reference = seeded(MLP, (6,), 3, units=(4,))
     optimizer = OPTIMIZERS["sgd"](reference.parameters())
-    from litmus.training.order import pass_order
+    from litmus.training.rows import pass_order
 
     x, y = data.splits["train"]
     rows = pass_order(len(y), 0, 0)

@@ -9,10 +9,9 @@ import time
 import pytest
 import torch
 
-from litmus.claims.places import file_safe
-from litmus.claims.study_file import read_study_file
+from litmus.claims.study_file import file_safe, read_study_file
 from litmus.sweeps.lock import held
-from litmus.sweeps.outcome import outcome_of
+from litmus.sweeps.once import outcome_of
 from litmus.sweeps.overrides import override, parsed
 from litmus.sweeps.smoke import smoke_overrides
 from litmus.sweeps.workers import at_once, refuse_many_processes

@@ -16,6 +16,7 @@ RUN = (
 TAIL = ("callbacks=tail", "callbacks.tail.share=0.25", "callbacks.tail.least=3")
 
 
+@pytest.mark.long
 def test_the_tail_is_tested_epoch_by_epoch_and_changes_nothing_else(trial, tmp_path):
     plain, with_tail = trial(*RUN, directory=tmp_path / "plain"), trial(*RUN, *TAIL, directory=tmp_path / "tail")
     assert with_tail["metrics"] == plain["metrics"]

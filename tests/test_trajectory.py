@@ -83,6 +83,7 @@ def test_recording_changes_no_weight_and_only_rows_within_epochs_give_up_stretch
     np.testing.assert_array_equal(by_update.epochs, by_update.updates // 7)
 
 
+@pytest.mark.long
 @pytest.mark.briefly("every epoch")
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
 def test_cut_in_any_epoch_and_resumed_is_the_same_file(tmp_path, settings):

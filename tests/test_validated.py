@@ -78,7 +78,7 @@ CASES = {name: tuple(part.replace("trainer.val", "+trainer.val") for part in cas
 def test_best_ckpt_is_the_net_of_the_recorded_validation_and_of_the_recorded_test(trial, compose, tmp_path, case):
     from hydra.utils import get_class
 
-    from litmus.trial.instantiation import instantiate
+    from litmus.trial.making import instantiate
 
     result = trial(*SMALL, "epochs=4", *CASES[case])
     config = compose(*SMALL, *CASES[case])

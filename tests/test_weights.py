@@ -161,7 +161,7 @@ def test_a_run_that_began_from_others_weights_is_gone_on_with_from_its_directory
     assert resumed.content["metrics"] == whole["metrics"]
 
 
-@pytest.mark.briefly("MLP-False", "Stranger-True")
+@pytest.mark.briefly("Stranger-True")
 @pytest.mark.parametrize("single", [False, True])
 @pytest.mark.parametrize("make", ["MLP", "Stranger"])
 def test_a_run_with_frozen_layers_goes_on_to_the_bit(tmp_path, make, single):

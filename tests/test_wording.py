@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from litmus.claims.judgement import judge
+from litmus.claims.notation import spelled
 from litmus.claims.results_table import results_from_rows
-from litmus.claims.spelling import spelled
 from litmus.claims.study import read_study
 from litmus.words import aligned, between, count, duration, plain, plus_minus, probability, sentence
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from litmus.training.array_data_module import ArrayDataModule, Source
-from litmus.training.order import generator
+from litmus.training.rows import generator
 
 EVALUATED = 8  # rows of zeros to validate and to test with, enough for as many processes
 

@@ -16,9 +16,8 @@ import numpy as np
 from scipy.special import betaln, chdtri, gammaln, ndtr, stdtrit
 
 from litmus.claims.contrast import Contrast
-from litmus.claims.exact import at_least
 from litmus.claims.looks import FACTOR, LOOKS
-from litmus.claims.statistics import combined
+from litmus.claims.statistics import at_least, combined
 
 ENOUGH = 0.8
 # Confirmed, rejected.

@@ -1,4 +1,4 @@
-"""A contrast: Σ_a w_a·g(y[a, s]) per seed s, oriented so that positive is the predicted direction."""
+"""A contrast: Σ_a w_a·g(y[a, s]) per seed s, positive is the predicted direction; and the pairs that failures cost."""
 
 from __future__ import annotations
 
@@ -11,11 +11,39 @@ from typing import Any, Protocol
 import numpy as np
 from scipy.optimize import brentq
 
-from litmus.claims.exact import at_least, median_interval, share_interval, signs_shifted
-from litmus.claims.failures import MOST_LOST, Failures
 from litmus.claims.looks import FACTOR, FEWEST_SEEDS, sequential
 from litmus.claims.quantity import Quantity
-from litmus.claims.statistics import ALPHA, Summary, combined, summarize
+from litmus.claims.statistics import (
+    ALPHA,
+    Summary,
+    at_least,
+    combined,
+    median_interval,
+    share_interval,
+    signs_shifted,
+    summarize,
+)
+
+# More pairs than this lost to failure, and the mean over the others is that of lucky runs.
+MOST_LOST = 1
+
+
+@dataclass(frozen=True)
+class Failures:
+    """Pairs that runs without a finite value cost: `lost` in all, of `pairs` that were run.
+
+    Of two sides with as many arms, `up` counts the pairs in which the side failed more often that the claim wants to
+    be worse, `down` the reverse, and `of` both: exact McNemar. Of one arm, `up` (or `down`, where worse means less)
+    counts its failures and `of` its runs: p is that of "at most half of its runs fail". Sides that cannot be compared
+    have none of the three. `words` tell them.
+    """
+
+    lost: Any = 0
+    pairs: Any = 0
+    up: Any = 0
+    down: Any = 0
+    of: Any = 0
+    words: str = ""
 
 
 class UndecidableError(Exception):
@@ -217,3 +245,32 @@ def planned(
 ) -> Contrast:
     """A contrast before any run: its weights and words, no values."""
     return Contrast(quantity, dict(weights), np.empty(0), subject, reference, oriented)
+
+
+def comparable(weights: Mapping[str, float]) -> bool:
+    """Whether equal arms fail equally often on both sides: as many of them, with the same weight."""
+    signs = [weight > 0 for weight in weights.values()]
+    return len(weights) == 1 or (2 * sum(signs) == len(signs) and len({abs(one) for one in weights.values()}) == 1)
+
+
+def count_failures(
+    broken: Mapping[str, Any], weights: Mapping[str, float], worse_is_more: bool, rivals: bool = True, words: str = ""
+) -> Failures:
+    """The failures of a contrast's arms, from whether each run failed.
+
+    Args:
+        broken: by arm; seeds first, later axes are simulations.
+        worse_is_more: of one arm, whether a failed run lies above every bar rather than below.
+        rivals: whether the two sides claim to beat each other.
+    """
+    found = {arm: np.asarray(own, dtype=bool) for arm, own in broken.items()}
+    lost = np.any(list(found.values()), axis=0).sum(axis=0)
+    pairs = len(next(iter(found.values())))
+    if len(found) == 1:
+        worst, none = next(iter(found.values())).sum(axis=0), 0 * lost
+        return Failures(lost, pairs, *((worst, none) if worse_is_more else (none, worst)), pairs, words)
+    if not (rivals and comparable(weights)):
+        return Failures(lost, pairs, 0 * lost, 0 * lost, 0 * lost, words)
+    gap = -sum(np.sign(weights[arm]) * own for arm, own in found.items())
+    up, down = (gap > 0).sum(axis=0), (gap < 0).sum(axis=0)
+    return Failures(lost, pairs, up, down, up + down, words)

@@ -8,11 +8,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from litmus.claims.contrast import FEWEST_SEEDS, Contrast
-from litmus.claims.failures import MOST_LOST, Failures, comparable, count_failures
+from litmus.claims.contrast import FEWEST_SEEDS, MOST_LOST, Contrast, Failures, comparable, count_failures
+from litmus.claims.notation import spelled
 from litmus.claims.quantity import Quantity
 from litmus.claims.results import Results
-from litmus.claims.spelling import spelled
 from litmus.claims.study import Study
 from litmus.claims.tuning import TunedArms
 

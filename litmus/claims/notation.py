@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from litmus.claims.study import Study
 
 
 def number(value: object) -> float | None:
@@ -62,3 +66,26 @@ def listing(names: Sequence[object], most: int = 8) -> str:
     """Names in one line, cut after a few: a, b, c and 5 more."""
     shown = ", ".join(str(name) for name in names[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+
+
+def spelled(study: Study, words: str) -> str:
+    """An arm's name, or words with arms in them: instance, dropout 0.1; of several factors, dropout 0.1, norm instance.
+
+    A factor is left out where it is the only one and its level is a word.
+    """
+    # Beside arms that have names of their own, a factor's level alone is no arm.
+    if len(study.varied) == 1 and not study.factors:
+        return _parted(words)
+    for factor in study.varied:
+        named = rf"(?<![\w.]){re.escape(factor)}[= ]"
+        if len(study.varied) == 1:
+            levels = {text(arm[factor]) for arm in study.arms.values() if factor in arm}
+            for level in levels - {"true", "false", "null"}:
+                if number(level) is None and re.fullmatch(r"[^\W\d]\S*", level):
+                    words = re.sub(rf"{named}{re.escape(level)}(?![\w.])", level, words)
+        words = re.sub(named + r"(?=\S)", f"{factor} ", words)
+    return _parted(words)
+
+
+def _parted(text: str) -> str:
+    return re.sub(r",(?=\S)(?![^\[]*\])", ", ", text)

@@ -9,8 +9,7 @@ import numpy as np
 from scipy.special import stdtr
 
 from litmus.claims.contrast import Contrast
-from litmus.claims.exact import share_interval
-from litmus.claims.statistics import ALPHA
+from litmus.claims.statistics import ALPHA, share_interval
 
 
 @dataclass(frozen=True)

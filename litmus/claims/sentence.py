@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 from litmus.claims.contrast import FEWEST_SEEDS, Contrast
-from litmus.claims.exact import fewest
 from litmus.claims.leaf import Gain, Inside
 from litmus.claims.looks import FACTOR, LOOKS
 from litmus.claims.scale import Scale, as_factors, times_text
+from litmus.claims.statistics import fewest
 from litmus.words import count, plain
 
 # Tuning's share of the squared interval: from here on it is told, and beyond it more seeds help less than more tuning.

@@ -1,4 +1,4 @@
-"""Reading a study from its YAML file."""
+"""A study's YAML file, and where the parts of a study lie."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import yaml
 
@@ -45,3 +46,19 @@ def read_study_node(node: Any) -> Study:
     if isinstance(node, Mapping):
         node = {key: value for key, value in node.items() if key not in HOW_TO_RUN}
     return read_study(node)
+
+
+def file_safe(name: str) -> str:
+    """The name as a directory's: signs that a file system or a glob would read otherwise are written as %2F is."""
+    quoted = quote(name, safe="=,+")
+    return f"%2E{quoted[1:]}" if quoted.startswith(".") else quoted
+
+
+def trial_place(arm: str, seed: int) -> Path:
+    """The directory of a trial, from the study's."""
+    return Path("trials") / file_safe(arm) / f"seed={seed}"
+
+
+def tuning_place(arm: str) -> Path:
+    """The directory of an arm's tuning, from the study's."""
+    return Path("tuning") / file_safe(arm)

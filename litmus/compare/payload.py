@@ -10,8 +10,7 @@ from scipy.special import stdtrit
 
 from litmus.claims.notation import text
 from litmus.claims.reductions import UNITS, Curve
-from litmus.compare.columns import columns
-from litmus.compare.comparison import Comparison
+from litmus.compare.comparison import Comparison, columns
 from litmus.compare.ranking import data_of, ranked_by
 from litmus.records.gathering import Arm, GatheredRun
 from litmus.report.figures.style import DASHES, SERIES

@@ -16,8 +16,7 @@ from litmus.claims.contrast import FEWEST_SEEDS
 from litmus.claims.notation import listing
 from litmus.claims.quantity import direction_of
 from litmus.claims.statistics import ALPHA, summarize
-from litmus.compare.columns import metrics
-from litmus.compare.comparison import Comparison
+from litmus.compare.comparison import Comparison, metrics
 from litmus.records.gathering import Arm, GatheredRun
 from litmus.words import count, plain, plus_minus
 

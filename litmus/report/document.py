@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from litmus.claims.notation import spelled
 from litmus.claims.scale import effect
-from litmus.claims.spelling import spelled
 from litmus.claims.verdict import Verdict
 from litmus.report.blocks import Document, Ruling
 from litmus.report.effects import SYMBOLS

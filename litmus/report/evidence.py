@@ -17,12 +17,12 @@ from litmus.claims.jitter import jitter_of, told
 from litmus.claims.judgement import Judgement, judge
 from litmus.claims.looks import Look
 from litmus.claims.measured import Measured
+from litmus.claims.notation import spelled
 from litmus.claims.prediction import difference
 from litmus.claims.quantity import Quantity
 from litmus.claims.registration import Registration
 from litmus.claims.results import Results
 from litmus.claims.runs import Run
-from litmus.claims.spelling import spelled
 from litmus.claims.statistics import Summary, summarize
 from litmus.claims.study import Study
 from litmus.claims.tuning import twin
@@ -221,3 +221,18 @@ def evidence_of(
     """The evidence with its judgement, which `ended` and `looked` are for."""
     judgement = judge(study, results, more.get("configs") or None, ended, looked)
     return Evidence(name, study, results, judgement, **more)
+
+
+def tied_with_best(evidence: Evidence, among: Sequence[str] | None = None) -> list[str]:
+    """The arms whose paired interval against the best mean reaches zero (uncorrected), best first."""
+    quantity = evidence.leading
+    ranked = [arm for arm in evidence.ranked(quantity) if among is None or arm in among]
+    found = []
+    for arm in ranked[1:]:
+        contrast = evidence.gain(quantity, arm, than=ranked[0])
+        if contrast is None or contrast.by_failures:
+            continue
+        # What cannot be decided, as with two seeds, separates nothing.
+        if not contrast.decidable or contrast.interval[1] >= 0:
+            found.append(arm)
+    return found

@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from litmus.sweeps.outcome import Outcome
+from litmus.sweeps.once import Outcome
 
 SIGNS = {
     "completed": ("✓", "green"),

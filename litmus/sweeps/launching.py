@@ -1,5 +1,6 @@
 """Jobs through whichever launcher was chosen; one that cannot start is a failed trial, not the end of the sweep."""
 
+import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,11 +14,9 @@ from omegaconf import DictConfig, OmegaConf
 from litmus.legible import read_object
 from litmus.project import put_on_path
 from litmus.sweeps.apart import run_apart
-from litmus.sweeps.composition import Composition, holding
-from litmus.sweeps.data import prepare_data
+from litmus.sweeps.composition import Composition, holding, resolved
 from litmus.sweeps.metrics import refuse_unrecorded
-from litmus.sweeps.once import attempts, fail
-from litmus.sweeps.outcome import Outcome, outcome_of
+from litmus.sweeps.once import Outcome, attempts, fail, outcome_of
 from litmus.sweeps.overrides import override
 from litmus.sweeps.packs import MOST, Packing, gathered
 from litmus.sweeps.workers import at_once, cores, kind_of
@@ -182,3 +181,29 @@ def placed(config: DictConfig, default: str | None, suffix: str = "") -> tuple[D
     logging.getLogger("hydra_plugins").setLevel(logging.WARNING)
     OmegaConf.update(config, "hydra.hydra_logging.root.level", "WARNING", force_add=True)
     return config, Path(directory)
+
+
+def prepare_data(configs: Sequence[DictConfig], workers: int) -> None:
+    """Fetches or draws what these configurations need, in a worker: this process then never imports torch.
+
+    Args:
+        workers: as many as the trials will use, whom joblib's launcher finds warm; 0 for trials that are run elsewhere,
+            beside which an idle worker would only keep its memory for five minutes.
+
+    Raises:
+        ValueError: if data cannot be had, in the words of the data set.
+    """
+    from joblib import Parallel, delayed
+    from joblib.externals.loky import get_reusable_executor
+
+    every = {json.dumps(resolved(config)["data"], sort_keys=True) for config in configs}
+    # Of one worker joblib makes none.
+    Parallel(n_jobs=max(2, workers), backend="loky")(delayed(_prepare)(json.loads(text)) for text in sorted(every))
+    if not workers:
+        get_reusable_executor().shutdown(wait=True)
+
+
+def _prepare(data: dict[str, Any]) -> None:
+    from litmus.trial.making import instantiate
+
+    instantiate(data).prepare_data()

@@ -1,9 +1,10 @@
-"""A trial of a sweep, in its own directory: run once, gone on with when it was cut, never twice at the same time."""
+"""A trial of a sweep, in its own directory: run once, gone on with when it was cut; and what became of it."""
 
 import os
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ from omegaconf import DictConfig, OmegaConf
 from litmus.atomic import write_json
 from litmus.legible import read_object
 from litmus.sweeps.lock import claimed
-from litmus.sweeps.outcome import outcome_of
 from litmus.trial.command_line import sentence
 from litmus.trial.description import resolved
 from litmus.trial.going_on import CannotGoOnError
@@ -98,3 +98,38 @@ def silent(config: DictConfig) -> DictConfig:
 def fail(directory: Path, asked: str, error: str, **more: object) -> None:
     """Writes down a trial that failed before it could do so itself."""
     write_json(directory / "result.json", {"status": "failed", "error": error, "asked_hash": asked, **more})
+
+
+# What running again would only repeat: a loss that is not finite comes back with the same seed.
+FINAL = ("completed", "pruned", "diverged")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`state`: completed, pruned, diverged, failed, interrupted, running (begun, without a result) or waiting."""
+
+    state: str
+    error: str = ""
+    result: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def final(self) -> bool:
+        """Whether the trial need not run again."""
+        return self.state in FINAL
+
+    @property
+    def lost(self) -> bool:
+        """Whether the trial gave no value."""
+        return self.state in ("failed", "diverged")
+
+
+def outcome_of(directory: Path, asked: str) -> Outcome:
+    """The outcome of a trial that was asked for by this hash; one of another counts as waiting."""
+    result = read_object(directory / "result.json")
+    if result.get("asked_hash") != asked:
+        begun = not result and read_object(directory / "trial.json").get("asked_hash") == asked
+        return Outcome("running" if begun else "waiting")
+    status, error = str(result.get("status")), " ".join(str(result.get("error") or "").split())
+    if status == "failed" and error.startswith("FloatingPointError"):
+        status = "diverged"
+    return Outcome(status, error, result)

@@ -9,8 +9,8 @@ from rich.console import Console
 from litmus.claims.tuning import score_in
 from litmus.sweeps.board import Board
 from litmus.sweeps.launching import Job, Launching
+from litmus.sweeps.once import Outcome
 from litmus.sweeps.optimization import LEARNING, Optimization, Point
-from litmus.sweeps.outcome import Outcome
 
 STATES = {"COMPLETE": "completed", "PRUNED": "pruned", "FAIL": "diverged"}
 

@@ -18,9 +18,9 @@ from litmus.atomic import replacing, write_json
 from litmus.claims.finding import Finding
 from litmus.claims.lint import lint_design
 from litmus.claims.notation import listing
-from litmus.claims.places import trial_place
 from litmus.claims.registration import register
 from litmus.claims.study import Study
+from litmus.claims.study_file import trial_place
 from litmus.legible import read_yaml
 from litmus.records.looks_file import read_looks, record_look, refuse_lost_looks
 from litmus.sweeps.accelerator import TOLD, accelerator_of, on_accelerator

@@ -10,14 +10,14 @@ from typing import Any
 from litmus.atomic import write_json
 from litmus.claims.finding import Finding, warning
 from litmus.claims.notation import number, text
-from litmus.claims.places import tuning_place
+from litmus.claims.study_file import tuning_place
 from litmus.claims.tuning import ENDS, Chosen, TuningRun, choose, score_in
 from litmus.records.tuning import BEST, RULE
 from litmus.sweeps.arms import Arm
 from litmus.sweeps.asked import Asked
 from litmus.sweeps.composition import hash_of
 from litmus.sweeps.launching import Job, Launching
-from litmus.sweeps.pruner import COMPARING, pruning
+from litmus.sweeps.optimization import COMPARING, pruning
 
 SEED = 0
 # So often may a range be extended at an edge.

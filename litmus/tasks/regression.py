@@ -9,7 +9,7 @@ from torchmetrics import Metric
 
 from litmus.contract import Target
 from litmus.tasks.task import Task
-from litmus.training.widest import widest
+from litmus.training.totals import widest
 
 Loss = Literal["mse", "mae", "huber"]
 LOSSES: Mapping[str, Callable[..., Tensor]] = {"mse": F.mse_loss, "mae": F.l1_loss, "huber": F.huber_loss}

@@ -16,9 +16,16 @@ from litmus.contract import Target
 from litmus.paths import typed_path
 from litmus.training.loader import ArrayLoader
 from litmus.training.mapped import MappedRows, moments
-from litmus.training.order import Position, generator, pass_order, pieces
+from litmus.training.rows import (
+    Position,
+    generator,
+    nested_rows,
+    pass_order,
+    pieces,
+    stratified_folds,
+    stratified_split,
+)
 from litmus.training.source import Source, checked, standardised, standardised_each, strata
-from litmus.training.splits import nested_rows, stratified_folds, stratified_split
 
 __all__ = ["ArrayDataModule", "Source"]  # what a data set of one's own needs, from one place
 

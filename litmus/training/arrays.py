@@ -12,7 +12,7 @@ import torch
 from litmus.training.array_data_module import Source, standardised_as_read
 from litmus.training.file_data_module import FileDataModule, floats, numbers, sha256_of, targets_of
 from litmus.training.mapped import MappedRows, windowed_order
-from litmus.training.order import generator
+from litmus.training.rows import generator
 
 # Rows that are shuffled together, and the consecutive ones that they are made of, of a folder of shards.
 WINDOW, BLOCK = 65_536, 256

@@ -18,8 +18,8 @@ from torch.nn.modules import module as torch_module
 from litmus.tasks.classification import Classification
 from litmus.tasks.labels import Labels
 from litmus.tasks.regression import Regression
+from litmus.training.direct_step import same_bits
 from litmus.training.overridden import overridden
-from litmus.training.same_bits import same_bits
 
 # Gradients of one update: from inputs and targets to the mean loss and the outputs; they lie in the parameters.
 Gradients = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]

@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from litmus.training.learner import Learner
-from litmus.training.order import generator
+from litmus.training.rows import generator
 
 Product = Callable[[Tensor], Tensor]
 # A curvature this small beside the largest is flat: most of a net's are, and their signs are noise.

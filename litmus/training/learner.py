@@ -17,16 +17,15 @@ from litmus.training.averaging import averaging_of
 from litmus.training.batches import pair
 from litmus.training.bookkeeping import Bookkeeping, counters
 from litmus.training.by_hand import ByHand, Gradients, Proofs, Proven, by_hand, called_plainly
-from litmus.training.direct_step import direct_step, is_direct
+from litmus.training.direct_step import direct_step, is_direct, plain_backward, plain_step
 from litmus.training.gradients import watchers_of
 from litmus.training.pack import generator_here, pack_here
 from litmus.training.packed import Stretch
 from litmus.training.plan import planned_updates
+from litmus.training.pretrained import trainable
 from litmus.training.schedule import Schedule
 from litmus.training.stretches import reason_in_optimizer
 from litmus.training.totals import Totals
-from litmus.training.trainable import trainable
-from litmus.training.update import plain_backward, plain_step
 
 # How many updates may pass before a loss that is not finite is noticed: reading it back waits for the device.
 CHECK_EVERY = 64

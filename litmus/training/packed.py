@@ -20,8 +20,7 @@ from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
 
 from litmus.training.by_hand import LAYERS, ByHand, Known, aten, cross_entropy
-from litmus.training.direct_step import kernels_of
-from litmus.training.same_bits import same_bits
+from litmus.training.direct_step import kernels_of, same_bits
 
 
 @dataclass

@@ -1,9 +1,7 @@
-"""Sample-weighted means of an epoch, kept on the device until its end."""
+"""Sample-weighted means of an epoch, kept on the device until its end in the widest numbers that it has."""
 
 import torch
 from torch import Tensor
-
-from litmus.training.widest import widest
 
 
 class Totals:
@@ -47,3 +45,12 @@ class Totals:
             return None
         finite = torch.stack(self.losses[start:]).isfinite()
         return None if bool(finite.all()) else start + int(finite.logical_not().nonzero()[0])
+
+
+# Kinds of device that refuse float64, even to be moved there.
+WITHOUT_FLOAT64 = {"mps"}
+
+
+def widest(device: torch.device) -> torch.dtype:
+    """Float64 where the device has it, else float32."""
+    return torch.float32 if device.type in WITHOUT_FLOAT64 else torch.float64

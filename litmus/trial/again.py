@@ -16,10 +16,10 @@ from litmus.training.batches import pair
 from litmus.training.foreign_data import adopted
 from litmus.training.learner import Learner
 from litmus.training.overridden import overridden
+from litmus.trial.course import numerics
 from litmus.trial.epoch_seed import EpochSeed
 from litmus.trial.finished import Finished, is_tested, weights_in
-from litmus.trial.instantiation import instantiate
-from litmus.trial.numerics import numerics
+from litmus.trial.making import instantiate
 from litmus.trial.parts import Parts, model_of, seed_everything, told_of
 from litmus.trial.ranks import AUTO
 from litmus.trial.run import refuse_damaged

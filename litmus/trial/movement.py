@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.parameter import is_lazy
 
-from litmus.training.trainable import trainable
+from litmus.training.pretrained import trainable
 
 
 class Movement(pl.Callback):

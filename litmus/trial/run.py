@@ -25,13 +25,13 @@ from litmus.trial import devices
 from litmus.trial.callbacks import Brought, refuse_callbacks, refuse_elsewhere
 from litmus.trial.checkpoint import BestAndLast
 from litmus.trial.command_line import sentence
+from litmus.trial.course import numerics
 from litmus.trial.curves import draw_curves
 from litmus.trial.description import flat, identified
 from litmus.trial.finished import is_tested
 from litmus.trial.history import History
 from litmus.trial.memory import limit, limits_in, next_limit
 from litmus.trial.movement import Movement
-from litmus.trial.numerics import numerics
 from litmus.trial.parts import Parts
 from litmus.trial.processes import listen, one_story, own_rank
 from litmus.trial.record import hardware, load, recorded

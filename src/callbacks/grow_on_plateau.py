@@ -6,7 +6,7 @@ import pytorch_lightning as pl
 import torch
 
 from litmus.direction import mode_of
-from litmus.training.widest import widest
+from litmus.training.totals import widest
 from src.callbacks.batch_schedules import admitted, check_count
 from src.callbacks.batch_size import BatchSizeScheduler
 

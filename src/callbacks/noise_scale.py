@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from litmus.training.batches import samples_in
-from litmus.training.widest import widest
+from litmus.training.totals import widest
 from src.callbacks.batch_schedules import check_count
 from src.callbacks.batch_size import BatchSizeScheduler
 

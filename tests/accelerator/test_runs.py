@@ -198,6 +198,7 @@ def test_a_job_of_a_sweep_takes_one_device(device, tmp_path, devices):
     assert [result["hardware"]["processes"] for result in found] == [1, 1]
 
 
+@pytest.mark.long
 def test_the_tests_leave_the_accelerator_alone_unless_they_ask(trial):
     assert os.environ[AUTO] == "cpu"
     assert trial("epochs=1", "model.units=[2048]", "batch_size=256")["numerics"]["device"] == "cpu"

@@ -15,7 +15,7 @@ from litmus.claims.factors import is_factor
 from litmus.training.trajectory import read_trajectory
 from litmus.trial.description import flat
 from litmus.trial.history import read_history
-from litmus.trial.instantiation import instantiate
+from litmus.trial.making import instantiate
 from litmus.trial.stored import read_stored
 
 Curve = NDArray[np.float64]

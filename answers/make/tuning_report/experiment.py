@@ -25,8 +25,7 @@ from litmus.claims.runs import Run
 from litmus.claims.scale import effect
 from litmus.claims.statistics import Summary
 from litmus.claims.study_file import read_study_file
-from litmus.report.evidence import Evidence
-from litmus.report.tied import tied_with_best
+from litmus.report.evidence import Evidence, tied_with_best
 from litmus.words import plus_minus
 
 REGIMES = {"": "Full passes", AS_REPORTED: "Epochs of 100 updates"}

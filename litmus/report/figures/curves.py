@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from litmus.claims.contrast import FEWEST_SEEDS
+from litmus.claims.notation import spelled
 from litmus.claims.quantity import direction_of
 from litmus.claims.runs import Run
-from litmus.claims.spelling import spelled
 from litmus.report.blocks import Picture
 from litmus.report.evidence import Evidence
 from litmus.report.figures.picture import saved

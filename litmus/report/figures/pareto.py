@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from litmus.claims.notation import spelled
 from litmus.claims.quantity import Quantity
-from litmus.claims.spelling import spelled
 from litmus.report.blocks import Picture
 from litmus.report.evidence import Evidence
 from litmus.report.figures.picture import legend, legend_height, picture

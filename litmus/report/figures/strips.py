@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from litmus.claims.contrast import FEWEST_SEEDS
-from litmus.claims.notation import number
+from litmus.claims.notation import number, spelled
 from litmus.claims.quantity import Quantity
-from litmus.claims.spelling import spelled
 from litmus.report.blocks import Picture
 from litmus.report.evidence import Evidence
 from litmus.report.figures.picture import saved

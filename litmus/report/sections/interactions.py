@@ -9,9 +9,8 @@ from litmus.claims.arms import varying
 from litmus.claims.notation import number, text
 from litmus.claims.quantity import Quantity
 from litmus.report.blocks import Block, Gallery, Picture, Section, Table, Text
-from litmus.report.evidence import Evidence
+from litmus.report.evidence import Evidence, tied_with_best
 from litmus.report.figures.grids import Cells, heatmap, lines
-from litmus.report.tied import tied_with_best
 from litmus.words import plain, plus_minus
 
 MOST_PAIRS = 3

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from litmus.claims.contrast import Contrast
-from litmus.claims.heterogeneity import random_effects
+from litmus.claims.datasets import random_effects
 from litmus.claims.practical import improvement, practical
 from litmus.claims.scale import effect
 from litmus.claims.sentence import needed

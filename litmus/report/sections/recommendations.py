@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from litmus.claims.notation import listing
 from litmus.claims.scale import effect
 from litmus.report.blocks import Block, Points, Section, Slot
-from litmus.report.evidence import Evidence
+from litmus.report.evidence import Evidence, tied_with_best
 from litmus.report.sections.sensitivity import edge
-from litmus.report.tied import tied_with_best
 from litmus.words import plain
 
 

@@ -6,10 +6,9 @@ import math
 
 import numpy as np
 
-from litmus.claims.notation import number, text
+from litmus.claims.notation import number, spelled, text
 from litmus.claims.nuisance import Nuisance
 from litmus.claims.quantity import direction_of
-from litmus.claims.spelling import spelled
 from litmus.report.blocks import MOST_OPEN_ROWS, Block, Gallery, Picture, Section, Table, Text
 from litmus.report.evidence import Evidence
 from litmus.report.figures.sensitivity import tuned
