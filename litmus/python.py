@@ -232,7 +232,8 @@ def _results(study: Study, results: Any) -> Results:
         return read_results(study, *rows)
     if not rows or not all(isinstance(row, Mapping) for row in rows):
         raise ValueError(
-            f"expected the trials as a CSV file, a DataFrame or mappings, a row each, got {type(results).__name__}"
+            "expected the trials as a CSV file, a DataFrame or mappings, a row each, got "
+            f"{type(results).__name__ if rows or not isinstance(results, Sequence) else 'none'}"
         )
     return results_from_rows(study, [{str(name): _plain(value) for name, value in row.items()} for row in rows])
 

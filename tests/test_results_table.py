@@ -2,10 +2,12 @@
 
 import json
 import math
+import re
 
 import pytest
 
 from litmus.claims.judgement import judge, verdicts_json
+from litmus.claims.notation import text
 from litmus.claims.results_table import read_results
 from litmus.claims.study import read_study
 
@@ -43,6 +45,23 @@ def test_a_clean_table(study, tmp_path):
     assert results.findings == ()
     assert results.values("loss", "dropout=0.1") == {seed: pytest.approx(0.4 + 0.007 * seed) for seed in range(5)}
     assert judge(study, results).verdicts["helps"].verdict == "confirmed"
+
+
+@pytest.mark.parametrize("first", [10**12, 2**53, 1_764_272_754_123_456_789, 2**64])
+def test_seeds_are_told_apart_to_their_last_digit(study, tmp_path, first):
+    """As clocks and generators of 64 bits give them."""
+    lines = [re.sub(r",(\d),", lambda seed: f",{first + int(seed[1])},", row) for row in CLEAN]
+    results = read_results(study, table(tmp_path, lines))
+    assert results.findings == ()
+    assert sorted(results.values("loss", "dropout=0.1")) == [first + seed for seed in range(5)]
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [(3, "3"), (3.0, "3"), ("1e3", "1000"), ("0.10", "0.1"), (10**12, "1e+12"), (2**53 + 1, "9007199254740993")],
+)
+def test_a_whole_number_is_written_so_that_it_is_no_other(value, written):
+    assert text(value) == written
 
 
 def test_arms_may_be_named(study, tmp_path):

@@ -21,6 +21,17 @@ def number(value: object) -> float | None:
         return None
 
 
+def whole(value: Any) -> int | None:
+    """The whole number that a value or its text stands for, to its last digit; None for anything else."""
+    amount = number(value)
+    if amount is None or not amount.is_integer():
+        return None
+    try:
+        return int(amount if isinstance(value, float) else value)
+    except ValueError:  # 1e3
+        return int(amount)
+
+
 def text(value: Any) -> str:
     """One canonical text per setting value: numbers by value, booleans and null as YAML writes them."""
     if isinstance(value, bool):
@@ -35,7 +46,8 @@ def text(value: Any) -> str:
         if stripped.startswith("["):
             return stripped.replace(" ", "")
         return stripped.lower() if stripped.lower() in ("true", "false", "null") else stripped
-    return f"{amount:.12g}"
+    short, exact = f"{amount:.12g}", whole(value)
+    return short if exact is None or int(float(short)) == exact else str(exact)
 
 
 def percent(value: object) -> float | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from litmus.claims.exported_table import from_export, is_export
 from litmus.claims.finding import Finding, warning
-from litmus.claims.notation import listing, number, text
+from litmus.claims.notation import listing, number, text, whole
 from litmus.claims.results import COUNTERS, Results, Trial, collect
 from litmus.claims.study import Study
 from litmus.legible import legible
@@ -52,17 +52,17 @@ def results_from_rows(study: Study, rows: Iterable[Mapping[str, Any]]) -> Result
     damage = Damage()
     for line, row in zip(lines, rows, strict=True):
         arm = _arm(study, row, by_arm)
-        seed = number(row.get("seed"))
+        seed = whole(row.get("seed"))
         if arm is None:
             cells = {key: row.get(key) for key in (["arm"] if by_arm else study.varied)}
             damage.unknown.append(f"line {line} ({', '.join(f'{k} {text(v)}' for k, v in cells.items())})")
-        elif seed is None or seed != seed // 1:
+        elif seed is None:
             damage.seedless.append(f"line {line} (seed {row.get('seed')!r})")
         else:
             values = damage.numbers(row, quantities, line)
             counters = {k: v for k in COUNTERS if k in columns and (v := number(row.get(k))) is not None}
             load = number(row.get("load")) if "load" not in study.varied else None
-            trial = Trial(arm, int(seed), values, counters, text(row.get("table") or ""), load=load)
+            trial = Trial(arm, seed, values, counters, text(row.get("table") or ""), load=load)
             trials.append(ran_by(trial, {name: row[name] for name in RAN if name in row and name not in study.varied}))
     return collect(study, trials, [*left, *damage.findings()])
 

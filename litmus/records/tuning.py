@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from litmus.claims.measure import measure
-from litmus.claims.notation import listing, number, text
+from litmus.claims.notation import listing, number, text, whole
 from litmus.claims.quantity import Quantity, direction_of
 from litmus.claims.study import Study
 from litmus.claims.tuning import TuningRun, is_tuned, score_in, twin
@@ -163,9 +163,9 @@ def read_table(path: Path, study: Study) -> list[TuningRun]:
                 f"{path} line {line}: expected the columns arm, {', '.join(study.nuisance)}, seed and score of this "
                 f"study's tuning, found no {listing(lacking)}; copy it from the study's directory, or take it away"
             )
-        seed, score = number(row["seed"]), str(row["score"]).strip()
+        seed, score = whole(row["seed"]), str(row["score"]).strip()
         arm = str(row["arm"]).strip()
-        if arm not in study.arms or seed is None or seed != seed // 1 or (score and number(score) is None):
+        if arm not in study.arms or seed is None or (score and number(score) is None):
             raise ValueError(
                 f"{path} line {line}: expected an arm of the study, a whole number as seed and a number or nothing as "
                 f"score, found {arm!r}, {row['seed']!r} and {score!r}; copy it from the study's directory, or take it "
@@ -178,15 +178,15 @@ def read_table(path: Path, study: Study) -> list[TuningRun]:
                 raise ValueError(f"{path} line {line}: expected a number as {name}, found {row[name]!r}; mend the cell")
             settings[name] = row[name] if value is None else value
         values = {name: value for name in study.quantities if (value := number(row.get(column(name)))) is not None}
-        anew = number(row.get("verdict_seed"))
+        anew = whole(row.get("verdict_seed"))
         run = TuningRun(
             arm,
             settings,
-            int(seed),
+            seed,
             number(score) if score else math.nan,  # type: ignore[arg-type]
             values,
             legible(str(row.get("status") or "completed")),
-            None if anew is None else int(anew),
+            anew,
         )
         key = (arm, anew, *map(text, settings.values()), run.seed)
         if repr(found.setdefault(key, run)) != repr(run):
