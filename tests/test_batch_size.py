@@ -400,3 +400,8 @@ def test_a_varying_size_is_drawn_under_the_loss(trial, tmp_path, monkeypatch):
     trial("epochs=2", "model.units=[8]", directory=tmp_path / "fixed", picture=True)
     assert len(drawn) == 1
     assert (tmp_path / "run" / "curves.png").stat().st_size > 10_000
+
+
+def test_making_the_loader_anew_less_often_is_refused():
+    with pytest.raises(ValueError, match="every_n_epochs=2 would have no effect: batching has the loader made anew"):
+        fit(BatchSizeScheduler("fixed"), reload_dataloaders_every_n_epochs=2)

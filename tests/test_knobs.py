@@ -85,6 +85,8 @@ def test_what_a_constructor_takes_is_not_refused(compose, knob):
             ["+trainer.max_steps=7", "+trainer.min_steps=8"],
             "trainer.min_steps must be at most trainer.max_steps, which is 7 here, got 8",
         ),
+        (["+trainer.gradient_clip_algorithm=value"], "no gradient is clipped; type trainer.gradient_clip_val too"),
+        (["+trainer.limit_predict_batches=1"], "trainer.limit_predict_batches would have no effect"),
         (["trainer.limit_train_batches=0"], "trainer.limit_train_batches must be a number above 0 or null, got 0"),
         (["batching=geometric", "batching.reverse=2"], "batching.reverse must be true or false, got 2"),
         (["data=social_network_ads", "data.verify=abc"], "data.verify must be true or false, got abc"),
@@ -94,7 +96,7 @@ def test_what_a_constructor_takes_is_not_refused(compose, knob):
     ],
 )
 def test_the_sentence_says_what_was_expected(compose, overrides, said):
-    with pytest.raises(ValueError, match=r"knob|must be") as refused:
+    with pytest.raises(ValueError, match=r"knob|must be|no effect") as refused:
         check_knobs(_composed(compose, *overrides))
     assert said in str(refused.value)
 

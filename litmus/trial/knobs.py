@@ -67,6 +67,7 @@ def check_knobs(config: DictConfig) -> None:
                 check_part(node)
     refuse_strays(config)
     _refuse_least_above_most(config)
+    _refuse_idle(config)
 
 
 def _refuse_least_above_most(config: DictConfig) -> None:
@@ -79,6 +80,21 @@ def _refuse_least_above_most(config: DictConfig) -> None:
                 f"trainer.min_{unit} must be at most trainer.max_{unit}, which is {most} here, got {least}; no "
                 "run goes on for longer"
             )
+
+
+def _refuse_idle(config: DictConfig) -> None:
+    """Settings of the trainer that change nothing without another, or in any run."""
+    trainer = config.get("trainer") or {}
+    how = trainer.get("gradient_clip_algorithm")
+    if how is not None and not trainer.get("gradient_clip_val"):
+        raise ValueError(
+            f"trainer.gradient_clip_algorithm={how} would have no effect: no gradient is clipped; type "
+            "trainer.gradient_clip_val too, or leave it out"
+        )
+    if trainer.get("limit_predict_batches") is not None:
+        raise ValueError(
+            "trainer.limit_predict_batches would have no effect: a run trains, validates and tests; leave it out"
+        )
 
 
 def parts_in(node: Any) -> Iterator[DictConfig]:

@@ -175,6 +175,11 @@ class BatchSizeScheduler(pl.Callback):
             refuse_accumulation(trainer)
         if self._varies:
             refuse_counts_of_batches(trainer)
+        if (every := trainer.reload_dataloaders_every_n_epochs) > 1:  # type: ignore[attr-defined]
+            raise ValueError(
+                f"trainer.reload_dataloaders_every_n_epochs={every} would have no effect: batching has the loader made "
+                "anew before each epoch; leave it out"
+            )
         trainer.reload_dataloaders_every_n_epochs = 1  # type: ignore[attr-defined]
         self._announce(trainer, pl_module)
         if not self._splits_itself:
