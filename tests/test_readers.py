@@ -35,6 +35,14 @@ class Own(Plain):
         return torch.optim.SGD(self.parameters(), lr=self.hparams.rate)
 
 
+class Idle(Own):
+    """Says which of its knobs changes nothing."""
+
+    def __init__(self, depth=1):
+        super().__init__()
+        self.without_effect = {"depth": "nothing is deep here"}
+
+
 class OwnOptimizer(MLP):
     """One of ours, but for its optimizer."""
 
@@ -85,6 +93,7 @@ FILES = {
     "data/whole": "_target_: tests.small_data.Blobs\nbatch_size: ${batch_size}\nseed: ${seed}\n",
     "data/loaders": "_target_: readers_parts.Loaders\n",
     "model/own": "_target_: readers_parts.Own\n",
+    "model/idle": "_target_: readers_parts.Idle\ndepth: 1\n",
     "model/sgd": "_target_: readers_parts.OwnOptimizer\nunits: [4]\n",
     "model/way": "_target_: readers_parts.OwnWay\nunits: [4]\n",
     "model/loss": "_target_: readers_parts.OwnLoss\nunits: [4]\n",
@@ -147,6 +156,10 @@ SMALL = ("model.units=[4]", "epochs=1")
         (("data=whole", "model=step", "task.label_smoothing=0.1"), "OwnStep has a training_step of its own"),
         (("data=last", "data.val_fraction=0.3", *SMALL), "OwnSplit has a split of its own that does not read it"),
         (("data=whole", "+model.foo=1", *SMALL), "there is no knob model.foo"),
+        (("data=whole", "model.units=[]", "norm=batch"), "norm=batch would have no effect: model.units=[] has no"),
+        (("data=whole", "model.units=[]", "model.activation=tanh"), "model.activation=tanh would have no effect"),
+        (("data=whole", "model=idle", "model.depth=2"), "model.depth=2 would have no effect: nothing is deep here"),
+        (("model=cnn", "model.layers=2", "model.pool_size=3"), "none of the 2 blocks ends with pooling"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
@@ -164,6 +177,7 @@ def test_what_nobody_reads_is_refused_before_training(refused, stranger, typed, 
         ("data=whole", "model=way", "lr=0.2", "optimizer.eps=1e-7"),
         ("data=last", "model=sgd"),
         ("data=whole", "data.seed=1", "seed=4", *SMALL),
+        ("data=whole", "model.units=[]", "norm=none", "dropout=0.0"),
     ],
     ids=" ".join,
 )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial, wraps
+from types import MappingProxyType
 from typing import Any
 
 import pytorch_lightning as pl
@@ -56,6 +57,7 @@ class Learner(pl.LightningModule):
         outputs: numbers that the net gives for each sample.
         packs: whether its net is a chain of layers that packs know: trials of a study that are alike then share a
             process (litmus/sweeps/packs.py).
+        without_effect: arguments of its own that change nothing as it was made, and why: typed, they are refused.
         fast: False makes every update a step of the trainer's own, with the same bits.
         path: by which the last fit computed its updates: steps, stretches, or stretches by hand, alone or some of them
             together with other trials of a pack; None before any.
@@ -66,6 +68,7 @@ class Learner(pl.LightningModule):
     plans_are_compared = True
     packs = False
     fast = True
+    without_effect: Mapping[str, str] = MappingProxyType({})
 
     def __init__(
         self,

@@ -47,6 +47,11 @@ def refuse_unread(config: DictConfig, data: Any, model: pl.LightningModule) -> N
         )
     # Without a size to set, batching leaves the data their own.
     _refuse(config, type(data), type(model), [] if hasattr(data, "batch_size") else ["batching"])
+    idle = getattr(model, "without_effect", {})
+    for text, knob in said(config) if idle else ():
+        name = knob.removeprefix("model.")
+        if name in idle and name in config.model:
+            raise UnreadError(f"{text} would have no effect: {idle[name]}; leave it out")
 
 
 def refuse_unread_of_arm(config: DictConfig) -> None:

@@ -64,6 +64,8 @@ class CNN(Learner):
         _refuse_counts(layers=layers, filters=filters, kernel_size=kernel_size, units=units)
         _refuse_counts(convs_per_layer=convs_per_layer, pool_size=pool_size)
         pools = range(2, layers, 2) if pool_after is None else pool_after
+        if not pools:
+            self.without_effect = {"pool_size": f"none of the {layers} blocks ends with pooling"}
         _refuse_places(pools, layers, order)
 
         maps = FeatureMaps(input_shape)

@@ -71,6 +71,10 @@ class MLP(Learner):
             width = hidden
         if skip and not any(isinstance(layer, Residual) for layer in net):
             raise ValueError(f"model.skip=true needs a hidden layer as wide as the one before, got model.units={units}")
+        if not units:
+            idle = {"norm": norm != "none", "dropout": dropout > 0, "activation": True}
+            why = "model.units=[] has no hidden layer"
+            self.without_effect = {name: why for name, said in idle.items() if said}
         self.net = sequential([*net, nn.Linear(width, self.outputs)], recompute, input_shape)
         initialize(self.net, initialization)
 
