@@ -64,6 +64,16 @@ def test_a_whole_number_is_written_so_that_it_is_no_other(value, written):
     assert text(value) == written
 
 
+def test_what_no_square_holds_is_not_finite(study, tmp_path):
+    def judged(word):
+        lines = [*CLEAN[:-1], f"0.10,4,{word},100"]
+        judgement = judge(study, read_results(study, table(tmp_path, lines)))
+        verdict = judgement.verdicts["helps"]
+        return verdict.verdict, verdict.reason, codes(judgement)
+
+    assert judged("1e308") == judged("inf") == judged("1e151")
+
+
 def test_arms_may_be_named(study, tmp_path):
     lines = ["arm,seed,loss", "dropout=0,0,0.5", "dropout=0.1,0,0.4"]
     assert read_results(study, table(tmp_path, lines)).values("loss", "dropout=0") == {0: 0.5}

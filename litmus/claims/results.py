@@ -14,6 +14,8 @@ from litmus.claims.notation import listing
 from litmus.claims.study import Study
 from litmus.claims.tuning import TuningRun
 
+# A run beyond it has diverged as one has that says inf: the square of its difference from any other is none.
+MOST = 1e150
 COUNTERS = ("epochs", "updates", "samples", "seconds", "params")
 
 
@@ -51,11 +53,12 @@ class Results:
         index: dict[tuple[str, str], dict[int, float]] = defaultdict(dict)
         for trial in sorted(self.trials, key=lambda trial: trial.seed):
             for name, value in trial.values.items():
-                index[name, trial.arm][trial.seed] = value
+                beyond = abs(value) > MOST
+                index[name, trial.arm][trial.seed] = math.copysign(math.inf, value) if beyond else value
         return dict(index)
 
     def values(self, quantity: str, arm: str) -> dict[int, float]:
-        """Seed → value of a quantity, not finite ones included."""
+        """Seed → value of a quantity, not finite ones included; what is beyond `MOST` is one of them."""
         return self._index.get((quantity, arm), {})
 
     def finite(self, quantity: str, arm: str) -> dict[int, float]:
