@@ -52,8 +52,6 @@ def pytest_collection_modifyitems(config, items):
     if not any("::" in argument for argument in config.args):
         strange = [(law.__name__, {*cases} - known[law]) for law, cases in named.items() if {*cases} - known[law]]
         assert not strange, f"briefly names cases that there are not: {strange}"
-    # What one worker must do alone, and what takes long, begins first: at the end no worker waits for another.
-    items.sort(key=lambda item: [item.get_closest_marker(name) is None for name in ("xdist_group", "long")])
 
 
 @pytest.fixture(scope="session", autouse=True)
