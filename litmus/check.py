@@ -31,8 +31,9 @@ from litmus.trial.again import compared, loaded, tested
 from litmus.trial.command_line import sentence
 from litmus.trial.finished import read_finished
 from litmus.trial.knobs import check_knobs
+from litmus.trial.overriding import OF_DATA, unread_in
 from litmus.trial.parts import Parts, build
-from litmus.trial.readers import OF_DATA, UnreadError, unread_in
+from litmus.trial.readers import UnreadError
 from litmus.words import plain
 
 EPOCHS, UPDATES, FALLS, SAMPLES = 3, 3, 60, 32

@@ -1,6 +1,8 @@
 """Who may import whom; and every public thing says what it is."""
 
 import ast
+import subprocess
+import sys
 
 from tests.conftest import ROOT
 
@@ -84,6 +86,16 @@ def test_the_command_line_imports_nothing_heavy_at_its_top():
         heavy = {"torch", "pytorch_lightning", "matplotlib", "wandb", "optuna", "scipy", "numpy"}
         found = {name.partition(".")[0] for name in imports(ROOT / place, top_level=True)}
         assert not heavy & found, place
+
+
+def test_whoever_only_sends_jobs_to_workers_needs_neither_torch_nor_optuna():
+    """Else a mistake in a study is told after seconds, and the process that waits for its trials holds a torch."""
+    courses = "litmus.sweeps.study_sweep, litmus.sweeps.search_sweep, litmus.sweeps.plain"
+    program = (
+        f"import sys, {courses}; print([name for name in ('torch', 'optuna', 'matplotlib') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == "[]\n", done.stderr
 
 
 def test_hydra_looks_for_plugins_in_nothing_that_an_extra_must_be_there_for():

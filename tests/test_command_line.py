@@ -45,6 +45,7 @@ ANSWERS = [
         "a search tries settings: python train.py -m search=tpe ",
     ),
     (["data=social_network_ads", "data.verify=abc"], "data.verify must be true or false, got abc"),
+    (["-m", "study=norm_helps", "study.smoke=perhaps"], "study.smoke must be true or false"),
     (["optimizer=sgd", "optimizer.momentum=-1"], "optimizer.momentum must be a number from 0 on, got -1"),
     (["precision=16-foo", "trainer.accelerator=gpu"], "precision must be one of 64, 32, 16, transformer-engine"),
 ]

@@ -9,8 +9,9 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 
 from litmus.sweeps import search_report
 from litmus.sweeps.once import Outcome
-from litmus.sweeps.optimization import SAMPLERS, Optimization, grid_of, journal, pruning
+from litmus.sweeps.optimization import SAMPLERS, Optimization, grid_of, journal
 from litmus.sweeps.overrides import parsed
+from litmus.sweeps.pruner import pruning
 from litmus.sweeps.space import search_space
 from litmus.trial.command_line import sentence
 from litmus.trial.pruning import PRUNERS

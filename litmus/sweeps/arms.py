@@ -21,7 +21,7 @@ from litmus.sweeps.watched import factors_of, watched
 from litmus.sweeps.workers import refuse_many_processes
 from litmus.trial.command_line import sentence
 from litmus.trial.knobs import check_knobs
-from litmus.trial.readers import may_leave_unread
+from litmus.trial.overriding import may_leave_unread
 
 
 @dataclass(frozen=True)

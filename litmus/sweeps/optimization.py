@@ -19,7 +19,6 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from litmus.seeds import derived_seed
 from litmus.sweeps.once import Outcome
-from litmus.sweeps.overrides import override
 from litmus.sweeps.space import levels
 
 SAMPLERS = ("tpe", "random", "qmc", "grid", "gp")
@@ -224,22 +223,3 @@ def _sampler(name: str, seed: int) -> BaseSampler:
     if name == "gp":
         return GPSampler(seed=seed, deterministic_objective=False)
     return RandomSampler(seed=seed)
-
-
-# The pruner that compares with trials that have ended.
-COMPARING = "median"
-
-
-def pruning(pruner: str, journal: Path, study: str, trial: int, metric: str) -> list[str]:
-    """What adds the pruning callback to a job; nothing when nothing is pruned. The callback changes no hash."""
-    if pruner == "none":
-        return []
-    callback = {
-        "_target_": "litmus.trial.pruning.Pruning",
-        "journal": str(journal),
-        "study": study,
-        "trial": trial,
-        "monitor": metric,
-        "pruner": pruner,
-    }
-    return [override("+callbacks.pruning", callback)]

@@ -21,8 +21,8 @@ from litmus.sweeps.generation import refuse_earlier
 from litmus.sweeps.launching import Job, Launching, placed
 from litmus.sweeps.lock import held
 from litmus.sweeps.metrics import KNOWN, refuse_unknown_split
-from litmus.sweeps.optimization import COMPARING, pruning
 from litmus.sweeps.overrides import parsed, without
+from litmus.sweeps.pruner import COMPARING, pruning
 from litmus.sweeps.watched import watched
 from litmus.trial.identity import HASHES
 from litmus.trial.knobs import check_knobs

@@ -17,7 +17,7 @@ from litmus.sweeps.arms import Arm
 from litmus.sweeps.asked import Asked
 from litmus.sweeps.composition import hash_of
 from litmus.sweeps.launching import Job, Launching
-from litmus.sweeps.optimization import COMPARING, pruning
+from litmus.sweeps.pruner import COMPARING, pruning
 
 SEED = 0
 # So often may a range be extended at an edge.

@@ -40,10 +40,12 @@ def updates_before_validation(trainer: Any) -> int | None:
     planned = planned_updates(trainer, to_the_end=False)
     if planned is None:
         return None
-    whole, last = planned[: every - 1], planned[every - 1 : every]
-    if within < trainer.num_training_batches:
-        last = [int(-(-within // _accumulated(trainer, every - 1)))]
-    return sum(whole) + sum(last)
+    if within >= trainer.num_training_batches:
+        return sum(planned[:every])
+    accumulated = _accumulated(trainer, every - 1)
+    if -(-trainer.num_training_batches // accumulated) != planned[every - 1]:  # batches are parts of updates
+        return None
+    return sum(planned[: every - 1]) + int(-(-within // accumulated))
 
 
 def _planned_batches(trainer: Any) -> list[int] | None:
