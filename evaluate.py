@@ -40,11 +40,11 @@ def _evaluate(directory: Path, finished: Any) -> None:
     same, differing = compared(metrics, finished.tested)
     if differing and not verified:
         raise ValueError(f"{directory}: {differing}, and nothing tells whether best.ckpt is this run's; run it again")
-    if columns is not None:
+    if not isinstance(columns, str):
         write_predictions(directory / "predictions.csv", columns)
     Console().print(test_table(metrics, parts.data.describe(), baseline(parts.data, parts.task)))
-    if columns is None:
-        print(f"no predictions.csv: {type(parts.model).__name__}.forward gives no outputs as the task has them")
+    if isinstance(columns, str):
+        print(f"no predictions.csv: {columns}")
     if differing:
         otherwise = elsewhere(numerics, finished.result.get("numerics"))
         cause = f", computed otherwise: {otherwise}" if otherwise else ""

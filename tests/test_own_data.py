@@ -139,6 +139,24 @@ def test_csv_and_parquet_are_the_same_data(tmp_path):
     assert all(torch.equal(x, parquet.splits[name][0]) for name, (x, _) in csv.splits.items())
 
 
+@pytest.mark.parametrize(("between", "decimal"), [(", ", "."), (" ,  ", "."), (" ;", ","), ("; ", ",")])
+def test_spaces_between_the_cells_of_a_csv_make_no_text_of_a_number(tmp_path, between, decimal):
+    rows = [
+        (f"{place % 7}", f"{place / 8:.3f}".replace(".", decimal), "?" if place == 3 else f"{place}")
+        for place in range(90)
+    ]
+    delimiter = between.strip()
+    for name, gap in (("plain.csv", delimiter), ("spaced.csv", between)):
+        (tmp_path / name).write_text("\n".join(gap.join(cells) for cells in [("asked", "real", "whole"), *rows]))
+    settings = {"delimiter": delimiter, "decimal": decimal, "missing": "impute", "missing_values": ["?"]}
+    plain, spaced = (
+        set_up(Table(path=tmp_path / name, target="asked", **settings)) for name in ("plain.csv", "spaced.csv")
+    )
+    assert spaced.describe()["columns"] == {"numbers": 2, "categories": {}}
+    assert spaced.target == plain.target
+    assert all(torch.equal(x, spaced.splits[name][0]) for name, (x, _) in plain.splits.items())
+
+
 def test_a_real_target_is_told_from_its_values_and_standardised(tmp_path):
     write_table(tmp_path / "t.csv")
     data = set_up(Table(path=tmp_path / "t.csv", target="price", drop=["level"]))

@@ -60,6 +60,7 @@ class ForeignData(pl.LightningDataModule):
     Attributes:
         untold: why nobody can tell what the targets are, in words; empty where somebody can.
         input_dtype: of the inputs, where they are whole numbers.
+        several: the splits of more than one loader.
     """
 
     def __init__(self, module: pl.LightningDataModule, seed: int) -> None:
@@ -78,6 +79,7 @@ class ForeignData(pl.LightningDataModule):
         self.target: Target | None = None
         self.splits: dict[str, tuple[None, Tensor | None]] = {}
         self.sizes: dict[str, int | None] = {}
+        self.several: list[str] = []
         self._read()
 
     def __getattr__(self, name: str) -> Any:
@@ -158,7 +160,14 @@ class ForeignData(pl.LightningDataModule):
             if overridden(self.module, (f"{split}_dataloader",), pl.LightningDataModule) is None:
                 continue
             self.setup(stage)
-            y = self._targets(split, getattr(self, f"{split}_dataloader")())
+            try:
+                loaders = getattr(self, f"{split}_dataloader")()
+            except AttributeError as problem:
+                if self.trainer is not None:
+                    raise
+                y = self._untold(split, f"{self.name}.{split}_dataloader() asks for a trainer: {problem}")
+            else:
+                y = self._targets(split, loaders)
             self.splits[split] = (None, y)
             self.sizes[split] = None if y is None else len(y)
         self._passes = 0
@@ -167,6 +176,8 @@ class ForeignData(pl.LightningDataModule):
     def _targets(self, split: str, loaders: Any) -> Tensor | None:
         """The targets of a whole split in the first pass's order, None where nobody can tell them."""
         found, whose = list(_loaders_in(loaders)), f"{self.name}.{split}_dataloader()"
+        if len(found) > 1:
+            self.several.append(split)
         if len(found) != 1 or not hasattr(found[0], "__iter__"):
             return self._untold(split, f"{whose} gives a {type(loaders).__name__}, not one loader")
         if not _has_length(found[0]):
@@ -184,6 +195,8 @@ class ForeignData(pl.LightningDataModule):
             parts.append(y.detach().cpu())
         if not parts:
             raise ValueError(f"{whose}: expected batches, found none; has it fewer rows than one, and drop_last?")
+        if len({part.shape[1:] for part in parts}) > 1:
+            return self._untold(split, f"{whose}: found targets whose shape differs from batch to batch")
         return torch.cat(parts)
 
     def _untold(self, split: str, why: str) -> Any:
@@ -206,7 +219,14 @@ class ForeignData(pl.LightningDataModule):
             return declared
         if declared is None and (columns := what_columns_are(y)):
             return self._untold("train", f"{self.name}'s targets: {columns}")
-        y, target = with_target(y, declared, type(self.module).__name__, every_class=declared is None)
+        if y.dim() > 2:
+            return self._untold("train", f"{self.name}'s targets: found {y.dim() - 1} dimensions for each sample")
+        try:
+            y, target = with_target(y, declared, type(self.module).__name__, every_class=declared is None)
+        except ValueError as problem:
+            if y.dim() < 2 or y.is_floating_point():
+                raise
+            return self._untold("train", str(problem))  # whole numbers in rows may be tokens, one for each place
         for split, (_, other) in self.splits.items():
             if other is not None and target.kind == "classes":
                 refuse_other_classes(other, target, f"{self.name}, {split}", "the module may say classes itself")

@@ -73,13 +73,14 @@ class Net(Learner):
                 f"{name} gave {tuple(alone.shape)} for a single sample, expected {tuple(outputs[:1].shape)}, and the "
                 "last batch may be one: flatten(1) and squeeze(1) leave the first dimension, squeeze() does not"
             )
-        if type(self.task) is Classification and outputs.dim() == 2 and shape[1] > 1 and _are_shares(outputs):
+        if type(self.task) is Classification and outputs.dim() == 2 and shape[1] > 1 and are_shares(outputs):
             raise ValueError(
                 f"{name} gave probabilities, expected logits, of which the loss makes them: leave out softmax"
             )
 
 
-def _are_shares(outputs: Tensor) -> bool:
+def are_shares(outputs: Tensor) -> bool:
+    """Whether they are probabilities of classes (rows, classes)."""
     return bool((outputs >= 0).all() and torch.allclose(outputs.sum(1), outputs.new_ones(len(outputs)), atol=1e-5))
 
 

@@ -11,6 +11,7 @@ from pytorch_lightning.utilities.seed import isolate_rng
 from torch.optim import Optimizer
 
 from litmus.training.batches import samples_in
+from litmus.training.foreign_data import ForeignData
 
 
 class Rows(NamedTuple):
@@ -143,7 +144,9 @@ def set_up_once(trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
 def maker_of(trainer: pl.Trainer) -> str:
     """Who makes the train loaders."""
     source = trainer.fit_loop._data_source
-    return f"{type(source.instance).__name__}.train_dataloader" if source.is_module() else "whoever made the loader"
+    made: Any = source.instance
+    whose = made.name if isinstance(made, ForeignData) else type(made).__name__
+    return f"{whose}.train_dataloader" if source.is_module() else "whoever made the loader"
 
 
 def sizes_in(loaders: Any) -> list[int | None]:
@@ -168,7 +171,8 @@ def refuse_another_size(trainer: pl.Trainer, pl_module: pl.LightningModule, size
         wrong = next((size for size in found if size != asked), asked)
         if wrong != asked:
             known = "of a size that it does not tell" if wrong is None else f"of {wrong}"
+            told = " and tell it: a batch_sampler of your own needs an attribute batch_size" if wrong is None else ""
             raise ValueError(
                 f"batches of {asked} were asked for, and {maker_of(trainer)} gave batches {known}; it must make its "
-                "loader from self.batch_size or self.hparams.batch_size whenever it is called"
+                f"loader from self.batch_size or self.hparams.batch_size whenever it is called{told}"
             )

@@ -15,14 +15,20 @@ from litmus.tasks.task import Task
 from litmus.training.batches import pair
 from litmus.training.foreign_data import adopted
 from litmus.training.learner import Learner
-from litmus.training.overridden import overridden
+from litmus.training.net import are_shares
+from litmus.training.overridden import TRANSFER, overridden
+from litmus.trial.checkpoint import BUFFERS, fill
 from litmus.trial.course import numerics
 from litmus.trial.epoch_seed import EpochSeed
-from litmus.trial.finished import Finished, is_tested, weights_in
+from litmus.trial.finished import Finished, weights_in
+from litmus.trial.finished import tested as measured
 from litmus.trial.making import instantiate
 from litmus.trial.parts import Parts, model_of, seed_everything, told_of
 from litmus.trial.ranks import AUTO
 from litmus.trial.run import refuse_damaged
+
+# Two means of the same answers: one over samples, one over batches of which the last is smaller.
+SAME_SHARE = 0.02
 
 
 def loaded(directory: Path, finished: Finished) -> tuple[Parts, bool]:
@@ -60,15 +66,16 @@ def _net(best: Path, config: DictConfig, data: Any, task: Task | None) -> pl.Lig
     try:
         checkpoint = torch.load(best, map_location="cpu", weights_only=True)
         model.on_load_checkpoint(checkpoint)
-        model.load_state_dict(checkpoint["state_dict"])
+        model.load_state_dict(checkpoint["state_dict"], strict=model.strict_loading)
+        fill(model, checkpoint.get(BUFFERS, {}))
     except Exception as problem:  # whatever is wrong with the bytes or the names in them, of however many readers
         told, target = " ".join(str(problem).split())[:200], config.model._target_
         raise ValueError(f"{best}: expected the weights of a {target}, found something else: {told}") from problem
     return model
 
 
-def tested(parts: Parts, finished: Finished) -> tuple[dict[str, float], dict[str, list[Any]] | None, dict[str, Any]]:
-    """Test metrics; columns of predictions.csv, None where outputs are not as the task has them; and the numerics."""
+def tested(parts: Parts, finished: Finished) -> tuple[dict[str, float], dict[str, list[Any]] | str, dict[str, Any]]:
+    """Test metrics; columns of predictions.csv, or why there are none; and the numerics."""
     settings: Any = finished.config.trainer
     if finished.threads is not None:
         torch.set_num_threads(finished.threads)  # sums of many threads round otherwise
@@ -78,6 +85,8 @@ def tested(parts: Parts, finished: Finished) -> tuple[dict[str, float], dict[str
         precision=settings.precision,
         deterministic=settings.deterministic,
         limit_test_batches=settings.get("limit_test_batches"),
+        limit_predict_batches=settings.get("limit_test_batches"),
+        inference_mode=settings.get("inference_mode", True),
         callbacks=[EpochSeed(finished.config.seed)],
         logger=False,
         enable_checkpointing=False,
@@ -85,24 +94,55 @@ def tested(parts: Parts, finished: Finished) -> tuple[dict[str, float], dict[str
         enable_model_summary=False,
     )
     trainer.test(parts.model, datamodule=parts.data, verbose=False)
-    metrics = {name: float(value) for name, value in trainer.callback_metrics.items() if is_tested(name)}
-    return metrics, _columns(trainer, parts), numerics(trainer)
+    metrics = measured(trainer)
+    return metrics, _columns(trainer, parts, metrics), numerics(trainer)
 
 
-def _columns(trainer: pl.Trainer, parts: Parts) -> dict[str, list[Any]] | None:
+def _columns(trainer: pl.Trainer, parts: Parts, metrics: Mapping[str, float]) -> dict[str, list[Any]] | str:
     model, task = parts.model, parts.task
+    whose = f"{type(model).__name__}.forward"
+    none = f"batches are not inputs and target, or {whose} makes no outputs of the inputs that the task has"
+    if "test" in getattr(parts.data, "several", ()):
+        return "the test has several loaders"
     if task is None:
-        return None
+        return none
     own = not isinstance(model, Learner) or overridden(model, ("predict_step",), Learner)
     reader = Reader(model, task) if own else model
-    batches: Any = trainer.predict(reader, dataloaders=parts.data.test_dataloader())
-    if any(batch is None for batch in batches):
-        return None
+    batches: Any = trainer.predict(reader, datamodule=AsPredicted(parts.data))
+    if not all(batches):
+        return none
     answers, y = (torch.cat(column) for column in zip(*batches, strict=True))
+    if own:
+        if contradiction := _contradiction(task, answers, y, metrics):
+            return f"{whose} {contradiction}"
+        answers = task.answers(answers)
     if (scale := getattr(parts.data, "target_scale", None)) is not None:  # in the target's own unit
         mean, deviation = (part.flatten() for part in scale)
         answers, y = (column.reshape(len(y), -1) * deviation + mean for column in (answers, y))
     return task.columns(answers, y)
+
+
+def _contradiction(task: Task, outputs: Tensor, y: Tensor, metrics: Mapping[str, float]) -> str:
+    """How outputs are not those by which the module's own test has measured; empty where nothing speaks against it."""
+    if task.kind != "classes":
+        return ""
+    if outputs.shape[1] > 1 and are_shares(outputs):
+        return "gives probabilities, and the task makes them of logits"
+    name, found = f"test/{task.mean}", float(task.tally(outputs, y)) / len(y)
+    if name in metrics and not math.isclose(found, metrics[name], abs_tol=SAME_SHARE):
+        return f"has a {name} of {found:.4f} on the test's batches, and its test_step one of {metrics[name]:.4f}"
+    return ""
+
+
+class AsPredicted(pl.LightningDataModule):
+    """The batches of the data's test, to be predicted, which come to the model as they do in a test."""
+
+    def __init__(self, data: Any) -> None:
+        super().__init__()
+        loaders = data.test_dataloader()  # not within a prediction, where Lightning notes how a loader is made
+        vars(self)["predict_dataloader"] = lambda: loaders
+        for hook in TRANSFER:
+            setattr(self, hook, getattr(data, hook))
 
 
 class Reader(pl.LightningModule):
@@ -111,16 +151,18 @@ class Reader(pl.LightningModule):
     def __init__(self, model: pl.LightningModule, task: Task) -> None:
         super().__init__()
         self.model, self.task = model, task
+        for hook in TRANSFER:
+            setattr(self, hook, getattr(model, hook))
 
-    def predict_step(self, batch: Any, batch_idx: int) -> tuple[Tensor, Tensor] | None:
-        """Answers and targets of a batch, None where the outputs are something else."""
-        x, y, *_ = pair(batch)
+    def predict_step(self, batch: Any, batch_idx: int) -> tuple[Tensor, ...]:
+        """Outputs and targets of a batch, nothing where they are something else."""
         try:
+            x, y, *_ = pair(batch)
             outputs = self.model(x)
-        except Exception:  # it wants something else than inputs, or has no forward
-            return None
+        except Exception:  # batches are of other parts, it wants something else than inputs, or has no forward
+            return ()
         known = isinstance(outputs, Tensor) and outputs.dim() == 2 and len(outputs) == len(y)
-        return (self.task.answers(outputs), self.task.read(y)) if known and self.task.accept(outputs.shape[1]) else None
+        return (outputs, self.task.read(y)) if known and self.task.accept(outputs.shape[1]) else ()
 
 
 def _accelerator(finished: Finished) -> str:

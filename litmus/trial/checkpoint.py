@@ -1,7 +1,12 @@
 """Best and last checkpoint, for epochs that take milliseconds as well as for those that take hours."""
 
+import difflib
 import math
+import pickle
+import re
 from collections.abc import Mapping
+from copy import deepcopy
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +21,11 @@ from litmus.direction import mode_of
 from litmus.paths import typed_path
 from litmus.training.averaging import averaging_of
 from litmus.training.epoch_metrics import EpochMetrics
+from litmus.training.overridden import overridden
 from litmus.training.pack import own_seconds
+
+# Of a checkpoint of weights: the buffers that no state_dict has.
+BUFFERS = "buffers"
 
 
 def better(score: float, best: float | None, mode: str) -> bool:
@@ -86,10 +95,10 @@ class BestAndLast(Checkpoint):
         self._metrics.take(trainer)
         averaging = averaging_of(trainer)
         self._selects = averaging is None or not averaging.judged_at_end
-        self._validated, self._names = None, set(pl_module.state_dict())
         if self._switches is not None:
             set_switches(pl_module, self._switches)
         self._unsaved.begin(trainer, pl_module)
+        self._validated, self._names = None, names_kept(trainer, pl_module)
 
     def on_validation_batch_end(
         self,
@@ -102,7 +111,7 @@ class BestAndLast(Checkpoint):
     ) -> None:
         # Here nobody has put other weights back yet, as they may at the evaluation's end.
         if batch_idx == dataloader_idx == 0 and trainer.state.fn == "fit" and not trainer.sanity_checking:
-            self._validated = self.weights(trainer, pl_module)
+            self._validated = self._weights(trainer, pl_module)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._judge(trainer, pl_module, self._metrics.take(trainer))
@@ -122,7 +131,8 @@ class BestAndLast(Checkpoint):
             if self._validated is None:
                 return
             raise ValueError(
-                f"callbacks.checkpoint.monitor={self.monitor} is not among the metrics {', '.join(sorted(metrics))}"
+                f"expected callbacks.checkpoint.monitor={self.monitor} among the metrics of an epoch, found "
+                f"{', '.join(sorted(metrics)) or 'none'}; type callbacks.checkpoint.monitor={self._named(metrics)}"
             )
         score = float(metrics[self.monitor])
         if math.isnan(score):
@@ -132,7 +142,7 @@ class BestAndLast(Checkpoint):
             )
         if self._selects and not better(score, self.best_score, self.mode):
             return
-        weights = self._validated or self.weights(trainer, pl_module)
+        weights = self._validated or self._weights(trainer, pl_module)
         if weights["state_dict"].keys() != self._names:
             other = sorted(weights["state_dict"].keys() ^ self._names)
             raise ValueError(
@@ -186,20 +196,19 @@ class BestAndLast(Checkpoint):
         self.best_score, self.best_epoch = state_dict["best_score"], state_dict["best_epoch"]
         self.best_metrics, self._stopped = state_dict["best_metrics"], state_dict["stopped"]
 
-    @staticmethod
-    def weights(trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, Any]:
-        """A checkpoint of the weights alone, as `load_from_checkpoint` reads it, that later updates do not touch."""
-        weights = {
-            name: value.detach().clone() if isinstance(value, Tensor) else value
-            for name, value in pl_module.state_dict().items()
-        }
-        return {
-            "state_dict": weights,
-            "hyper_parameters": plain_only(pl_module.hparams),
-            "epoch": trainer.current_epoch,
-            "global_step": trainer.global_step,
-            "pytorch-lightning_version": pl.__version__,
-        }
+    def _weights(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, Any]:
+        weights, buffers = weights_of(trainer, pl_module), self._unsaved.changed(pl_module)
+        return {**weights, **({BUFFERS: buffers} if buffers else {})}
+
+    def test(self, trainer: pl.Trainer, model: pl.LightningModule, data: pl.LightningDataModule) -> None:
+        """Tests the best weights."""
+        fill(model, self._unsaved.began)
+        test(trainer, model, data, self.best_path)
+
+    def _named(self, metrics: Mapping[str, Any]) -> str:
+        """The metric that was probably meant."""
+        near = difflib.get_close_matches(self.monitor, metrics, 1, 0.5)
+        return near[0] if near else "METRIC, one that a validation_step or a training_step logs by epoch"
 
     def _write(self, trainer: pl.Trainer) -> None:
         start = own_seconds()
@@ -215,6 +224,58 @@ class BestAndLast(Checkpoint):
             trainer.save_checkpoint(self.last_path)  # every rank takes part; only the first writes
         self._written = own_seconds()
         self._seconds_to_write = self._written - start
+
+
+def test(trainer: pl.Trainer, model: pl.LightningModule, data: pl.LightningDataModule, path: Path) -> None:
+    """Tests the weights in `path`, with the buffers that no state_dict has as they were."""
+    fill(model, torch.load(path, map_location="cpu", weights_only=True).get(BUFFERS, {}))
+    trainer.test(model, datamodule=data, ckpt_path=str(path), verbose=False, weights_only=True)
+
+
+def weights_of(trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, Any]:
+    """A checkpoint of the weights alone, as `load_from_checkpoint` reads it, that later updates do not touch.
+
+    What a module of anybody's adds to a checkpoint is in it, as in one that Lightning writes.
+    """
+    weights = {
+        name: value.detach().clone() if isinstance(value, Tensor) else value
+        for name, value in pl_module.state_dict().items()
+    }
+    found = {
+        "state_dict": weights,
+        "hyper_parameters": plain_only(pl_module.hparams),
+        "epoch": trainer.current_epoch,
+        "global_step": trainer.global_step,
+        "pytorch-lightning_version": pl.__version__,
+    }
+    if overridden(pl_module, ("on_save_checkpoint",), pl.LightningModule):
+        known = dict(found)
+        pl_module.on_save_checkpoint(found)
+        found = {name: one if one is known.get(name) else deepcopy(one) for name, one in found.items()}
+    return found
+
+
+def names_kept(trainer: pl.Trainer, pl_module: pl.LightningModule) -> set[str]:
+    """The names of the weights that a checkpoint will have.
+
+    Raises:
+        ValueError: where the module adds what could not be read back without running it: the run would train to its
+            end, and neither its test nor a resume would come to it.
+    """
+    if not overridden(pl_module, ("on_save_checkpoint",), pl.LightningModule):
+        return set(pl_module.state_dict())
+    rehearsed, file = weights_of(trainer, pl_module), BytesIO()
+    torch.save({name: one for name, one in rehearsed.items() if name != "state_dict"}, file)
+    file.seek(0)
+    try:
+        torch.load(file, weights_only=True)
+    except pickle.UnpicklingError as problem:
+        kind = re.search(r"(?:GLOBAL|global:?) ([\w.]+)", str(problem))
+        raise ValueError(
+            f"{type(pl_module).__name__}.on_save_checkpoint: expected tensors and plain data, which can be read back "
+            f"without running them, found {kind[1] if kind else 'something else'}; make numbers, texts or tensors of it"
+        ) from None
+    return set(rehearsed["state_dict"])
 
 
 def plain_only(hparams: Mapping[str, Any]) -> dict[str, Any]:
@@ -266,37 +327,47 @@ class Unsaved:
 
     Attributes:
         restored: what a checkpoint had.
+        began: the values when training began, on the CPU.
     """
 
     def __init__(self) -> None:
         self.restored: dict[str, Any] | None = None
-        self._began: dict[str, Tensor] = {}
+        self.began: dict[str, Tensor] = {}
 
     def begin(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Puts back what was restored, as training begins."""
-        self._began = {name: value.detach().to("cpu", copy=True) for name, value in _buffers(pl_module).items()}
+        self.began = {name: value.detach().to("cpu", copy=True) for name, value in unsaved_buffers(pl_module).items()}
         restored, self.restored = self.restored or {}, None
-        buffers = dict(pl_module.named_buffers())
-        for name, value in restored.get("buffers", {}).items():
-            if name in buffers:
-                buffers[name].data = value.to(buffers[name].device)
+        fill(pl_module, restored.get("buffers", {}))
         for place, metric in restored.get("steps", {}).items():
             scheduler = trainer.lr_scheduler_configs[place].scheduler
             call._call_lightning_module_hook(trainer, "lr_scheduler_step", scheduler, metric)
 
     def found(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, Any]:
         """The same of now, for a checkpoint."""
-        buffers = {
+        steps = _awaited(trainer) if pl_module.automatic_optimization else {}
+        return {"buffers": self.changed(pl_module), "steps": steps}
+
+    def changed(self, pl_module: pl.LightningModule) -> dict[str, Tensor]:
+        """The buffers, copied, that are not what they were when training began."""
+        return {
             name: value.detach().clone()
-            for name, value in _buffers(pl_module).items()
-            if name not in self._began or not torch.equal(self._began[name], value.cpu())
+            for name, value in unsaved_buffers(pl_module).items()
+            if name not in self.began or not torch.equal(self.began[name], value.cpu())
         }
-        return {"buffers": buffers, "steps": _awaited(trainer) if pl_module.automatic_optimization else {}}
 
 
-def _buffers(pl_module: pl.LightningModule) -> dict[str, Tensor]:
+def unsaved_buffers(pl_module: pl.LightningModule) -> dict[str, Tensor]:
+    """Those that no state_dict has."""
     saved = pl_module.state_dict().keys()
     return {name: value for name, value in pl_module.named_buffers() if name not in saved}
+
+
+def fill(pl_module: pl.LightningModule, values: Mapping[str, Tensor]) -> None:
+    """Puts these values into the buffers that no state_dict has."""
+    buffers = unsaved_buffers(pl_module)
+    for name in buffers.keys() & values.keys():
+        buffers[name].data = values[name].to(buffers[name].device)
 
 
 def _awaited(trainer: pl.Trainer) -> dict[int, Tensor]:

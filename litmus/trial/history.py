@@ -48,7 +48,8 @@ class History(Checkpoint):
 
     It is a Checkpoint to Lightning so that it runs after the module's own end of the epoch, which logs the metrics.
     `samples` counts what updates were made from, over all processes; `seconds` is time spent fitting, added up over
-    interruptions; `lr` is the rate the epoch began with. What an epoch did not measure is an empty cell.
+    interruptions; `lr` is the rate the epoch began with. What an epoch did not measure is an empty cell, and what a
+    module logs under one of these names stands as logged/NAME.
 
     Args:
         path: of the table; rows of epochs that a resumed run repeats are dropped from it.
@@ -107,7 +108,9 @@ class History(Checkpoint):
             "seconds": round(self.seconds, 6),
             **self._began,
         }
-        row |= {name: float(value) for name, value in sorted(self._metrics.take(trainer).items())}
+        for name, value in sorted(self._metrics.take(trainer).items()):
+            # A module may log an epoch or a rate of its own, which must not stand for the run's.
+            row[f"logged/{name}" if name in row else name] = float(value)
         if trainer.is_global_zero:
             self._append(row)
         for logger in trainer.loggers:

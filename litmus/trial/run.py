@@ -10,6 +10,7 @@ from zipfile import is_zipfile
 
 import pytorch_lightning as pl
 from pytorch_lightning.loggers import Logger
+from pytorch_lightning.utilities.signature_utils import is_param_in_hook_signature
 from rich.console import Console
 from rich.table import Table
 
@@ -29,6 +30,7 @@ from litmus.trial.course import numerics
 from litmus.trial.curves import draw_curves
 from litmus.trial.description import flat, identified
 from litmus.trial.finished import is_tested
+from litmus.trial.finished import tested as measured
 from litmus.trial.history import History
 from litmus.trial.memory import limit, limits_in, next_limit
 from litmus.trial.movement import Movement
@@ -139,6 +141,7 @@ def fit(build: Callable[[], Parts], parts: Parts, directory: Path, resume: bool)
     data, model, trainer, task = parts
     refuse_callbacks(trainer.callbacks)
     refuse_elsewhere(trainer.callbacks, directory)
+    refuse_several_loaders(data, model)
     trainer.callbacks.insert(0, movement := Movement())
     trainer.callbacks.insert(0, Brought(trainer.callbacks, directory, task.higher_is_better if task else {}))
     last = directory / "checkpoints" / "last.ckpt"
@@ -165,6 +168,21 @@ def fit(build: Callable[[], Parts], parts: Parts, directory: Path, resume: bool)
     return again
 
 
+def refuse_several_loaders(data: Any, model: pl.LightningModule) -> None:
+    """Refuses several loaders of a split for a step that is not told which one a batch is from.
+
+    Raises:
+        ValueError: before training; Lightning says it after the first epoch, or the last.
+    """
+    for split, step in (("val", "validation_step"), ("test", "test_step")):
+        told = is_param_in_hook_signature(getattr(model, step), "dataloader_idx", min_args=3)
+        if split in getattr(data, "several", ()) and not told and overridden(model, (step,), pl.LightningModule):
+            raise ValueError(
+                f"{data.name}.{split}_dataloader gives several loaders, and {type(model).__name__}.{step} takes no "
+                "dataloader_idx: add `dataloader_idx=0` to its arguments"
+            )
+
+
 def refuse_lost(checkpoint: BestAndLast, data: Any, task: Task | None) -> None:
     """Refuses a fit whose best epoch is `LOST` times worse than guessing: kept finite by a norm, and lost all the same.
 
@@ -189,13 +207,15 @@ def test(parts: Parts) -> dict[str, float]:
     if "test" not in getattr(data, "splits", {"test": None}) or not has_test(model):
         return {}
     checkpoint = callback_of(trainer, BestAndLast)
-    best = None if checkpoint is None else str(checkpoint.best_path)
     if (tail := callback_of(trainer, Tail)) is not None:
         tail.test(trainer, model, data)
     callbacks = trainer.callbacks
-    trainer.test(model, datamodule=data, ckpt_path=best, verbose=False, weights_only=True if best else None)
+    if checkpoint is None:
+        trainer.test(model, datamodule=data, verbose=False)
+    else:
+        checkpoint.test(trainer, model, data)
     trainer.callbacks = callbacks  # a module may have brought others, which have seen no fit
-    return {name: float(value) for name, value in trainer.callback_metrics.items() if is_tested(name)}
+    return measured(trainer)
 
 
 def has_test(model: pl.LightningModule) -> bool:
@@ -205,7 +225,8 @@ def has_test(model: pl.LightningModule) -> bool:
 
 def baseline(data: Any, task: Task | None) -> dict[str, dict[str, float]]:
     """Loss and mean, by split, of whoever always says what is best for the training's targets; empty if unknown."""
-    targets = {name: y for name, (_, y) in (getattr(data, "splits", None) or {}).items()}
+    splits = getattr(data, "splits", None) or {}
+    targets = {name: y for name, (_, y) in splits.items() if y is not None}  # of some, nobody can tell
     return task.baseline(targets) if task is not None and "train" in targets else {}
 
 

@@ -11,8 +11,8 @@ from litmus.atomic import replacing
 from litmus.claims.reductions import FEWEST_IN_TAIL, TAIL, in_tail
 from litmus.paths import typed_path
 from litmus.training.averaging import averaging_of
-from litmus.trial.checkpoint import BestAndLast
-from litmus.trial.finished import is_tested
+from litmus.trial.checkpoint import BUFFERS, test, unsaved_buffers, weights_of
+from litmus.trial.finished import tested
 from litmus.trial.history import FIRST_COLUMNS, read_history
 from litmus.words import count
 
@@ -74,7 +74,7 @@ class Tail(pl.Callback):
         if trainer.is_global_zero and trainer.current_epoch >= epochs - in_tail(epochs, self.share):
             self.directory.mkdir(parents=True, exist_ok=True)
             with replacing(self.directory / f"epoch={trainer.current_epoch}.ckpt") as path:
-                torch.save(BestAndLast.weights(trainer, pl_module), path)
+                torch.save({**weights_of(trainer, pl_module), BUFFERS: unsaved_buffers(pl_module)}, path)
 
     def kept(self) -> list[Path]:
         """The weights that wait, in the order of their epochs."""
@@ -86,10 +86,9 @@ class Tail(pl.Callback):
         loggers, trainer.loggers, self._tested = trainer.loggers, [], {}
         try:
             for path in self.kept():
-                trainer.test(model, datamodule=data, ckpt_path=str(path), verbose=False, weights_only=True)
-                for name, value in trainer.callback_metrics.items():
-                    if is_tested(name):
-                        self._tested.setdefault(name, []).append(float(value))
+                test(trainer, model, data, path)
+                for name, value in tested(trainer).items():
+                    self._tested.setdefault(name, []).append(value)
         finally:
             trainer.loggers = loggers
 

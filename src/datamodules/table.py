@@ -120,6 +120,7 @@ class Table(FileDataModule):
                 missing = ["", *self.missing_values]
                 how: dict[str, Any] = {"separator": delimiter, "decimal_comma": self.decimal == ","}
                 frame = pl.read_csv(path, **how, infer_schema_length=None, null_values=missing)
+                frame = frame.with_columns(self._numbers(column) for column in frame if column.dtype == pl.String)
         except (pl.exceptions.PolarsError, ValueError, OSError) as problem:
             said, remedy = " ".join(str(problem).split())[:160], getattr(problem, "remedy", "")
             remedy = remedy or ("save it as CSV in UTF-8" if "utf" in said.lower() else "mend the file")
@@ -130,6 +131,19 @@ class Table(FileDataModule):
         if frame.height == 0:
             raise ValueError(f"{path}: expected rows below the columns' names, found none")
         return frame.rename({name: name.strip() for name in frame.columns if name != name.strip()})
+
+    def _numbers(self, column: pl.Series) -> pl.Series:
+        """A CSV's column of texts, as numbers if padding alone has made texts of them."""
+        cells = column.str.strip_chars()
+        if (cells == column).all():
+            return column
+        cells = cells.set(cells.is_in(["", *self.missing_values]), None)
+        cells = cells.str.replace(",", ".", literal=True) if self.decimal == "," else cells
+        for kind in (pl.Int64, pl.Float64):
+            numbers = cells.cast(kind, strict=False)
+            if numbers.count() and numbers.count() == cells.count():
+                return numbers
+        return column
 
     def _feature(self, column: pl.Series, what: str) -> np.ndarray:
         """(rows, 1) float64 of numbers, NaN where one is missing; (rows, categories) bool of anything else."""
