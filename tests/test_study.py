@@ -1,6 +1,7 @@
 """Reading a study: what it means, and one sentence for whatever is wrong."""
 
 import math
+from datetime import date
 
 import pytest
 
@@ -90,6 +91,24 @@ def test_mistakes_are_refused_in_one_sentence(change, message):
         read_study({**GOOD, **change})
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def saying(key, value):
+    """The good study with a text of its own, or of a prediction, replaced."""
+    claim = {"kind": "best", "arms": "a"}
+    own = {"predictions": {"p": {**claim, key: value}}} if key == "claim" else {key: value}
+    return {**GOOD, **own}
+
+
+@pytest.mark.parametrize("key", ["question", "source", "note", "claim"])
+def test_what_an_author_says_is_text_before_anything_runs(key):
+    """The report would fail at anything else, when all has been trained."""
+    for value, told in ((5, "5"), (0.5, "0.5"), (date(2024, 1, 2), "2024-01-02"), (True, "true"), ("so", "so")):
+        study = read_study(saying(key, value))
+        assert getattr(study.predictions["p"] if key == "claim" else study, key) == told
+    for value in (["so"], {"so": 1}, b"so", {"so"}):
+        with pytest.raises(ValueError, match=rf"^study\.[a-z.]*{key} must be a text, got .*; put it in quotes$"):
+            read_study(saying(key, value))
 
 
 def test_factor_levels_must_differ():

@@ -15,7 +15,7 @@ from litmus.claims.arms import Selector, check_selector, describe
 from litmus.claims.claims import Claim
 from litmus.claims.contrast import Contrast, ContrastMaker, UndecidableError
 from litmus.claims.notation import number
-from litmus.claims.schema import keys, mapping, one_of, way_out
+from litmus.claims.schema import keys, mapping, one_of, said, way_out
 
 if TYPE_CHECKING:
     from litmus.claims.quantity import Quantity
@@ -143,6 +143,7 @@ def _read(name: str, node: Mapping[str, Any], study: Study) -> Prediction:
     values = {key: value for key, value in node.items() if key != "kind"}
     if not isinstance(values.get("primary", False), bool):
         raise ValueError(f"{where}.primary must be true or false, got {values['primary']!r}")
+    values |= {key: said(values[key], f"{where}.{key}") for key in ("claim", "source") if key in values}
     if "regime" in values:
         one_of(values["regime"], f"{where}.regime", REGIMES)
     if cls.needs_quantity:

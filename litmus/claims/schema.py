@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from datetime import date
 from difflib import get_close_matches
 from typing import Any
 
-from litmus.claims.notation import listing
+from litmus.claims.notation import listing, text
 
 
 def mapping(node: Any, where: str) -> dict[str, Any]:
@@ -38,6 +39,19 @@ def words(value: Any, where: str) -> str:
     if not isinstance(value, str) or not value.strip():
         raise ValueError(f"{where} must be a text, got {value!r}")
     return value
+
+
+def said(value: Any, where: str) -> str:
+    """What an author says: a number or a date is a text, too, and nothing is an empty one.
+
+    Raises:
+        ValueError: for lists, mappings and whatever else is no text.
+    """
+    if value is None or isinstance(value, str):
+        return value or ""
+    if isinstance(value, bool | int | float | date):
+        return text(value)
+    raise ValueError(f"{where} must be a text, got {value!r}; put it in quotes")
 
 
 def way_out(name: str, known: Collection[str]) -> str:

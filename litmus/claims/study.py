@@ -15,7 +15,7 @@ from litmus.claims.nuisance import Nuisance, read_nuisance
 from litmus.claims.prediction import Prediction, read_predictions
 from litmus.claims.quantity import Quantity, read_quantity
 from litmus.claims.resampling import Resampling, read_resampling
-from litmus.claims.schema import keys, mapping, one_of, way_out, words
+from litmus.claims.schema import keys, mapping, one_of, said, way_out, words
 
 # Factors that a level switches off when the study does not say so itself in `off:`.
 OFF = dict.fromkeys(
@@ -132,7 +132,7 @@ def read_study(node: Any) -> Study:
             f"study has both resampling and {other}: folds and repeats say how many runs there are; leave out {other}"
         )
     study = Study(
-        question=words(node["question"], "study.question"),
+        question=words(said(node["question"], "study.question"), "study.question"),
         arms=arms,
         seeds=_seeds(node.get("seeds", 5) if resampling is None else resampling.runs),
         until=isinstance(node.get("seeds"), Mapping),
@@ -140,8 +140,8 @@ def read_study(node: Any) -> Study:
         factors=factors,
         nuisance=nuisance,
         fixed=mapping(node.get("fixed") or {}, "study.fixed"),
-        source=str(node.get("source", "")),
-        note=" ".join(str(node.get("note", "")).split()),
+        source=said(node.get("source"), "study.source"),
+        note=" ".join(said(node.get("note"), "study.note").split()),
         baseline=node.get("baseline"),
         off=off,
         ratio=_ratio(node.get("resampled")) if resampling is None else resampling.ratio,
