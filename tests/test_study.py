@@ -74,6 +74,8 @@ def test_selectors_find_arms_by_value_whatever_the_spelling():
         ({"quantities": {"q": {"metric": "test/loss", "sesoi": -1}}}, "must be greater than 0"),
         ({"quantities": {"q": {"metric": "test/loss", "sesoi": "some"}}}, "must be a number or a percentage"),
         ({"nuisance": {"lr": {"log": [0, 1]}}}, "low, high] of positive numbers"),
+        ({"nuisance": {"lr": {"log": [1e-3, math.inf]}}}, "with low < high, both finite, got [0.001, inf]"),
+        ({"nuisance": {"lr": {"linear": [-math.inf, 1]}}}, "with low < high, both finite"),
         ({"nuisance": {"lr": {"trials": 3}}}, "exactly one of log, linear, choices"),
         ({"nuisance": {"x": {"log": [1, 2]}}}, "also varied by the arms"),
         ({"off": {"y": 0}}, "unknown factor 'y'; known: x"),

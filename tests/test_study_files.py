@@ -67,6 +67,22 @@ def test_a_file_that_is_no_study_is_refused_by_name(tmp_path, content):
     assert said.startswith("configs/study/odd.yaml must begin with '# @package _global_' and have a study: node")
 
 
+@pytest.mark.briefly(0, 2)
+@pytest.mark.parametrize(
+    ("knob", "choices", "said"),
+    [
+        ("norm", ["none", "batsh"], "norm must be one of none, batch, layer, instance, group, got batsh"),
+        ("optimizer", ["adamw", "adammw"], "optimizer has no choice adammw"),
+        ("batch_size", [32, 64, 0], "batch_size must be a whole number from 1 on, or all, got 0"),
+    ],
+)
+def test_every_choice_that_will_be_tuned_is_one_before_anything_runs(tmp_path, knob, choices, said):
+    other = {"lr": {"log": [1e-3, 1e-1], "trials": 2, "sampler": "grid"}}
+    nuisance = other | {knob: {"choices": choices, "trials": len(choices), "sampler": "grid"}}
+    write_study(tmp_path, study=asking(nuisance=nuisance))
+    assert refusal(tmp_path, "study=tiny").startswith(f"the arm dropout=0: {said}")
+
+
 @pytest.mark.briefly(0, 3, 5, 7, 10)
 @pytest.mark.parametrize("seeds", [[-1], [2**32], [0, -5], 2**32 + 1, 0, -1, [], [1, 1], [True], [1.5], "3", None])
 def test_seeds_are_those_that_generators_take(tmp_path, seeds):

@@ -100,8 +100,10 @@ def read_range(entry: Mapping[str, Any], where: str) -> tuple[str, tuple[Any, ..
     if space != "choices":
         ends = [number(value) for value in values]
         lowest = 0.0 if space == "log" else float("-inf")
-        if len(ends) != 2 or None in ends or not lowest < ends[0] < ends[1]:  # type: ignore[operator]
+        if len(ends) != 2 or None in ends or not lowest < ends[0] < ends[1] < math.inf:  # type: ignore[operator]
             hint = " of positive numbers" if space == "log" else ""
-            raise ValueError(f"{where}.{space} must be [low, high]{hint} with low < high, got {list(values)}")
+            raise ValueError(
+                f"{where}.{space} must be [low, high]{hint} with low < high, both finite, got {list(values)}"
+            )
         values = ends
     return space, tuple(values)

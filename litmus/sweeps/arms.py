@@ -8,6 +8,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
+from litmus.claims.nuisance import Nuisance
 from litmus.claims.resampling import refuse_no_folds
 from litmus.claims.study import Study
 from litmus.sweeps.asked import Asked
@@ -87,13 +88,21 @@ def arms_of(asked: Asked, composition: Composition) -> dict[str, Arm]:
         name: (*asked.common, *(override(knob, value) for knob, value in settings.items()))
         for name, settings in asked.study.arms.items()
     }
-    # One value of every nuisance knob, to see that each arm knows it.
-    tried = [override(name, one.values[0]) for name, one in asked.study.nuisance.items()]
+    tried = tried_of(asked.study.nuisance)
     arms = {name: _arm(name, overrides, composition, tried, asked.study) for name, overrides in typed.items()}
     if asked.smoke:
         shrinking = smoke_overrides({name: arm.config for name, arm in arms.items()})
         arms = {name: _arm(name, (*typed[name], *shrinking[name]), composition, (), asked.study) for name in arms}
     return {name: replace(arm, factors=factors_of(arm.config, asked.study.varied)) for name, arm in arms.items()}
+
+
+def tried_of(nuisance: Mapping[str, Nuisance]) -> list[tuple[str, ...]]:
+    """What is typed to see that an arm takes what will be tuned: an end of each range, and every choice once."""
+    if not nuisance:
+        return []
+    first = {name: override(name, one.values[0]) for name, one in nuisance.items()}
+    choices = ((name, value) for name, one in nuisance.items() if one.space == "choices" for value in one.values[1:])
+    return [tuple(first.values()), *(tuple({**first, name: override(name, value)}.values()) for name, value in choices)]
 
 
 def refuse_unanswerable(config: DictConfig, study: Study) -> None:
@@ -112,7 +121,19 @@ def refuse_unanswerable(config: DictConfig, study: Study) -> None:
         refuse_no_folds(config.get("data") or {}, study.resampling)
 
 
-def _arm(name: str, typed: tuple[str, ...], composition: Composition, tried: Sequence[str], study: Study) -> Arm:
+def refuse_untrainable(config: DictConfig) -> None:
+    """Refuses a configuration with a value that cannot be, or one that nobody would read."""
+    check_knobs(config)
+    if may_leave_unread(config):
+        from litmus.trial.readers import refuse_unread_of_arm
+
+        with as_job(config) as job:
+            refuse_unread_of_arm(job)
+
+
+def _arm(
+    name: str, typed: tuple[str, ...], composition: Composition, tried: Sequence[tuple[str, ...]], study: Study
+) -> Arm:
     try:
         config = composition.compose(typed)
         refuse_unanswerable(config, study)
@@ -120,14 +141,9 @@ def _arm(name: str, typed: tuple[str, ...], composition: Composition, tried: Seq
             typed = (*typed, override("data.folds", study.resampling.folds))
             config = composition.compose(typed)
         typed, config = one_thread(typed, config)
-        check_knobs(config)
         refuse_many_processes(config.trainer, composition.master.hydra.launcher)
-        whole = composition.compose([*typed, *tried]) if tried else config
-        if may_leave_unread(whole):
-            from litmus.trial.readers import refuse_unread_of_arm
-
-            with as_job(whole) as job:
-                refuse_unread_of_arm(job)
+        for whole in [composition.compose([*typed, *values]) for values in tried] or [config]:
+            refuse_untrainable(whole)
     except Exception as error:
         raise ValueError(f"the arm {name}: {sentence(error)}") from error
     return Arm(name, typed, config, composition)
