@@ -44,19 +44,20 @@ def write_mappings(path: Path, columns: Sequence[str], rows: Iterable[Mapping[st
 
 
 def read_mappings(path: Path, own: bool = False) -> list[dict[str, str]]:
-    """Each row by the columns' names, in UTF-8; what a row lacks is empty, what it has beyond them is left out.
+    """Each row by the columns' names, in UTF-8; what a row lacks is empty, and so is all that it may have beyond them.
 
     Args:
         path: of the table, zipped where its name ends in .gz.
         own: the table is as `write_mappings` leaves one: no space is padding, no row is shorter or longer.
 
     Raises:
-        ValueError: for bytes that are no text, or such a row.
+        ValueError: for bytes that are no text, or a row of another length.
     """
     try:
         opened = gzip.open if path.suffix == ".gz" else open
         with opened(path, "rt", newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file, skipinitialspace=not own))
+            reader = csv.DictReader(file, skipinitialspace=not own)
+            rows = [_fitting(row, path, reader.line_num) for row in reader]
     except (csv.Error, gzip.BadGzipFile, zlib.error, EOFError) as problem:
         raise ValueError(
             f"{path}: expected a table in CSV, found one that cannot be read: {problem}; copy it anew from where "
@@ -66,3 +67,14 @@ def read_mappings(path: Path, own: bool = False) -> list[dict[str, str]]:
         raise ValueError("a row does not have the first row's columns")
     names = {name: unshielded(name) if own else unshielded(name).strip() for row in rows[:1] for name in row if name}
     return [{names[name]: unshielded(cell or "") for name, cell in row.items() if name in names} for row in rows]
+
+
+def _fitting(row: dict[Any, Any], path: Path, line: int) -> dict[Any, Any]:
+    beyond = row.get(None) or []
+    if any(cell.strip() for cell in beyond):
+        most = len(row) - 1
+        raise ValueError(
+            f"{path} line {line}: expected {most} cells, as many as the table has columns, found {most + len(beyond)}; "
+            "write decimals with a point, and quote a cell that holds a comma"
+        )
+    return row

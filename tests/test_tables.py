@@ -71,13 +71,23 @@ def _is_number(text):
     return True
 
 
-@pytest.mark.parametrize("content", ["a,b\n1\n", "a,b\n1,2,3\n"])
+@pytest.mark.parametrize("content", ["a,b\n1\n", "a,b\n1,2,\n", "a,b\n1,2, ,\n"])
 def test_a_row_of_another_length_is_refused_where_rows_must_be_whole(tmp_path, content):
     path = tmp_path / "table.csv"
     path.write_text(content)
     assert read_mappings(path)[0]["a"] == "1"
     with pytest.raises(ValueError, match="row"):
         read_mappings(path, own=True)
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_no_cell_is_cut_off_in_silence(tmp_path, own):
+    path = tmp_path / "table.csv"
+    path.write_text("arm,seed,loss\na,0,12.5\n\na,1,12,09\n")
+    with pytest.raises(
+        ValueError, match=r"table\.csv line 4: expected 3 cells.*, found 4; write decimals with a point"
+    ):
+        read_mappings(path, own=own)
 
 
 def test_a_cell_longer_than_csv_takes_is_one_sentence(tmp_path):
