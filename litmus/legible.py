@@ -73,3 +73,12 @@ def read_yaml(path: Path, loader: Any = yaml.SafeLoader) -> Any:
         yaml.YAMLError: for a text that is no YAML.
     """
     return legible_values(yaml.load(read_text(path), Loader=loader))
+
+
+def yaml_fault(error: yaml.YAMLError) -> str:
+    """What is wrong with a text that is no YAML, and in which line."""
+    mark = getattr(error, "problem_mark", None)
+    if mark is None:
+        return " ".join(str(error).split())
+    told = " ".join(str(getattr(error, "problem", None) or error).split())
+    return f"line {mark.line + 1}: {told}; mend that line"

@@ -4,10 +4,13 @@ import math
 from datetime import date
 
 import pytest
+import yaml
+from omegaconf import OmegaConf
 
 from litmus.claims.nuisance import read_nuisance
 from litmus.claims.study import read_study
 from litmus.claims.study_file import read_study_file
+from litmus.trial.command_line import sentence
 
 DROPOUT_NORM = """
 # @package _global_
@@ -118,10 +121,40 @@ def test_factor_levels_must_differ():
         read_study({**{k: v for k, v in GOOD.items() if k != "arms"}, "factors": {"x": [1, "1.0"]}})
 
 
-def test_yaml_errors_name_the_file(tmp_path):
-    (tmp_path / "broken.yaml").write_text("study: [", encoding="utf-8")
-    with pytest.raises(ValueError, match=r"broken\.yaml is not valid YAML"):
-        read_study_file(tmp_path / "broken.yaml")
+TWICE = "study:\n  predictions:\n    p: {kind: best}\n    p: {kind: bound}\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("study: [", r"line 1: expected the node content, but found '<stream end>'; mend that line"),
+        (TWICE, r"line 4: found duplicate key p; mend that line"),
+        ("study: {1: a, '1': b}", r"line 1: found duplicate key 1; mend that line"),
+    ],
+)
+def test_what_is_no_yaml_is_told_by_file_and_line_by_both_readers(tmp_path, content, told):
+    path = tmp_path / "broken.yaml"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(ValueError, match=rf"broken\.yaml is not valid YAML: {told}$"):
+        read_study_file(path)
+    if "'1'" not in content:  # Hydra takes them for different keys, which `mapping` refuses
+        with pytest.raises(yaml.YAMLError) as hydras:
+            OmegaConf.load(str(path))
+        assert sentence(hydras.value).startswith(f"{path} is not valid YAML: {told[:7]}")
+
+
+def test_what_a_merge_brings_along_is_no_second_key(tmp_path):
+    path = tmp_path / "merged.yaml"
+    path.write_text(
+        "base: &base {metric: test/loss, sesoi: 0.1}\n"
+        "study: {question: '?', arms: {a: {x: 1}}, quantities: {loss: {<<: *base, sesoi: 0.2}}}\n"
+    )
+    assert read_study_file(path).quantities["loss"].sesoi == 0.2
+
+
+def test_no_key_hides_another():
+    with pytest.raises(ValueError, match=r"^study\.arms has the key 1 twice, as a number and as a text; keep one$"):
+        read_study({**GOOD, "arms": {1: {"x": 1}, "1": {"x": 2}}})
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,14 @@ from litmus.claims.notation import listing, text
 
 
 def mapping(node: Any, where: str) -> dict[str, Any]:
-    """The node as a dictionary with text keys; `where` names it in the error."""
+    """The node as a dictionary with text keys, all different; `where` names it in the error."""
     if not isinstance(node, Mapping):
         raise ValueError(f"{where} must be a mapping of names to values, got {node!r}")
-    return {str(key): value for key, value in node.items()}
+    found = {str(key): value for key, value in node.items()}
+    if len(found) < len(node):
+        twice = next(name for name in found if [str(key) for key in node].count(name) > 1)
+        raise ValueError(f"{where} has the key {twice} twice, as a number and as a text; keep one")
+    return found
 
 
 def keys(node: Mapping[str, Any], where: str, allowed: Collection[str], required: Collection[str] = ()) -> None:

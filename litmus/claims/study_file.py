@@ -9,13 +9,23 @@ from typing import Any
 from urllib.parse import quote
 
 import yaml
+from yaml.constructor import ConstructorError
 
 from litmus.claims.study import Study, read_study
-from litmus.legible import read_yaml
+from litmus.legible import read_yaml, yaml_fault
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.1 with the numbers people write: PyYAML alone reads 1e-3 as text, Hydra reads a number."""
+    """YAML 1.1 as Hydra reads it: 1e-3 is a number, which PyYAML alone takes for text, and no key stands twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """The node as a dictionary; PyYAML alone keeps the last of equal keys."""
+        written: set[str] = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in written:
+                raise ConstructorError(None, None, f"found duplicate key {key.value}", key.start_mark)
+            written.add(key.value)
+        return super().construct_mapping(node, deep)
 
 
 _Loader.add_implicit_resolver(
@@ -34,8 +44,7 @@ def read_study_file(path: str | Path) -> Study:
     try:
         node: Any = read_yaml(Path(path), _Loader)
     except yaml.YAMLError as error:
-        place = str(error).replace("\n", " ")
-        raise ValueError(f"{Path(path).name} is not valid YAML: {place}") from error
+        raise ValueError(f"{path} is not valid YAML: {yaml_fault(error)}") from error
     return read_study_node(node)
 
 

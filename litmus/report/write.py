@@ -12,7 +12,7 @@ from litmus.atomic import replacing
 from litmus.claims.judgement import CLOCK, clock_json, verdicts_json
 from litmus.claims.results import COUNTERS
 from litmus.claims.results_table import RAN, told_of
-from litmus.legible import read_yaml
+from litmus.legible import read_yaml, yaml_fault
 from litmus.records.tuning import TABLE, tuning_csv
 from litmus.report.blocks import Document
 from litmus.report.document import document
@@ -72,7 +72,7 @@ def author_words(directory: Path) -> dict[str, str]:
     try:
         node = read_yaml(path) or {}
     except yaml.YAMLError as error:
-        raise ValueError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
+        raise ValueError(f"{path} is not valid YAML: {yaml_fault(error)}") from error
     if not isinstance(node, dict) or not all(isinstance(value, str) for value in node.values()):
         raise ValueError(f"{path}: expected a mapping of slots to texts, as in 'why: because …', got {node!r}")
     return {str(name): text for name, text in node.items()}

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from omegaconf import OmegaConf
+from yaml import MarkedYAMLError
 
 from litmus.claims.factors import is_factor
-from litmus.legible import legible
+from litmus.legible import legible, yaml_fault
 from litmus.trial.arguments import AGENT
 from litmus.trial.hydra_versions import register_resolver
 
@@ -131,6 +132,8 @@ def sentence(error: BaseException, arguments: Sequence[str] | None = None) -> st
     if isinstance(error, OSError) and type(error) in OF_FILES and error.filename is not None:
         place = error.filename if error.filename2 is None else error.filename2
         return f"{legible(place)}: {OF_FILES[type(error)]}"
+    if isinstance(error, MarkedYAMLError) and error.problem_mark is not None:
+        return f"{legible(error.problem_mark.name)} is not valid YAML: {yaml_fault(error)}"
     text = " ".join(line.strip() for line in legible(error).splitlines() if line.strip())
     if "Cannot merge DictConfig with ListConfig" in text:
         file = text.partition(":")[0].removeprefix("In ")
