@@ -40,6 +40,8 @@ def read_arms(node: Any) -> dict[str, Overrides]:
     """The `arms:` node: arm → overrides of the command line."""
     arms = {}
     for name, overrides in mapping(node, "study.arms").items():
+        if not name or name != name.strip():
+            raise ValueError(f"study.arms has an arm called {name!r}; expected a name without spaces around it")
         arms[name] = mapping({} if overrides is None else overrides, f"study.arms.{name}")
     if not arms:
         raise ValueError("study.arms is empty; name at least one arm and its overrides")
