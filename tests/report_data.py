@@ -98,6 +98,7 @@ def write_study(directory, node=NODE, failed=True):
     generator = np.random.default_rng(0)
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "study.yaml").write_text(yaml.safe_dump(node, sort_keys=False))
+    (directory / "command.json").write_text(json.dumps({"smoke": False}))
     configs = {}
     for arm, mean in MEANS.items():
         settings = dict(part.split("=") for part in arm.split(","))

@@ -293,6 +293,40 @@ def test_what_a_study_directory_cannot_vouch_for_is_left_out_and_told(tmp_path):
     assert evidence.command == "python train.py -m x"
 
 
+ON_ONE_BATCH = {"trainer.limit_val_batches": 1, "trainer.limit_test_batches": 1}
+
+
+@pytest.mark.parametrize("mark", ["command.json", "study.yaml", "arms.json"])
+@pytest.mark.parametrize("note", [None, "{", "[]"])
+def test_a_smoke_run_passes_for_no_study_whichever_of_its_files_is_lost(tmp_path, mark, note):
+    """Its note says so, its study's file, and what its arms evaluated."""
+    directory = write_study(tmp_path / "study", failed=False)
+    command, study, arms = (directory / name for name in ("command.json", "study.yaml", "arms.json"))
+    if mark == "command.json":
+        command.write_text(json.dumps({"smoke": True}))
+    elif note is None:
+        command.unlink()
+    else:
+        command.write_text(note)
+    if mark == "study.yaml":
+        study.write_text(yaml.safe_dump({"study": {"smoke": True, **NODE}}))
+    if mark == "arms.json":
+        arms.write_text(json.dumps({arm: one | ON_ONE_BATCH for arm, one in json.loads(arms.read_text()).items()}))
+    evidence = read_study_directory(directory)
+    codes = [finding.code for finding in evidence.judgement.lint]
+    assert "smoke" in codes
+    assert ("lost_note" in codes) == (mark != "command.json")
+    assert {one.verdict for one in evidence.judgement.verdicts.values()} == {"inconclusive"}
+
+
+def test_a_table_beside_a_smoke_runs_study_is_one_of_a_smoke_run(tmp_path):
+    for smoke in (True, False):
+        (tmp_path / "study.yaml").write_text(yaml.safe_dump({"study": {"smoke": smoke, **NODE}}))
+        (tmp_path / "results.csv").write_text("\n".join(TABLE))
+        evidence = read_tables(tmp_path / "study.yaml", [tmp_path / "results.csv"], tmp_path / "out")
+        assert ("smoke" in [finding.code for finding in evidence.judgement.lint]) is smoke
+
+
 def test_names_that_file_systems_refuse_are_found_again(tmp_path):
     from litmus.claims.study_file import file_safe
 

@@ -9,7 +9,9 @@ import time
 import pytest
 import torch
 
+from litmus.atomic import write_json
 from litmus.claims.study_file import file_safe, read_study_file
+from litmus.sweeps.generation import refuse_earlier
 from litmus.sweeps.lock import held
 from litmus.sweeps.once import outcome_of
 from litmus.sweeps.overrides import override, parsed
@@ -17,6 +19,7 @@ from litmus.sweeps.smoke import smoke_overrides
 from litmus.sweeps.workers import at_once, refuse_many_processes
 from litmus.trial.command_line import sentence, sweep_arguments
 from litmus.trial.history import read_history
+from litmus.trial.identity import asked_hash
 from tests.sweep_helpers import QUESTION, command, environment, results, sweep, write_study
 
 pytestmark = pytest.mark.usefixtures("undrawn")
@@ -79,9 +82,16 @@ def test_a_study_pins_one_thread_whatever_the_launcher_unless_another_number_is_
     assert two["arm"] != result["arm"]
 
 
-@pytest.mark.briefly("half a line")
-@pytest.mark.parametrize("note", [{"study": "tiny"}, None, "half a line"])
-def test_trials_of_an_earlier_version_are_left_alone(tmp_path, note):
+@pytest.mark.briefly(2)
+@pytest.mark.parametrize(
+    ("note", "said"),
+    [
+        ({"study": "tiny"}, "holds trials of an earlier version"),
+        (None, "expected the note of the version that began these trials, found none, and"),
+        ("half a line", "expected the note of the version that began these trials, found one that cannot be read, and"),
+    ],
+)
+def test_trials_that_may_be_of_an_earlier_version_are_left_alone(tmp_path, note, said):
     write_study(tmp_path)
     for arguments, file in ((["study=tiny"], "command.json"), (["search=tpe", "lr=interval(0.1,1)"], "search.json")):
         directory = tmp_path / file.partition(".")[0]
@@ -91,10 +101,24 @@ def test_trials_of_an_earlier_version_are_left_alone(tmp_path, note):
         if note is not None:
             (directory / file).write_text(json.dumps(note) if isinstance(note, dict) else note)
         before = {path: path.read_bytes() for path in directory.rglob("*") if path.is_file()}
-        with pytest.raises(ValueError, match="trials of an earlier version"):
+        with pytest.raises(ValueError, match=said):
             sweep(tmp_path, *arguments, f"hydra.sweep.dir={directory.name}")
         after = {path: path.read_bytes() for path in directory.rglob("*") if path.is_file() and path.name != ".lock"}
         assert after == before
+
+
+@pytest.mark.parametrize("note", [None, "half a line"])
+def test_a_study_whose_note_was_lost_goes_on_where_its_trials_vouch_for_it(tmp_path, note):
+    config = {"seed": 3, "lr": 0.1, "model": {"_target_": "x.Y", "units": None}}
+    write_json(tmp_path / "trials" / "a" / "seed=0" / "result.json", {"status": "failed"})
+    result = tmp_path / "trials" / "a" / "seed=3" / "result.json"
+    write_json(result, {"config": config, "asked_hash": asked_hash(config)})
+    if note is not None:
+        (tmp_path / "command.json").write_text(note)
+    refuse_earlier(tmp_path, "command.json")
+    write_json(result, {"config": config, "asked_hash": "0123456789abcdef"})
+    with pytest.raises(ValueError, match="no finished trial tells that it was this one"):
+        refuse_earlier(tmp_path, "command.json")
 
 
 @pytest.mark.long

@@ -41,11 +41,14 @@ HOW_TO_RUN = ("smoke", "pruner", "tuning_seeds", "judge")
 
 def read_study_file(path: str | Path) -> Study:
     """The study of a file: its `study:` node, or the whole file when it has none."""
-    try:
-        node: Any = read_yaml(Path(path), _Loader)
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path} is not valid YAML: {yaml_fault(error)}") from error
-    return read_study_node(node)
+    return read_study_node(_content(path))
+
+
+def is_smoke(path: str | Path) -> bool:
+    """Whether a study's file is the one that a smoke run leaves in its directory."""
+    node = _content(path)
+    node = node.get("study", node) if isinstance(node, Mapping) else node
+    return isinstance(node, Mapping) and node.get("smoke") is True
 
 
 def read_study_node(node: Any) -> Study:
@@ -55,6 +58,13 @@ def read_study_node(node: Any) -> Study:
     if isinstance(node, Mapping):
         node = {key: value for key, value in node.items() if key not in HOW_TO_RUN}
     return read_study(node)
+
+
+def _content(path: str | Path) -> Any:
+    try:
+        return read_yaml(Path(path), _Loader)
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path} is not valid YAML: {yaml_fault(error)}") from error
 
 
 def file_safe(name: str) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 from litmus.claims.arms import Selector
 from litmus.claims.contrast import Contrast
 from litmus.claims.datasets import parts
+from litmus.claims.finding import error
 from litmus.claims.jitter import jitter_of, told
 from litmus.claims.judgement import Judgement, judge
 from litmus.claims.looks import Look
@@ -34,6 +35,7 @@ from litmus.words import count
 MOST_COLOURS = 8
 # What a trial's record says of one that has not ended.
 UNSETTLED = ("unfinished", "damaged")
+SMOKE = error("smoke", "A smoke run shows that everything runs; its numbers say nothing.")
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from litmus.claims.results_table import read_results
-from litmus.claims.study_file import read_study_file
+from litmus.claims.study_file import is_smoke, read_study_file
 from litmus.legible import legible
 from litmus.records.looks_file import read_looks
 from litmus.records.tuning import read_table, table_beside, trials_of
-from litmus.report.evidence import Evidence, evidence_of
+from litmus.report.evidence import SMOKE, Evidence, evidence_of
 from litmus.report.write import author_words
 
 # A study's copy in its own directory, which is called as the study is.
@@ -43,7 +43,7 @@ def read_tables(study_file: Path, tables: Sequence[Path], output: Path) -> Evide
     return evidence_of(
         legible(study_file.stem if study_file.stem != STUDY else study_file.resolve().parent.name),
         study,
-        replace(results, tuning=tuning),
+        replace(results, tuning=tuning, findings=(*((SMOKE,) if is_smoke(study_file) else ()), *results.findings)),
         tuning=trials_of(tuning, study),
         command=f"python scripts/report.py {legible(study_file.name)} {names} -o {legible(output.name) or '.'}",
         sources={legible(path.name): digest(path) for path in (study_file, *tables, *beside)},

@@ -7,21 +7,26 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from litmus.claims.finding import error
+from litmus.claims.finding import warning
 from litmus.claims.notation import listing
 from litmus.claims.registration import read_registrations
 from litmus.claims.results import Results
 from litmus.claims.runs import results_from_runs
 from litmus.claims.study import Study
-from litmus.claims.study_file import read_study_file
+from litmus.claims.study_file import is_smoke, read_study_file
 from litmus.legible import legible, read_json, read_object
 from litmus.records.facts import other_rows
 from litmus.records.looks_file import read_looks, refuse_lost_looks
 from litmus.records.record import Record
 from litmus.records.trials import read_trials, run_of
 from litmus.records.tuning import read_tuning, trials_of
-from litmus.report.evidence import UNSETTLED, Evidence, evidence_of
+from litmus.report.evidence import SMOKE, UNSETTLED, Evidence, evidence_of
 from litmus.report.write import author_words
+
+COMMAND = "command.json"
+LOST = f"{COMMAND}, which says how the study was started, is missing or damaged; the same command writes it anew."
+# What a smoke run alone evaluates, see sweeps/smoke.py: the last mark of one whose files an earlier version wrote.
+EVALUATED = ("trainer.limit_val_batches", "trainer.limit_test_batches")
 
 
 def is_study_directory(directory: Path) -> bool:
@@ -47,9 +52,11 @@ def read_study_directory(directory: Path) -> Evidence:
     results = results_from_runs(study, runs)
     found += other_rows(study, records)
     tuning, known = read_tuning(directory / "tuning", study)
-    asked = read_object(directory / "command.json")
-    if asked.get("smoke"):
-        found.append(error("smoke", "A smoke run shows that everything runs; its numbers say nothing."))
+    asked = read_object(directory / COMMAND)
+    if not asked:
+        found.append(warning("lost_note", LOST))
+    if asked.get("smoke") or is_smoke(directory / "study.yaml") or (not asked and evaluated_as_smoke(configs)):
+        found.append(SMOKE)
     name = legible(asked.get("study") or directory.resolve().name)
     return evidence_of(
         name,
@@ -65,6 +72,11 @@ def read_study_directory(directory: Path) -> Evidence:
         ended=ended(study, records),
         looked=read_looks(directory),
     )
+
+
+def evaluated_as_smoke(configs: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether every arm validates and tests on a single batch."""
+    return bool(configs) and all(one.get(knob) == 1 for one in configs.values() for knob in EVALUATED)
 
 
 def ended(study: Study, records: Mapping[tuple[str, int], Record]) -> list[int]:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from litmus.legible import read_object
-from litmus.trial.identity import HASHES
+from litmus.trial.identity import HASHES, asked_hash
 
 PARTS = ("trials", "tuning")
 
@@ -19,9 +19,24 @@ def refuse_earlier(directory: Path, note: str) -> None:
         ValueError: naming the way out.
     """
     stored = read_object(directory / note)
-    begun = stored or any((directory / part).is_dir() for part in PARTS)
-    if begun and stored.get("hashes") != HASHES:
+    if stored.get("hashes") == HASHES:
+        return
+    elsewhere = f"take another directory, as in hydra.sweep.dir={directory}-again; what is here stays as it is"
+    if stored:
         raise ValueError(
             f"{directory} holds trials of an earlier version, whose hashes do not tell whether they are the same as "
-            f"these: take another directory, as in hydra.sweep.dir={directory}-again; what is here stays as it is"
+            f"these: {elsewhere}"
         )
+    if any((directory / part).is_dir() for part in PARTS) and not vouched_for(directory):
+        found = "one that cannot be read" if (directory / note).exists() else "none"
+        raise ValueError(
+            f"{directory / note}: expected the note of the version that began these trials, found {found}, and no "
+            f"finished trial tells that it was this one: put a copy back, or {elsewhere}"
+        )
+
+
+def vouched_for(directory: Path) -> bool:
+    """Whether a trial's hash is the one that its configuration has today, so that the lost note can be written anew."""
+    results = (read_object(path) for part in PARTS for path in (directory / part).rglob("result.json"))
+    known = (one for one in results if isinstance(one.get("config"), dict))
+    return any(one.get("asked_hash") == asked_hash(one["config"]) for one in known)

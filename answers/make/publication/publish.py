@@ -12,11 +12,10 @@ from answers.make.publication.paths import without_paths
 from answers.make.publication.summary import FILE, summary_json, summary_of
 from answers.make.publication.tables import CURVES, TRIALS, curves_csv, shortened, trials_csv, zipped
 from litmus.claims.judgement import CLOCK, clock_json, verdicts_json
-from litmus.legible import read_object
 from litmus.records.looks_file import FILE as LOOKS
 from litmus.records.looks_file import record_look
 from litmus.records.tuning import TABLE, tuning_csv
-from litmus.report.evidence import Evidence
+from litmus.report.evidence import SMOKE, Evidence
 from litmus.report.study_directory import read_study_directory
 from litmus.report.write import AUTHOR, author_words, results_csv, write
 from litmus.words import count
@@ -57,7 +56,7 @@ def publish(directory: Path, root: Path) -> Path:
 
 def refuse_unfinished(directory: Path, evidence: Evidence) -> None:
     """Only a study whose every trial ended has verdicts to publish."""
-    if read_object(directory / "command.json").get("smoke"):
+    if SMOKE in evidence.judgement.lint:
         raise ValueError(f"{directory} is a smoke run, whose numbers say nothing; publish the study itself")
     missing = evidence.missing
     if missing:
