@@ -86,6 +86,22 @@ def test_selectors_find_arms_by_value_whatever_the_spelling():
         ({"nuisance": {"x": {"log": [1, 2]}}}, "also varied by the arms"),
         ({"off": {"y": 0}}, "unknown factor 'y'; known: x"),
         ({"baseline": "c"}, "unknown arm 'c'"),
+        ({"resampled": {"n_test": math.inf, "n_train": 3}}, "positive n_test and n_train"),
+        ({"quantities": {"q": {"metric": "test/loss", "sesoi": 10**400}}}, "q.sesoi must be a number or a percentage"),
+        ({"predictions": {"p": {"kind": ["best"]}}}, "study.predictions.p.kind must be one of"),
+        (
+            {"predictions": {"p": {"kind": "best", "arms": "a", "quantity": ["q"]}}},
+            "study.predictions.p.quantity names the unknown quantity ['q']",
+        ),
+        ({"predictions": {"p": {"kind": "all_of", "of": [["s"]]}}}, "p.of names the unknown prediction ['s']"),
+        (
+            {"predictions": {"p": {"kind": "shape", "factor": ["x"], "form": "rising"}}},
+            "study.predictions.p.factor names the unknown factor ['x']",
+        ),
+        (
+            {"predictions": {"p": {"kind": "shape", "factor": "x", "form": "rising", "given": "a"}}},
+            "study.predictions.p.given must be a mapping",
+        ),
         ({"resampled": {"n_test": 0, "n_train": 3}}, "positive n_test and n_train"),
         ({"predictions": {"lint": {}}}, "belongs to the findings"),
         (
@@ -188,3 +204,91 @@ def test_directions_are_inferred(metric, at, direction):
 )
 def test_choices_of_numbers_have_edges_as_ranges_have(entry, ordered):
     assert read_nuisance({"knob": entry})["knob"].ordered is ordered
+
+
+EVERY_KIND = {
+    "better": {"kind": "compare", "better": {"x": 1}, "than": [{"x": 2}], "by": 0.1, "quantity": "loss", "claim": "so"},
+    "first": {"kind": "best", "arms": "a", "among": ["a", "b", "c"], "primary": True, "source": "there"},
+    "low": {"kind": "bound", "arm": "a", "low": 0.1, "high": 0.5, "relative_to": "b", "regime": "document"},
+    "same": {"kind": "equivalent", "arms": ["a", "b"], "within": 0.2},
+    "rank": {"kind": "order", "arms": ["a", "b"], "ties": True},
+    "bend": {"kind": "shape", "factor": "x", "form": "peak", "at": 2, "axis": "log2", "given": {"y": 0}},
+    "more": {"kind": "interaction", "form": "none", "factors": {"x": [1, 2], "y": [0, 1]}, "by": 0},
+    "cells": {"kind": "interaction", "neither": "a", "first": "b", "second": "c", "both": "d"},
+    "all": {"kind": "all_of", "of": ["better", "rank"]},
+}
+EVERYTHING = {
+    "question": "Which?",
+    "source": "there",
+    "note": "so",
+    "arms": {"a": {"x": 1, "y": 0}, "b": {"x": 2, "y": 0}, "c": {"x": 3, "y": 0}, "d": {"x": 2, "y": 1}},
+    "nuisance": {
+        "lr": {"log": [1e-3, 1e-1], "trials": 3, "sampler": "grid", "per": "arm"},
+        "z": {"choices": [1, "b"]},
+        "w": {"linear": [0, 1]},
+    },
+    "fixed": {"epochs": 3},
+    "seeds": [0, 1, 2],
+    "quantities": {
+        "loss": {
+            **{"metric": "test/loss", "at": "best_val", "scale": "identity"},
+            **{"sesoi": 0.1, "sd": 0.2, "select": "val/loss"},
+        },
+        "time": {
+            **{"metric": "val/acc", "at": {"time_to": 0.9, "unit": "updates"}},
+            **{"direction": "down", "deterministic": True},
+        },
+    },
+    "predictions": EVERY_KIND | {name: {"quantity": "loss"} | one for name, one in EVERY_KIND.items() if name != "all"},
+    "baseline": {"x": 1},
+    "off": {"x": 0},
+    "resampled": {"n_test": 10, "n_train": 40},
+    "data": {"one": {"data": "mnist1d"}, "two": "fashion_mnist"},
+}
+VARIANTS = (
+    EVERYTHING,
+    {**EVERYTHING, "seeds": {"until": "decided", "most": 20}, "data": ["one", "two"]},
+    {
+        **{name: one for name, one in EVERYTHING.items() if name not in ("seeds", "resampled", "arms", "predictions")},
+        **{"factors": {"x": [1, 2], "y": [0, 1]}, "resampling": {"folds": 5, "repeats": 2}},
+    },
+)
+ODD = (
+    *(None, "", "a", "1e3", True, 0, -1, 10**400, -(10**400), 1.5, math.nan, math.inf, b"a", date(2024, 1, 2)),
+    *([], ["a"], [["a"]], [{}], [{"x": [1]}], {}, {"x": 1}, {"x": [[1]]}, {1: {}}, {None: None}, {"a": {"a": ["a"]}}),
+)
+
+
+def places(node, above=()):
+    """Where each node of a study stands: its keys, from the root."""
+    if above:
+        yield above
+    inner = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for key, value in inner:
+        yield from places(value, (*above, key))
+
+
+def replaced(node, place, value):
+    """A copy of the node with another one at a place."""
+    if not place:
+        return value
+    copy = dict(node) if isinstance(node, dict) else list(node)
+    copy[place[0]] = replaced(node[place[0]], place[1:], value)
+    return copy
+
+
+@pytest.mark.parametrize("number", range(len(VARIANTS)))
+def test_whatever_stands_in_a_study_it_is_read_or_refused_by_its_key(number):
+    """Each of its nodes replaced by each of some odd values."""
+    study = VARIANTS[number]
+    read_study(study)
+    for place in set(places(study)) - set(places(VARIANTS[0]) if number else ()):
+        for value in ODD:
+            try:
+                read_study(replaced(study, place, value))
+            except ValueError as refusal:
+                told = str(refusal)
+                assert told.startswith("study"), (place, value, told)
+                assert "\n" not in told
+            except Exception as fault:
+                raise AssertionError(f"{place} as {value!r:.50}: {fault!r}") from fault

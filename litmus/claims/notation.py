@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 def number(value: object) -> float | None:
-    """The number that a value or its text stands for ("nan" and "inf" included), None for anything else."""
+    """The number that a value or its text stands for ("nan" and "inf" included), None for anything that no float is."""
     if isinstance(value, bool) or value is None:
         return None
     try:
         return float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
 
 

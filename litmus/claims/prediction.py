@@ -150,7 +150,7 @@ def _read(name: str, node: Mapping[str, Any], study: Study) -> Prediction:
         if "quantity" not in values and len(study.quantities) == 1:
             values["quantity"] = next(iter(study.quantities))
         asked = values.get("quantity")
-        if asked not in study.quantities:
+        if not isinstance(asked, str) or asked not in study.quantities:
             hint = way_out(str(asked), study.quantities)
             raise ValueError(f"{where}.quantity names the unknown quantity {asked!r}; {hint}")
     return cls(id=name, **values)

@@ -33,9 +33,9 @@ def keys(node: Mapping[str, Any], where: str, allowed: Collection[str], required
 
 def one_of(value: Any, where: str, allowed: Collection[str]) -> str:
     """The value, when it is one of the allowed words."""
-    if value not in allowed:
+    if not isinstance(value, str) or value not in allowed:
         raise ValueError(f"{where} must be one of {listing(sorted(allowed), 20)}, got {value!r}")
-    return str(value)
+    return value
 
 
 def words(value: Any, where: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -183,6 +184,6 @@ def _ratio(node: Any) -> float:
     node = mapping(node, "study.resampled")
     keys(node, "study.resampled", ["n_test", "n_train"], ["n_test", "n_train"])
     sizes = [number(node[key]) for key in ("n_test", "n_train")]
-    if any(size is None or not size > 0 for size in sizes):
+    if any(size is None or not 0 < size < math.inf for size in sizes):
         raise ValueError(f"study.resampled needs positive n_test and n_train, got {text(list(node.values()))}")
     return float(sizes[0]) / float(sizes[1])  # type: ignore[arg-type]

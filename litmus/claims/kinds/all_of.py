@@ -33,7 +33,7 @@ class AllOf(Prediction):
             raise ValueError(f"{self.where('of')} must list predictions of this study, got {self.of!r}")
         found = []
         for name in self.of:
-            if name not in study.predictions:
+            if not isinstance(name, str) or name not in study.predictions:
                 hint = way_out(str(name), study.predictions)
                 raise ValueError(f"{self.where('of')} names the unknown prediction {name!r}; {hint}")
             if name == self.id or name in above:

@@ -14,7 +14,7 @@ from litmus.claims.contrast import Contrast, ContrastMaker, UndecidableError
 from litmus.claims.leaf import Gain, Inside
 from litmus.claims.notation import number
 from litmus.claims.prediction import Prediction, difference, finite
-from litmus.claims.schema import one_of, way_out
+from litmus.claims.schema import mapping, one_of, way_out
 
 if TYPE_CHECKING:
     from litmus.claims.study import Study
@@ -45,7 +45,13 @@ class Shape(Prediction):
     given: Any = None
 
     def selectors(self, study: Study) -> list[Selector]:
-        """Every level of the factor, and the level `at`."""
+        """Every level of the factor, and the level `at`; refuses an unknown factor, and a `given` that is no cell."""
+        if not isinstance(self.factor, str) or self.factor not in study.varied:
+            hint = way_out(str(self.factor), study.varied)
+            raise ValueError(f"{self.where('factor')} names the unknown factor {self.factor!r}; {hint}")
+        if self.given is not None:
+            mapping(self.given, self.where("given"))
+            check_selector(study.arms, self.given, self.where("given"))
         levels = [{**self._given(), self.factor: level} for level in self.levels(study)]
         return [*levels, *({**self._given(), self.factor: level} for level in self._at())]
 
@@ -62,14 +68,9 @@ class Shape(Prediction):
         return study.levels(self.factor, self._given())
 
     def check(self, study: Study) -> None:
-        """Refuse an unknown factor, form or axis, levels that are not numbers, and an `at` that is no inner level."""
+        """Refuse an unknown form or axis, levels that are not numbers, and an `at` that is no inner level."""
         one_of(self.form, self.where("form"), FORMS)
         one_of(self.axis, self.where("axis"), AXES)
-        if self.factor not in study.varied:
-            hint = way_out(self.factor, study.varied)
-            raise ValueError(f"{self.where('factor')} names the unknown factor {self.factor!r}; {hint}")
-        if self.given is not None:
-            check_selector(study.arms, self.given, self.where("given"))
         chosen = select(study.arms, self._given()) if self.given else tuple(study.arms)
         for arm in chosen:
             level = study.arms[arm].get(self.factor)
