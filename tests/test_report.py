@@ -33,6 +33,7 @@ from litmus.report.sections import recommendations
 from litmus.report.study_directory import read_study_directory
 from litmus.report.terminal import print_verdicts
 from litmus.report.write import author_words, write_document, write_report
+from litmus.sweeps.study_sweep import write_question
 from litmus.trial.command_line import answer
 from scripts import report as script
 from tests.report_data import MEANS, NODE, eleven_claims, many_arms, write_study, write_trial
@@ -291,6 +292,26 @@ def test_what_a_study_directory_cannot_vouch_for_is_left_out_and_told(tmp_path):
     assert {one.verdict for one in evidence.judgement.verdicts.values()} == {"inconclusive"}  # a smoke run
     assert evidence.name == "named"
     assert evidence.command == "python train.py -m x"
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", ": expected a study, with question, quantities and others, found an empty file; put a good copy there"),
+        (b"study: [1]", ": expected a study, with question, quantities and others, found [1]; put a good copy there"),
+        (b"\xff\xfe\x00", ": expected a study in UTF-8, found bytes that are no text; put a good copy there"),
+        (b"study: {question: 'W", " is not valid YAML: line 1: "),
+        (b"study:\n  question: W\n", ": study lacks the key 'quantities'; write question, quantities and"),
+    ],
+)
+def test_a_studys_file_that_was_damaged_is_named(tmp_path, refused, content, told):
+    directory = write_study(tmp_path / "study", failed=False)
+    (directory / "study.yaml").write_bytes(content)
+    said = refused(directory)
+    assert said.startswith(f"{directory / 'study.yaml'}{told}")
+    if b"W\n" not in content:  # of that one the sweep knows all it has to: what was asked before
+        with pytest.raises(ValueError, match=re.escape(told[:20])):
+            write_question(None, {}, None, directory)
 
 
 ON_ONE_BATCH = {"trainer.limit_val_batches": 1, "trainer.limit_test_batches": 1}

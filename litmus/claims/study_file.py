@@ -37,34 +37,55 @@ _Loader.add_implicit_resolver(
 
 # Keys of a study's node that tell the sweeper how to run it and say nothing about what is asked.
 HOW_TO_RUN = ("smoke", "pruner", "tuning_seeds", "judge")
+REMEDY = "put a good copy there"
 
 
 def read_study_file(path: str | Path) -> Study:
-    """The study of a file: its `study:` node, or the whole file when it has none."""
-    return read_study_node(_content(path))
+    """The study of a file: its `study:` node, or the whole file when it has none.
 
-
-def is_smoke(path: str | Path) -> bool:
-    """Whether a study's file is the one that a smoke run leaves in its directory."""
-    node = _content(path)
-    node = node.get("study", node) if isinstance(node, Mapping) else node
-    return isinstance(node, Mapping) and node.get("smoke") is True
+    Raises:
+        ValueError: naming the file.
+    """
+    node = read_node(path)
+    try:
+        return read_study_node(node)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 def read_study_node(node: Any) -> Study:
     """The same of what a file would hold."""
-    if isinstance(node, Mapping) and "study" in node:
-        node = node["study"]
+    node = _node(node)
     if isinstance(node, Mapping):
         node = {key: value for key, value in node.items() if key not in HOW_TO_RUN}
     return read_study(node)
 
 
-def _content(path: str | Path) -> Any:
+def is_smoke(path: str | Path) -> bool:
+    """Whether a study's file is the one that a smoke run leaves in its directory."""
+    return read_node(path).get("smoke") is True
+
+
+def read_node(path: str | Path) -> Mapping[str, Any]:
+    """The node of a study's file.
+
+    Raises:
+        ValueError: naming the file, where it holds none.
+    """
     try:
-        return read_yaml(Path(path), _Loader)
+        node = _node(read_yaml(Path(path), _Loader))
     except yaml.YAMLError as error:
         raise ValueError(f"{path} is not valid YAML: {yaml_fault(error)}") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: expected a study in UTF-8, found bytes that are no text; {REMEDY}") from error
+    if not isinstance(node, Mapping):
+        found = "an empty file" if node is None else f"{node!r:.60}"
+        raise ValueError(f"{path}: expected a study, with question, quantities and others, found {found}; {REMEDY}")
+    return node
+
+
+def _node(content: Any) -> Any:
+    return content["study"] if isinstance(content, Mapping) and "study" in content else content
 
 
 def file_safe(name: str) -> str:

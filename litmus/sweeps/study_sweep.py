@@ -20,8 +20,7 @@ from litmus.claims.lint import lint_design
 from litmus.claims.notation import listing
 from litmus.claims.registration import register
 from litmus.claims.study import Study
-from litmus.claims.study_file import HOW_TO_RUN, trial_place
-from litmus.legible import read_yaml
+from litmus.claims.study_file import HOW_TO_RUN, read_node, trial_place
 from litmus.records.looks_file import read_looks, record_look, refuse_lost_looks
 from litmus.sweeps.accelerator import TOLD, accelerator_of, on_accelerator
 from litmus.sweeps.arms import Arm, arms_of
@@ -160,14 +159,15 @@ def tuning_size(asked: Asked, arms: int) -> str:
 
 def write_question(asked: Asked, settings: Mapping[str, Any], accelerator: str | None, directory: Path) -> None:
     """study.yaml, arms.json and command.json: what is asked, of which configurations and devices, and how typed."""
-    before = read_yaml(directory / "study.yaml").get("study") if (directory / "study.yaml").is_file() else None
-    before = {key: value for key, value in (before or {}).items() if key not in HOW_TO_RUN}
+    path = directory / "study.yaml"
+    last = read_node(path) if path.is_file() else {}
+    before = {key: value for key, value in last.items() if key not in HOW_TO_RUN}
     register(directory, asked.node, before, runs=len(list(directory.glob("trials/*/seed=*/result.json"))))
-    with replacing(directory / "study.yaml") as path:
+    with replacing(path) as part:
         # Whoever loses command.json, or takes the tables elsewhere, still knows what they are.
         node = {**({"smoke": True} if asked.smoke else {}), **asked.node}
         text = yaml.safe_dump({"study": node}, sort_keys=False, allow_unicode=True, width=120)
-        path.write_text(text, encoding="utf-8")
+        part.write_text(text, encoding="utf-8")
     write_json(directory / "arms.json", dict(settings))
     typed = [argument.removeprefix("++") for argument in sys.argv[1:] if not argument.startswith(SWEEPER)]
     command = shlex.join(["python", Path(sys.argv[0]).name, *typed])
