@@ -12,7 +12,7 @@ import time
 import pytest
 
 from litmus.sweeps.overrides import unreadable
-from litmus.trial.arguments import readable_arguments, without_hyphens
+from litmus.trial.arguments import readable_arguments, refuse_no_place, without_hyphens
 from litmus.trial.command_line import answer
 from tests.conftest import ROOT
 
@@ -140,8 +140,6 @@ def test_a_sweep_goes_on_after_a_failed_job_and_names_it(tmp_path):
 
 
 def test_a_directory_without_a_name_or_a_place_is_one_sentence(tmp_path, monkeypatch):
-    from litmus.trial.arguments import refuse_no_place
-
     (tmp_path / "file").touch()
     for argument, said in (
         ("resume=", "expected the directory of an interrupted run, found nothing"),
@@ -155,6 +153,14 @@ def test_a_directory_without_a_name_or_a_place_is_one_sentence(tmp_path, monkeyp
     monkeypatch.setattr(os, "access", lambda place, mode: False)  # root may write anywhere
     with pytest.raises(ValueError, match=f"expected a place that can be written, {tmp_path} cannot"):
         refuse_no_place([f"hydra.run.dir={tmp_path}/new"])
+
+
+@pytest.mark.parametrize("value", ["", "''", '""', "null"])
+@pytest.mark.parametrize("knob", ["hydra.sweep.dir", "hydra.run.dir"])
+def test_a_directory_without_a_name_is_none(knob, value):
+    """It would be the project itself, as of a variable that is not set."""
+    with pytest.raises(ValueError, match=f"^{knob}={value}: expected a directory, found nothing"):
+        refuse_no_place(["epochs=1", f"{knob}={value}"])
 
 
 def test_a_file_in_the_place_of_a_directory_is_one_sentence(tmp_path):

@@ -99,8 +99,13 @@ def refuse_no_place(arguments: list[str]) -> None:
                 "resume=: expected the directory of an interrupted run, found nothing, as of a variable that is not "
                 "set; leave it out for a new run"
             )
-        if knob not in PLACES or not value or "${" in value:
+        if knob not in PLACES or not sign or "${" in value:
             continue
+        if value.strip("'\" ") in ("", "null"):
+            raise ValueError(
+                f"{argument}: expected a directory, found nothing, as of a variable that is not set; name one, or "
+                "leave it out"
+            )
         there = Path(value.strip("'\"")).absolute()
         while not os.path.lexists(there):
             there = there.parent
