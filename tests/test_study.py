@@ -8,6 +8,7 @@ import yaml
 from omegaconf import OmegaConf
 
 from litmus.claims.nuisance import read_nuisance
+from litmus.claims.results_table import RAN
 from litmus.claims.study import read_study
 from litmus.claims.study_file import read_study_file
 from litmus.trial.command_line import sentence
@@ -133,6 +134,12 @@ def test_what_an_author_says_is_text_before_anything_runs(key):
     for value in (["so"], {"so": 1}, b"so", {"so"}):
         with pytest.raises(ValueError, match=rf"^study\.[a-z.]*{key} must be a text, got .*; put it in quotes$"):
             read_study(saying(key, value))
+
+
+@pytest.mark.parametrize("name", ["arm", "seed", "error", "table", "load", *RAN])
+def test_a_quantity_is_called_as_no_other_column_of_a_table(name):
+    with pytest.raises(ValueError, match=rf"^study\.quantities\.{name}: results\.csv has a column {name} already"):
+        read_study({**GOOD, "quantities": {name: "test/loss"}})
 
 
 def test_factor_levels_must_differ():

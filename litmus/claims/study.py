@@ -24,6 +24,8 @@ OFF = dict.fromkeys(
 )
 
 
+# Columns of a table of results, which a quantity of the same name would take the place of.
+COLUMNS = ("arm", "seed", "error", "table", "code", "numerics", "load")
 # So many seeds there are.
 SEEDS = 2**32
 
@@ -113,6 +115,8 @@ def read_study(node: Any) -> Study:
     quantities = {
         name: read_quantity(name, entry) for name, entry in mapping(node["quantities"], "study.quantities").items()
     }
+    for name in (name for name in quantities if name in COLUMNS):
+        raise ValueError(f"study.quantities.{name}: results.csv has a column {name} already; call it otherwise")
     if not quantities:
         raise ValueError("study.quantities is empty; name at least one, as in loss: {metric: test/loss}")
     nuisance = read_nuisance(node.get("nuisance") or {})
