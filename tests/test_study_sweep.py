@@ -5,12 +5,16 @@ import os
 import signal
 import subprocess
 import time
+from types import SimpleNamespace
+from urllib.parse import quote, unquote
 
 import pytest
 import torch
 
 from litmus.atomic import write_json
 from litmus.claims.study_file import file_safe, read_study_file
+from litmus.legible import legible
+from litmus.records.directories import arm_of, folders
 from litmus.sweeps.generation import refuse_earlier
 from litmus.sweeps.lock import held
 from litmus.sweeps.once import outcome_of
@@ -304,6 +308,21 @@ def test_places_of_arms_are_their_names_where_a_file_system_takes_them():
     names = ["a/b", "a b", "model.units=[64,64]", "..", "a%2Fb", "ä"]
     assert len({file_safe(name) for name in names}) == len(names)
     assert not [name for name in names if set("/[]* ") & set(file_safe(name)) or file_safe(name).startswith(".")]
+
+
+def test_names_of_any_length_have_a_place_of_their_own(tmp_path):
+    long = ["中" * 28, "中" * 29, "中" * 60, "中" * 61, "x" * 255, "x" * 256, "x" * 300, "." * 300, "x" * 299 + "/"]
+    places = [file_safe(name) for name in long]
+    assert len({*places}) == len(long)
+    for name, place in zip(long, places, strict=True):
+        (tmp_path / place).mkdir()
+        assert (place == quote(name)) == (len(quote(name)) <= 255 and name[0] != "."), "short names stay as they are"
+    study = SimpleNamespace(arms=dict.fromkeys(long))
+    assert [arm_of(folder.name, study) for folder in folders(tmp_path)] == [
+        long[places.index(folder.name)] for folder in folders(tmp_path)
+    ]
+    assert [arm_of(legible(unquote(place)), study) for place in places] == long
+    assert arm_of("y", study) is None
 
 
 def test_how_many_trials_a_launcher_runs_at_once(monkeypatch):

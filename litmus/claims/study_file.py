@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -37,6 +38,8 @@ _Loader.add_implicit_resolver(
 
 # Keys of a study's node that tell the sweeper how to run it and say nothing about what is asked.
 HOW_TO_RUN = ("smoke", "pruner", "tuning_seeds", "judge")
+# Bytes of a file's name.
+LONGEST = 255
 REMEDY = "put a good copy there"
 
 
@@ -89,9 +92,16 @@ def _node(content: Any) -> Any:
 
 
 def file_safe(name: str) -> str:
-    """The name as a directory's: signs that a file system or a glob would read otherwise are written as %2F is."""
+    """The name as a directory's: signs that a file system or a glob would read otherwise are written as %2F is.
+
+    What is longer than a file system takes ends in a hash, behind %~, which no other name has in it.
+    """
     quoted = quote(name, safe="=,+")
-    return f"%2E{quoted[1:]}" if quoted.startswith(".") else quoted
+    quoted = f"%2E{quoted[1:]}" if quoted.startswith(".") else quoted
+    if len(quoted) <= LONGEST:
+        return quoted
+    mark = f"%~{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+    return quoted[: LONGEST - len(mark)] + mark
 
 
 def trial_place(arm: str, seed: int) -> Path:

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 from litmus.claims.notation import listing
 from litmus.claims.study import Study
+from litmus.claims.study_file import file_safe
 from litmus.legible import legible
 
 MARKS = ("result.json", "metrics.csv", ".hydra", "trial.json")
@@ -113,4 +114,8 @@ def folders(root: Path) -> list[Path]:
 
 def arm_of(name: str, study: Study) -> str | None:
     """The arm whose trials lie in a directory of this name."""
-    return next((arm for arm in study.arms if arm in (name, legible(unquote(name)))), None)
+    found = next((arm for arm in study.arms if arm in (name, legible(unquote(name)))), None)
+    if found is not None:
+        return found
+    shortened = {arm: file_safe(arm) for arm in study.arms}
+    return next((arm for arm, place in shortened.items() if name in (place, legible(unquote(place)))), None)
