@@ -83,6 +83,20 @@ def test_missing_cell():
     assert "(norm group, dropout 0), (norm group, dropout 1)" in message
 
 
+@pytest.mark.parametrize("data", [None, ["mnist1d", "fashion_mnist"]])
+def test_a_baseline_that_no_arm_is(data):
+    """Reports would be without gains, and not say why."""
+    factors = {"norm": ["none", "batch"], "dropout": [0, 1]}
+    study = sound(factors=factors, baseline={"norm": "layer"}, data=data)
+    message = one(lint_design(study), "missing_cell", "warning").message
+    assert message == "The baseline is (norm layer), which no arm has: no gain is told; name an arm."
+    assert not [
+        finding
+        for finding in lint_design(sound(factors=factors, baseline={"norm": "none"}, data=data))
+        if finding.code == "missing_cell"
+    ]
+
+
 @pytest.mark.parametrize(("kind", "level"), [("best", "error"), ("shape", "error"), ("order", "warning")])
 def test_a_dose_without_zero(kind, level):
     node = {

@@ -30,7 +30,10 @@ def duplicate_arms(study: Study, configs: Configs) -> Iterator[Finding]:
 
 
 def missing_cells(study: Study, configs: Configs) -> Iterator[Finding]:
-    """A cell that a prediction names has no arm."""
+    """A cell that a prediction names, or the baseline, has no arm."""
+    if study.baseline is not None and not study.select(study.baseline):
+        message = f"The baseline is ({describe(study.baseline)}), which no arm has: no gain is told; name an arm."
+        yield warning("missing_cell", message)
     for name, prediction in study.predictions.items():
         if prediction.kind == "all_of":
             continue  # its members say so themselves
