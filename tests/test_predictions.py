@@ -500,7 +500,7 @@ def test_missing_levels_are_told_and_not_judged():
         ({"kind": "compare", "better": X1, "than": X2, "bye": 1}, "unknown key 'bye'; did you mean 'by'"),
         ({"kind": "compare", "better": "x=9", "than": X2}, "unknown arm 'x=9'"),
         ({"kind": "compare", "better": {"y": 1}, "than": X2}, "unknown factor 'y'; known: x"),
-        ({"kind": "compare", "better": X1, "than": X1}, "is the arm of `better` itself"),
+        ({"kind": "compare", "better": X1, "than": X1}, "x 1 and x 1 both hold the arm x=1"),
         ({"kind": "compare", "better": X1, "than": X2, "quantity": "loss"}, "unknown quantity 'loss'; known: score"),
         ({"kind": "compare", "better": X1, "than": X2, "by": "2%"}, "needs scale: log"),
         ({"kind": "order", "arms": [X1]}, "at least two cells"),
@@ -523,6 +523,32 @@ def test_impossible_predictions_are_refused_in_one_sentence(prediction, message)
         study_of(prediction)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+WIDE = {"x": [1, 2]}
+
+
+@pytest.mark.parametrize(
+    ("prediction", "apart"),
+    [
+        ({"kind": "compare", "better": WIDE, "than": X2}, {"than": X4}),
+        ({"kind": "compare", "better": X2, "than": [X4, WIDE]}, {"than": [X4, {"x": [1, 4]}]}),
+        ({"kind": "order", "arms": [X1, X2, X1]}, {"arms": [X4, X2, X1]}),
+        ({"kind": "equivalent", "arms": [X4, WIDE, X1]}, {"arms": [X4, WIDE]}),
+        ({"kind": "bound", "arm": X1, "relative_to": WIDE, "low": 0}, {"relative_to": X4}),
+        ({"kind": "interaction", "neither": X1, "first": X2, "second": X4, "both": WIDE}, None),
+    ],
+)
+def test_cells_whose_difference_is_taken_share_no_arm(prediction, apart):
+    with pytest.raises(ValueError, match=r"both hold the arm x=\d; name cells that share no arm$"):
+        study_of(prediction)
+    if apart is not None:
+        study_of({**prediction, **apart})
+
+
+def test_the_set_of_an_optimum_may_name_an_arm_twice_since_its_rivals_are_all_others():
+    study = study_of({"kind": "best", "arms": [X1, WIDE], "among": [X2, X4]})
+    assert study.predictions["it"].sides(study) == (["x=1", "x=2"], ["x=4"])
 
 
 def test_a_rejected_optimum_names_the_arm_that_beats_it():

@@ -59,6 +59,17 @@ def test_selectors_find_arms_by_value_whatever_the_spelling():
     assert study.select({"lr": 5}) == ()
 
 
+def test_a_list_that_is_an_arms_level_means_that_level_and_any_other_list_its_values():
+    arms = {"one": {"units": 20}, "two": {"units": [20, 20]}, "three": {"units": "[30, 30]"}, "four": {"units": 30}}
+    claim = {"kind": "bound", "arm": {"units": [20, 20]}, "low": 0}
+    study = read_study({**GOOD, "arms": arms, "predictions": {"it": claim}})
+    assert study.predictions["it"].named_arms(study) == ("two",)
+    assert study.select({"units": 20}) == ("one",)
+    assert study.select({"units": [30, 30]}) == study.select({"units": [[30, 30]]}) == ("three",)
+    assert study.select({"units": [20, 30]}) == ("one", "four")
+    assert study.select({"units": [20, [20, 20]]}) == ("one", "two")
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

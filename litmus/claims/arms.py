@@ -48,24 +48,24 @@ def read_arms(node: Any) -> dict[str, Overrides]:
     return arms
 
 
-def matches(overrides: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    """Whether an arm has every wanted setting; a list of values means any of them."""
-    for key, value in wanted.items():
-        if key not in overrides:
-            return False
-        choices = {text(value)}
-        if isinstance(value, Sequence) and not isinstance(value, str):
-            choices |= {text(choice) for choice in value}
-        if text(overrides[key]) not in choices:
-            return False
-    return True
+def wanted_levels(arms: Mapping[str, Overrides], factor: str, value: Any) -> set[str]:
+    """The levels that a selector's value means: itself; a list that is no arm's level means any of its values."""
+    known = {text(overrides[factor]) for overrides in arms.values() if factor in overrides}
+    if text(value) in known or isinstance(value, str) or not isinstance(value, Sequence):
+        return {text(value)}
+    return {text(choice) for choice in value}
 
 
 def select(arms: Mapping[str, Overrides], selector: Selector) -> tuple[str, ...]:
     """The arms that a name or a partial dictionary of factors points at: none, one, or several."""
     if isinstance(selector, str):
         return (selector,) if selector in arms else ()
-    return tuple(name for name, overrides in arms.items() if matches(overrides, selector))
+    wanted = {factor: wanted_levels(arms, factor, value) for factor, value in selector.items()}
+
+    def matches(overrides: Overrides) -> bool:
+        return all(key in overrides and text(overrides[key]) in levels for key, levels in wanted.items())
+
+    return tuple(name for name, overrides in arms.items() if matches(overrides))
 
 
 def check_selector(arms: Mapping[str, Overrides], selector: Any, where: str) -> None:

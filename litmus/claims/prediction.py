@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from functools import cache
 from importlib import import_module
+from itertools import combinations
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -90,6 +91,19 @@ def difference(study: Study, *signed: tuple[Selector, float]) -> dict[str, float
         for arm, weight in weights(study, selector, sign).items():
             total[arm] = total.get(arm, 0.0) + weight
     return total
+
+
+def refuse_shared(study: Study, where: str, *cells: Selector) -> None:
+    """Cells whose difference is taken share no arm: what both hold would be compared with itself.
+
+    Raises:
+        ValueError: naming an arm that two of them hold.
+    """
+    for first, second in combinations(cells, 2):
+        shared = [arm for arm in study.select(first) if arm in study.select(second)]
+        if shared:
+            cells_told = f"{describe(first)} and {describe(second)}"
+            raise ValueError(f"{where}: {cells_told} both hold the arm {shared[0]}; name cells that share no arm")
 
 
 def several(value: Any) -> tuple[Selector, ...]:

@@ -10,7 +10,7 @@ from litmus.claims.arms import Selector, describe
 from litmus.claims.claims import Claim
 from litmus.claims.contrast import ContrastMaker
 from litmus.claims.leaf import Inside
-from litmus.claims.prediction import Prediction, difference, finite, weights
+from litmus.claims.prediction import Prediction, difference, finite, refuse_shared, weights
 
 if TYPE_CHECKING:
     from litmus.claims.study import Study
@@ -37,12 +37,12 @@ class Bound(Prediction):
         return [self.arm] if self.relative_to is None else [self.arm, self.relative_to]
 
     def check(self, study: Study) -> None:
-        """Refuse missing, unreadable and reversed ends, and an arm relative to itself."""
+        """Refuse missing, unreadable and reversed ends, and a reference that shares an arm with the cell."""
         low, high = self.ends(study)
         if not low <= high:
             raise ValueError(f"study.predictions.{self.id} needs low <= high, got low {self.low} and high {self.high}")
-        if self.relative_to is not None and study.select(self.arm) == study.select(self.relative_to) != ():
-            raise ValueError(f"{self.where('relative_to')} is the arm itself; name another arm")
+        if self.relative_to is not None:
+            refuse_shared(study, self.where("relative_to"), self.arm, self.relative_to)
 
     def ends(self, study: Study) -> tuple[float, float]:
         """Both ends on the quantity's scale, infinite where none is given."""

@@ -9,7 +9,7 @@ from litmus.claims.arms import Selector, describe
 from litmus.claims.claims import Claim, Every
 from litmus.claims.contrast import ContrastMaker
 from litmus.claims.leaf import Gain
-from litmus.claims.prediction import Prediction, difference, several
+from litmus.claims.prediction import Prediction, difference, refuse_shared, several
 
 if TYPE_CHECKING:
     from litmus.claims.study import Study
@@ -34,11 +34,10 @@ class Compare(Prediction):
         return [self.better, *several(self.than)]
 
     def check(self, study: Study) -> None:
-        """Refuse a cell compared with itself and an unreadable `by`."""
+        """Refuse rivals that share an arm with the better cell, and an unreadable `by`."""
         self.measured(study).amount(self.by, self.where("by"))
         for rival in several(self.than):
-            if study.select(rival) and study.select(rival) == study.select(self.better):
-                raise ValueError(f"{self.where('than')} is the arm of `better` itself; name another arm")
+            refuse_shared(study, self.where("than"), self.better, rival)
         if not several(self.than):
             raise ValueError(f"{self.where('than')} is empty; name at least one arm")
 

@@ -10,7 +10,7 @@ from litmus.claims.arms import Selector, describe
 from litmus.claims.claims import Claim, Every
 from litmus.claims.contrast import ContrastMaker, UndecidableError
 from litmus.claims.leaf import Inside
-from litmus.claims.prediction import Prediction, difference, several
+from litmus.claims.prediction import Prediction, difference, refuse_shared, several
 
 if TYPE_CHECKING:
     from litmus.claims.study import Study
@@ -34,14 +34,12 @@ class Equivalent(Prediction):
         return list(several(self.arms))
 
     def check(self, study: Study) -> None:
-        """Refuse fewer than two cells and a margin that is not positive."""
+        """Refuse fewer than two cells, cells that share an arm, and a margin that is not positive."""
         if len(several(self.arms)) < 2:
             raise ValueError(f"{self.where('arms')} must list at least two cells, got {self.arms!r}")
         if self.within is not None and self.measured(study).amount(self.within, self.where("within")) <= 0:
             raise ValueError(f"{self.where('within')} must be greater than 0, got {self.within!r}")
-        for first, second in combinations(several(self.arms), 2):
-            if study.select(first) and study.select(first) == study.select(second):
-                raise ValueError(f"{self.where('arms')} lists {describe(first)} twice; list it once")
+        refuse_shared(study, self.where("arms"), *several(self.arms))
 
     def test(self, study: Study, contrast: ContrastMaker) -> Claim:
         """One difference per pair, inside ±within."""

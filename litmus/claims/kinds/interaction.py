@@ -10,7 +10,7 @@ from litmus.claims.arms import Selector
 from litmus.claims.claims import Claim
 from litmus.claims.contrast import ContrastMaker, UndecidableError
 from litmus.claims.leaf import Gain, Inside
-from litmus.claims.prediction import Prediction, difference
+from litmus.claims.prediction import Prediction, difference, refuse_shared
 from litmus.claims.schema import one_of
 
 if TYPE_CHECKING:
@@ -54,13 +54,10 @@ class Interaction(Prediction):
         return [{a: x, b: y} for x, y in ((a_off, b_off), (a_on, b_off), (a_off, b_on), (a_on, b_on))]
 
     def check(self, study: Study) -> None:
-        """Refuse an unknown form and an unreadable `by`."""
+        """Refuse an unknown form, an unreadable `by`, and cells that share an arm."""
         one_of(self.form, self.where("form"), FORMS)
         self.measured(study).amount(self.by, self.where("by"))
-        cells = [study.select(cell) for cell in self.selectors(study)]
-        found = [cell for cell in cells if cell]
-        if len(set(found)) < len(found):
-            raise ValueError(f"study.predictions.{self.id} uses one arm for two cells of the 2×2; name four arms")
+        refuse_shared(study, f"study.predictions.{self.id}", *self.selectors(study))
 
     def test(self, study: Study, contrast: ContrastMaker) -> Claim:
         """The one contrast of the 2×2."""

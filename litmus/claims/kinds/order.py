@@ -12,7 +12,7 @@ from litmus.claims.arms import Selector, describe
 from litmus.claims.claims import Claim, Every
 from litmus.claims.contrast import Contrast, ContrastMaker
 from litmus.claims.leaf import Gain
-from litmus.claims.prediction import Prediction, difference, several, weights
+from litmus.claims.prediction import Prediction, difference, refuse_shared, several, weights
 from litmus.claims.statistics import page
 
 if TYPE_CHECKING:
@@ -37,14 +37,12 @@ class Order(Prediction):
         return list(several(self.arms))
 
     def check(self, study: Study) -> None:
-        """Refuse fewer than two cells and a step from a cell to itself."""
+        """Refuse fewer than two cells, and cells that share an arm."""
         if len(several(self.arms)) < 2:
             raise ValueError(f"{self.where('arms')} must list at least two cells, best first, got {self.arms!r}")
         if not isinstance(self.ties, bool):
             raise ValueError(f"{self.where('ties')} must be true or false, got {self.ties!r}")
-        for first, second in pairwise(several(self.arms)):
-            if study.select(first) and study.select(first) == study.select(second):
-                raise ValueError(f"{self.where('arms')} lists {describe(first)} twice in a row; list it once")
+        refuse_shared(study, self.where("arms"), *several(self.arms))
 
     def test(self, study: Study, contrast: ContrastMaker) -> Claim:
         """One difference per adjacent pair, and first against last when ties are allowed."""
