@@ -162,6 +162,35 @@ def test_other_seeds_of_another_machine_are_another_look():
     assert schedule(Seeds(tuple(range(5))), range(5), range(5), looked).corrected
 
 
+FIVES = [tuple(range(first, first + 5)) for first in range(0, 20, 5)]
+
+
+@pytest.mark.parametrize(
+    ("once", "planned", "there", "continued"),
+    [
+        ([FIVES[0]], [], FIVES[0] + FIVES[1], True),
+        ([FIVES[0]], [], FIVES[1], False),
+        ([FIVES[0]], [], (0, 1, 2, 3, 5), False),  # one seed was swapped
+        ([FIVES[0] + FIVES[1]], [], FIVES[0], True),  # cut down to the first
+        ([FIVES[0] + FIVES[1]], [], FIVES[1], False),  # cut down to others
+        ([FIVES[0], FIVES[1]], [], FIVES[0] + FIVES[1], True),  # another machine's share
+        ([(0, 1, 3)], [], FIVES[0], True),  # of a study that ran
+        ([(0, 1)], [], FIVES[1], True),  # two seeds decide nothing
+        ([], [FIVES[2]], FIVES[2] + FIVES[3], True),
+        ([], [FIVES[2]], FIVES[1] + FIVES[2], False),  # other first five than those of a planned look
+        ([], [FIVES[1] + FIVES[2]], FIVES[1], True),
+        ([], [FIVES[1] + FIVES[2]], (5, 6, 7), True),
+    ],
+)
+def test_only_seeds_that_continue_the_earlier_looks_are_judged(once, planned, there, continued):
+    looked = [Look(frozenset(seeds)) for seeds in once] + [Look(frozenset(seeds), corrected=True) for seeds in planned]
+    found = schedule(Seeds(there), there, there, looked)
+    assert bool(found.astray) is not continued
+    if not continued:
+        assert (found.corrected, found.looks) == (True, ())
+        assert set(found.astray) == set().union(*once, *planned)
+
+
 def test_looks_are_merged_each_once():
     seeds = frozenset({0, 1, 2})
     alone, later, again = Look(seeds, {"it": "x"}), Look(frozenset(range(5)), {"it": "y"}), Look(seeds, {"it": "z"})
@@ -307,6 +336,35 @@ def test_a_directory_remembers_its_looks_and_counts_them(tmp_path):
     assert bare.verdicts["it"].row() == again.verdicts["it"].row()
     # nor does going back to five seeds
     assert looked_at(directory(tmp_path, 5, gains[:5])).looks.corrected
+
+
+@pytest.mark.parametrize("others", [range(5, 10), [0, 1, 2, 3, 5]])
+def test_seeds_in_the_place_of_others_decide_nothing_until_the_others_are_back(tmp_path, others):
+    gains = np.concatenate([draws(5), 9 + 0.1 * draws(5)])
+    looked_at(directory(tmp_path, 5, gains[:5]))
+    before = (tmp_path / "looks.json").read_bytes()
+    found = looked_at(directory(tmp_path, list(others), gains))
+    verdict = found.verdicts["it"]
+    assert (verdict.verdict, verdict.direction, verdict.open) == ("inconclusive", None, True)
+    assert "shown of the seeds 0, 1, 2, 3, 4, which these do not continue; ask for all of those" in verdict.reason
+    assert "Not judged" in found.looks.note
+    assert not verdict.withdrawn
+    assert (tmp_path / "looks.json").read_bytes() == before
+    assert looked_at(directory(tmp_path, 10, gains)).looks.looks == (tuple(range(5)), tuple(range(10)))
+
+
+def test_a_table_whose_seeds_replace_those_of_its_last_report_decides_nothing(tmp_path, capsys):
+    gains = np.concatenate([draws(5), 9 + 0.1 * draws(5)])
+    told(tmp_path, 5, gains[:5], capsys)
+    study, table = written(tmp_path, 5, gains)
+    kept = [line for line in table.read_text().splitlines() if line.split(",")[1] not in "01234"]
+    table.write_text("\n".join(kept) + "\n")
+    report([str(study), str(table), "-o", str(tmp_path / "out")])
+    assert json.loads((tmp_path / "out" / "verdicts.json").read_text())["it"]["verdict"] == "inconclusive"
+    assert "which these do not continue" in " ".join(capsys.readouterr().out.split())
+    before = [litmus.judge(node(5), rows(gains[:5]))]
+    later = litmus.judge(node(5), [row for row in rows(gains) if row["seed"] >= 5], before=before)
+    assert later.verdicts["it"].verdict == "inconclusive"
 
 
 def test_the_order_in_which_seeds_are_typed_chooses_no_look(tmp_path):

@@ -15,6 +15,7 @@ from litmus.atomic import write_json
 from litmus.claims.study_file import file_safe, read_study_file
 from litmus.legible import legible
 from litmus.records.directories import arm_of, folders
+from litmus.sweeps import study_sweep
 from litmus.sweeps.generation import refuse_earlier
 from litmus.sweeps.lock import held
 from litmus.sweeps.once import outcome_of
@@ -123,6 +124,21 @@ def test_a_study_whose_note_was_lost_goes_on_where_its_trials_vouch_for_it(tmp_p
     write_json(result, {"config": config, "asked_hash": "0123456789abcdef"})
     with pytest.raises(ValueError, match="no finished trial tells that it was this one"):
         refuse_earlier(tmp_path, "command.json")
+
+
+def test_seeds_that_replace_those_of_a_look_are_refused_before_they_run(tmp_path, monkeypatch):
+    write_study(tmp_path)
+    directory = tmp_path / "studies" / "tiny"
+    directory.mkdir(parents=True)
+    (directory / "looks.json").write_text('{"looks": [{"seeds": [0, 1, 2, 3, 4]}]}')
+    with pytest.raises(ValueError, match="of the seeds 0, 1, 2, 3, 4, which these do not continue; ask") as caught:
+        sweep(tmp_path, "study=tiny", "study.seeds=[5,6,7,8,9]")
+    assert "\n" not in str(caught.value)
+    assert {path.name for path in directory.iterdir()} == {".lock", ".configs", "looks.json"}
+    ran = []
+    monkeypatch.setattr(study_sweep, "run_trials", lambda *_: ran.append("trials"))
+    sweep(tmp_path, "study=tiny", "study.seeds=[5,6,7,8,9]", "study.judge=false")
+    assert ran
 
 
 @pytest.mark.long

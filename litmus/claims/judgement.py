@@ -104,8 +104,7 @@ def judge_looks(study: Study, results: Results, looks: Schedule) -> dict[str, Ve
     """
     if not looks.corrected:
         return judge_look(study, results, None, looks.seeds, looks.there)
-    why = f"no planned look yet: {looks.there} seeds are complete, and {looks.next()}"
-    verdicts = {name: impossible(one, why, open=True) for name, one in study.predictions.items()}
+    verdicts = {name: impossible(one, looks.obstacle, open=True) for name, one in study.predictions.items()}
     for place, seeds in enumerate(looks.looks, start=1):
         frozen = {name: one for name, one in verdicts.items() if one.frozen_at}
         verdicts = judge_look(study, results, looks.looks[:place], seeds, len(seeds), frozen)

@@ -4,16 +4,20 @@ A study may be judged at 5, 10, 20 and 40 seeds. At each look the p of a rule ov
 sides, is the smallest that any planned look so far has given, divided by 0.268: a constant found by simulation for
 these looks and no others (scripts/simulate.py repeats it), as Pocock's boundaries are (Biometrika 64, 1977).
 Conjunctions, Bonferroni and Holm take it as it is. A plan of one fixed number of seeds is judged once, without it.
+
+All this holds of looks at one set of seeds that grows. Seeds in the place of those that were looked at would be a first
+look each time, until one confirms: nothing is judged of seeds that do not continue the earlier looks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from litmus.claims.notation import listing
 from litmus.words import count
 
 LOOKS = (5, 10, 20, 40)
@@ -57,12 +61,14 @@ class Schedule:
         looks: the seeds of each planned look that was reached; of a fixed plan, all that there are.
         corrected: whether p counts every look so far.
         there: seeds that there are, those after the last look included.
+        astray: seeds of the earlier looks, where those that there are do not continue them; then there is no look.
         shown: what earlier verdicts said, by prediction, oldest first: (seeds, verdict).
     """
 
     looks: tuple[tuple[int, ...], ...]
     corrected: bool = False
     there: int = 0
+    astray: tuple[int, ...] = ()
     shown: Mapping[str, tuple[tuple[int, str], ...]] = field(default_factory=dict)
 
     @property
@@ -71,8 +77,20 @@ class Schedule:
         return self.looks[-1] if self.looks else ()
 
     @property
+    def obstacle(self) -> str:
+        """Why nothing is judged yet; empty where something is."""
+        if self.astray:
+            return (
+                f"verdicts were shown of the seeds {listing(self.astray, LOOKS[-1])}, which these do not continue; ask "
+                "for all of those in study.seeds, and beside them for larger ones only"
+            )
+        return "" if self.looks else f"no planned look yet: {self.there} seeds are complete, and {self.next()}"
+
+    @property
     def note(self) -> str:
         """What to know of how often the verdicts were looked for."""
+        if self.astray:
+            return f"Not judged: {self.obstacle}."
         planned = ", ".join(map(str, LOOKS))
         if not self.corrected:
             return (
@@ -105,6 +123,9 @@ def schedule(seeds: Seeds, there: Sequence[int], present: Iterable[int], looked:
     corrected = seeds.until or any(look.corrected or look.seeds != current for look in looked)
     if not corrected:
         return Schedule((tuple(sorted(current)),), there=len(current))
+    if not all(_continued(look, there, {*there, *current}) for look in looked):
+        seen = sorted(frozenset().union(*(look.seeds for look in looked)))
+        return Schedule((), corrected=True, there=len(there), astray=tuple(seen))
     most = len(seeds.listed) if seeds.until else LOOKS[-1]
     shown: dict[str, tuple[tuple[int, str], ...]] = {}
     for look in sorted(looked, key=lambda look: len(look.seeds)):
@@ -112,6 +133,15 @@ def schedule(seeds: Seeds, there: Sequence[int], present: Iterable[int], looked:
             shown[name] = (*shown.get(name, ()), (len(look.seeds), verdict))
     reached = tuple(tuple(there[:n]) for n in LOOKS if n <= min(most, len(there)))
     return Schedule(reached, corrected=True, there=len(there), shown=shown)
+
+
+def _continued(look: Look, there: Sequence[int], every: Collection[int]) -> bool:
+    """Whether what there is continues a look, or is cut down to its first seeds.
+
+    A look at a part, or on another machine, was at any of the seeds; a planned one was at the first of them.
+    """
+    first = all(own == seen for own, seen in zip(there, sorted(look.seeds), strict=False))
+    return first or (not look.corrected and look.seeds <= frozenset(every))
 
 
 def merged(looked: Iterable[Look]) -> list[Look]:

@@ -17,6 +17,7 @@ from rich.text import Text
 from litmus.atomic import replacing, write_json
 from litmus.claims.finding import Finding
 from litmus.claims.lint import lint_design
+from litmus.claims.looks import Look, schedule
 from litmus.claims.notation import listing
 from litmus.claims.registration import register
 from litmus.claims.study import Study
@@ -64,8 +65,9 @@ def answer_study(asked: Asked, composition: Composition, task: TaskFunction, dir
     arms = arms_of(asked, composition)
     accelerator = accelerator_of(directory, arms.values(), composition.master.hydra.launcher)
     arms = {name: on_accelerator(arm, accelerator) for name, arm in arms.items()}
-    read_looks(directory)  # a damaged record, and one that is gone, are told before anything runs
+    looked = read_looks(directory)  # a damaged record, and one that is gone, are told before anything runs
     refuse_lost_looks(directory)
+    refuse_other_seeds(asked, looked, directory)
     settings = {name: settings_of(arm.config) for name, arm in arms.items()}
     write_question(asked, settings, accelerator, directory)
     seeds = len(asked.study.seeds)
@@ -94,6 +96,18 @@ def answer_study(asked: Asked, composition: Composition, task: TaskFunction, dir
         report(directory, asked.name)
     else:
         console.print(Text(f"{directory} is not judged (study.judge=false)"))
+
+
+def refuse_other_seeds(asked: Asked, looked: Sequence[Look], directory: Path) -> None:
+    """Refuses to run seeds of which nothing could be judged.
+
+    Raises:
+        ValueError: where they do not continue those of the looks before.
+    """
+    seeds = sorted(asked.study.seeds)
+    looks = schedule(asked.study.plan, seeds, seeds, looked)
+    if asked.judge and looks.astray:
+        raise ValueError(f"{directory}: {looks.obstacle}")
 
 
 def run_trials(
