@@ -103,13 +103,13 @@ CASES = {
         (study(prediction={**COMPARE, "by": "-60%"}), ("wide_margin", "error")),
         study(prediction={**COMPARE, "by": "-4%"}),
     ),
-    "equivalence within 10 log units": (
-        (study(prediction={**ALIKE, "within": 10}), ("wide_margin", "error")),
+    "equivalence within five sesoi": (
+        (study(prediction={**ALIKE, "within": "40%"}), ("wide_margin", "error")),
         study(prediction={**ALIKE, "within": 0.04}),
     ),
     "equivalence within anything, without a sesoi": (
         (
-            study(prediction={**ALIKE, "within": 10}, quantity={"metric": "test/loss", "scale": "log"}),
+            study(prediction={**ALIKE, "within": "40%"}, quantity={"metric": "test/loss", "scale": "log"}),
             ("no_sesoi", "error"),
         ),
         study(prediction={**ALIKE, "within": "2%"}),

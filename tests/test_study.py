@@ -194,6 +194,72 @@ def test_no_key_hides_another():
         read_study({**GOOD, "arms": {1: {"x": 1}, "1": {"x": 2}}})
 
 
+ACCURACY, FACTOR = {"metric": "test/acc"}, {"metric": "test/loss", "scale": "log"}
+PAIR = {"better": "a", "than": "b"}
+
+
+@pytest.mark.parametrize(
+    ("quantity", "prediction", "message"),
+    [
+        ({**ACCURACY, "sesoi": 1}, {}, "q.sesoi is 1, and test/acc is a share between 0 and 1, of which one point is"),
+        ({"metric": "val/subset_accuracy", "sesoi": 2}, {}, "as val/subset_accuracy_percent"),
+        ({"metric": "diverged", "sesoi": 1.0}, {}, "diverged is a share between 0 and 1"),
+        ({"metric": "val/acc", "at": {"time_to": 70}}, {}, "q.at.time_to is 70, and val/acc is a share"),
+        (
+            {**FACTOR, "sesoi": 2},
+            {},
+            "q.sesoi is 2, a factor of 7.39 on the log scale; write it in per cent, 2 % as 2%",
+        ),
+        ({**FACTOR, "sesoi": "1000"}, {}, "q.sesoi is '1000', a factor of"),
+        (ACCURACY, {"kind": "compare", **PAIR, "by": -1}, "it.by is -1, and test/acc is a share"),
+        (ACCURACY, {"kind": "equivalent", "arms": ["a", "b"], "within": 2}, "it.within is 2, and test/acc is a share"),
+        (ACCURACY, {"kind": "bound", "arm": "a", "high": 80}, "it.high is 80, and test/acc is a share"),
+        (
+            ACCURACY,
+            {"kind": "bound", "arm": "a", "relative_to": "b", "low": -5},
+            "it.low is -5, and test/acc is a share",
+        ),
+        (FACTOR, {"kind": "compare", **PAIR, "by": -5}, "it.by is -5, a factor of 148 on the log scale"),
+        (FACTOR, {"kind": "equivalent", "arms": ["a", "b"], "within": 1}, "it.within is 1, a factor of"),
+        (FACTOR, {"kind": "bound", "arm": "a", "relative_to": "b", "high": 3}, "it.high is 3, a factor of"),
+    ],
+)
+def test_an_amount_that_was_meant_in_points_or_per_cent_is_refused(quantity, prediction, message):
+    predictions = {"it": prediction} if prediction else {}
+    with pytest.raises(ValueError, match="study") as caught:
+        read_study({**GOOD, "quantities": {"q": quantity}, "predictions": predictions})
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("quantity", "prediction", "read"),
+    [
+        ({**ACCURACY, "sesoi": 0.01}, {"kind": "bound", "arm": "a", "low": 0.7, "high": 1}, 0.01),
+        ({"metric": "test/acc_percent", "sesoi": 1}, {"kind": "compare", **PAIR, "by": -2}, 1),
+        ({"metric": "val/acc", "at": {"time_to": 0.7}, "sesoi": 200}, {}, 200),
+        ({**FACTOR, "sesoi": "60%"}, {"kind": "bound", "arm": "a", "high": 3}, -math.log(0.4)),
+        ({**FACTOR, "sesoi": 0.5, "sd": 2}, {}, 0.5),
+        (
+            {"metric": "throughput", "scale": "log", "sesoi": "5%"},
+            {"kind": "compare", **PAIR, "by": "200%"},
+            math.log(1.05),
+        ),
+    ],
+)
+def test_an_amount_that_a_quantity_can_have_is_read(quantity, prediction, read):
+    study = read_study({**GOOD, "quantities": {"q": quantity}, "predictions": {"it": prediction} if prediction else {}})
+    assert study.quantities["q"].sesoi == pytest.approx(read)
+
+
+@pytest.mark.parametrize(("direction", "share"), [("up", "-100%"), ("down", "100%"), ("up", "inf%")])
+def test_per_cents_of_which_there_is_no_logarithm_are_refused(direction, share):
+    quantity = {"metric": "test/loss", "scale": "log", "direction": direction}
+    prediction = {"kind": "compare", **PAIR, "by": share}
+    with pytest.raises(ValueError, match=r"study.predictions.it.by must lie (above -100%|below 100%), got"):
+        read_study({**GOOD, "quantities": {"q": quantity}, "predictions": {"it": prediction}})
+
+
 @pytest.mark.parametrize(
     ("metric", "at", "direction"),
     [

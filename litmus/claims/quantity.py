@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,10 @@ from litmus.direction import direction_of
 
 # Fixed by the design, not estimated: equal numbers on every seed are expected here, and no sign of a broken run.
 COUNTED = {"params", "updates", "samples", "epochs", "batch_size"}
+# Metrics, by their last word, whose values lie between 0 and 1.
+SHARES = {"acc", "accuracy", "f1", "auroc", "precision", "recall", "diverged"}
+# A bare number that doubles or halves on the log scale was meant in per cent.
+LARGEST_LOG = 0.7
 
 IN_WORDS = {"gap": "train–validation gap", "diverged": "share of diverged runs"}
 REDUCED = {
@@ -59,6 +64,11 @@ class Quantity:
         return self.metric.split("/")[-1] == "diverged" and self.at != "time_to"
 
     @property
+    def share(self) -> bool:
+        """Whether the numbers lie between 0 and 1."""
+        return self.at != "time_to" and is_share(self.metric)
+
+    @property
     def ties(self) -> bool:
         """Whether equal values on every seed are no sign of a broken run: counts, and epochs to a threshold."""
         return self.deterministic or self.binary or self.at == "time_to"
@@ -89,9 +99,25 @@ class Quantity:
             return plain
         if self.scale != "log":
             raise ValueError(f"{where} is {value!r}, which needs scale: log; on the identity scale give a number")
-        if not -1 < share < 1:
-            raise ValueError(f"{where} must lie between -100% and 100%, got {value!r}")
-        return math.log1p(share) if self.direction == "up" else -math.log1p(-share)
+        if not -1 < self.sign * share < math.inf:
+            raise ValueError(f"{where} must lie {'above -100%' if self.sign > 0 else 'below 100%'}, got {value!r}")
+        return self.sign * math.log1p(self.sign * share)
+
+    def margin(self, value: Any, where: str) -> float:
+        """An amount by which arms may differ.
+
+        Raises:
+            ValueError: for one that no two shares differ by, or a bare number on the log scale for per cent.
+        """
+        amount = self.amount(value, where)
+        if self.share and self.scale == "identity" and abs(amount) >= 1:
+            raise ValueError(f"{where} is {value!r}, and {share_told(self.metric)}")
+        if self.scale == "log" and percent(value) is None and abs(amount) >= LARGEST_LOG:
+            factor = math.exp(min(700.0, abs(amount)))
+            raise ValueError(
+                f"{where} is {value!r}, a factor of {factor:.3g} on the log scale; write it in per cent, 2 % as 2%"
+            )
+        return amount
 
     def change(self, gain: float) -> str:
         """A gain as the change of the metric itself, with its sign: −1.2 % on the log scale, −0.013 otherwise."""
@@ -107,6 +133,19 @@ class Quantity:
         if self.scale == "log":
             return f"{100 * abs(math.expm1(min(700.0, self.sign * gain))):.3g} %"
         return signed(abs(gain)).removeprefix("+")
+
+
+def is_share(metric: str) -> bool:
+    """Whether a metric's values lie between 0 and 1, by its last word."""
+    return re.split(r"[/_. ]", metric.lower())[-1] in SHARES
+
+
+def share_told(metric: str) -> str:
+    """What values a share has, for a refusal."""
+    return (
+        f"{metric} is a share between 0 and 1, of which one point is 0.01; a metric whose values are per cents needs "
+        f"another name, as {metric}_percent"
+    )
 
 
 def read_quantity(name: str, node: Any) -> Quantity:
@@ -141,19 +180,18 @@ def read_quantity(name: str, node: Any) -> Quantity:
         unit=unit,
         metric_direction=natural or direction,
     )
-    return Quantity(
-        **{**quantity.__dict__, "sesoi": _positive(quantity, node, "sesoi"), "sd": _positive(quantity, node, "sd")}
-    )
+    sesoi, sd = _positive(quantity, node, "sesoi", quantity.margin), _positive(quantity, node, "sd", quantity.amount)
+    return replace(quantity, sesoi=sesoi, sd=sd)
 
 
 SCALES = ("log", "identity")
 
 
-def _positive(quantity: Quantity, node: Mapping[str, Any], key: str) -> float | None:
+def _positive(quantity: Quantity, node: Mapping[str, Any], key: str, read: Callable[[Any, str], float]) -> float | None:
     if node.get(key) is None:
         return None
     where = f"study.quantities.{quantity.name}.{key}"
-    amount = quantity.amount(node[key], where)
+    amount = read(node[key], where)
     if amount <= 0:
         raise ValueError(f"{where} must be greater than 0, got {node[key]!r}")
     return amount
@@ -168,6 +206,8 @@ def _reduction(at: Any, metric: str, where: str) -> tuple[str, float | None, str
         threshold = number(at["time_to"])
         if threshold is None or not math.isfinite(threshold):
             raise ValueError(f"{where}.at.time_to must be a number to reach, got {at['time_to']!r}")
+        if is_share(metric) and abs(threshold) > 1:
+            raise ValueError(f"{where}.at.time_to is {at['time_to']!r}, and {share_told(metric)}")
         return "time_to", threshold, one_of(at.get("unit", "updates"), f"{where}.at.unit", UNITS)
     if at == "time_to":
         raise ValueError(f"{where}.at: time_to needs a number to reach, as in {{time_to: 0.5, unit: updates}}")

@@ -11,6 +11,7 @@ from litmus.claims.claims import Claim
 from litmus.claims.contrast import ContrastMaker
 from litmus.claims.leaf import Inside
 from litmus.claims.prediction import Prediction, difference, finite, refuse_shared, weights
+from litmus.claims.quantity import share_told
 
 if TYPE_CHECKING:
     from litmus.claims.study import Study
@@ -55,10 +56,12 @@ class Bound(Prediction):
         if value is None:
             return absent
         if self.relative_to is not None:
-            return quantity.amount(value, self.where(key))
+            return quantity.margin(value, self.where(key))
         amount = finite(value, self.where(key))
         if quantity.scale == "log" and amount <= 0:
             raise ValueError(f"{self.where(key)} must be greater than 0 on the log scale, got {value!r}")
+        if quantity.share and abs(amount) > 1:
+            raise ValueError(f"{self.where(key)} is {value!r}, and {share_told(quantity.metric)}")
         return float(quantity.transform(amount))
 
     def test(self, study: Study, contrast: ContrastMaker) -> Claim:

@@ -35,7 +35,7 @@ class Compare(Prediction):
 
     def check(self, study: Study) -> None:
         """Refuse rivals that share an arm with the better cell, and an unreadable `by`."""
-        self.measured(study).amount(self.by, self.where("by"))
+        self.measured(study).margin(self.by, self.where("by"))
         for rival in several(self.than):
             refuse_shared(study, self.where("than"), self.better, rival)
         if not several(self.than):
@@ -44,7 +44,7 @@ class Compare(Prediction):
     def test(self, study: Study, contrast: ContrastMaker) -> Claim:
         """One difference per rival."""
         quantity = self.measured(study)
-        by, least = quantity.amount(self.by, self.where("by")), quantity.sesoi or 0.0
+        by, least = quantity.margin(self.by, self.where("by")), quantity.sesoi or 0.0
         parts: list[Claim] = []
         for rival in several(self.than):
             weighted = difference(study, (self.better, 1), (rival, -1))

@@ -37,14 +37,14 @@ class Equivalent(Prediction):
         """Refuse fewer than two cells, cells that share an arm, and a margin that is not positive."""
         if len(several(self.arms)) < 2:
             raise ValueError(f"{self.where('arms')} must list at least two cells, got {self.arms!r}")
-        if self.within is not None and self.measured(study).amount(self.within, self.where("within")) <= 0:
+        if self.within is not None and self.measured(study).margin(self.within, self.where("within")) <= 0:
             raise ValueError(f"{self.where('within')} must be greater than 0, got {self.within!r}")
         refuse_shared(study, self.where("arms"), *several(self.arms))
 
     def test(self, study: Study, contrast: ContrastMaker) -> Claim:
         """One difference per pair, inside ±within."""
         quantity = self.measured(study)
-        width = quantity.sesoi if self.within is None else quantity.amount(self.within, self.where("within"))
+        width = quantity.sesoi if self.within is None else quantity.margin(self.within, self.where("within"))
         if width is None:
             raise UndecidableError("neither `within` nor a sesoi says how large a difference would matter")
         parts: list[Claim] = []

@@ -56,7 +56,7 @@ class Interaction(Prediction):
     def check(self, study: Study) -> None:
         """Refuse an unknown form, an unreadable `by`, and cells that share an arm."""
         one_of(self.form, self.where("form"), FORMS)
-        self.measured(study).amount(self.by, self.where("by"))
+        self.measured(study).margin(self.by, self.where("by"))
         refuse_shared(study, f"study.predictions.{self.id}", *self.selectors(study))
 
     def test(self, study: Study, contrast: ContrastMaker) -> Claim:
@@ -72,4 +72,4 @@ class Interaction(Prediction):
             if quantity.sesoi is None:
                 raise UndecidableError("no sesoi says how large an interaction would matter")
             return Inside(made, -quantity.sesoi, quantity.sesoi)
-        return Gain(made, quantity.amount(self.by, self.where("by")), quantity.sesoi or 0.0)
+        return Gain(made, quantity.margin(self.by, self.where("by")), quantity.sesoi or 0.0)
