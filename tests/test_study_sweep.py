@@ -16,7 +16,7 @@ from litmus.claims.study_file import file_safe, read_study_file
 from litmus.legible import legible
 from litmus.records.directories import arm_of, folders
 from litmus.sweeps import study_sweep
-from litmus.sweeps.generation import refuse_earlier
+from litmus.sweeps.generation import refuse_earlier, refuse_other
 from litmus.sweeps.lock import held
 from litmus.sweeps.once import outcome_of
 from litmus.sweeps.overrides import override, parsed
@@ -139,6 +139,40 @@ def test_seeds_that_replace_those_of_a_look_are_refused_before_they_run(tmp_path
     monkeypatch.setattr(study_sweep, "run_trials", lambda *_: ran.append("trials"))
     sweep(tmp_path, "study=tiny", "study.seeds=[5,6,7,8,9]", "study.judge=false")
     assert ran
+
+
+@pytest.mark.briefly(0)
+@pytest.mark.parametrize(
+    ("left", "typed", "said"),
+    [
+        ({"study.yaml": "study: {}", "command.json": '{"study": "first"}'}, ["study=tiny"], "the study first; take"),
+        ({"search.json": "{}"}, ["study=tiny"], "a search; take"),
+        (
+            {"study.yaml": "study: {}", "command.json": '{"study": "tiny"}'},
+            ["search=tpe", "lr=interval(0.1,1)"],
+            "the study",
+        ),
+        ({"study.yaml": "study: {}"}, ["search=tpe", "lr=interval(0.1,1)"], "the study; take"),
+    ],
+)
+def test_a_directory_of_another_sweep_is_left_alone(tmp_path, left, typed, said):
+    write_study(tmp_path)
+    directory = tmp_path / "taken"
+    directory.mkdir()
+    for name, text in left.items():
+        (directory / name).write_text(text)
+    with pytest.raises(
+        ValueError, match=f"^taken holds {said}.* another hydra.sweep.dir for (the study tiny|a search)$"
+    ):
+        sweep(tmp_path, *typed, "hydra.sweep.dir=taken")
+    assert {path.name: path.read_text() for path in directory.iterdir() if path.name != ".lock"} == left
+
+
+def test_a_study_that_was_killed_before_it_noted_its_name_goes_on(tmp_path):
+    (tmp_path / "study.yaml").write_text("study: {}")
+    refuse_other(tmp_path, "tiny")
+    (tmp_path / "command.json").write_text('{"study": "tiny"}')
+    refuse_other(tmp_path, "tiny")
 
 
 @pytest.mark.long

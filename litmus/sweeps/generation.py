@@ -1,4 +1,4 @@
-"""A sweep's directory of an earlier version: its trials have hashes that say something else, and are left alone."""
+"""What is in a sweep's directory already: of another sweep, or of an earlier version, it is left alone."""
 
 from pathlib import Path
 
@@ -6,6 +6,29 @@ from litmus.legible import read_object
 from litmus.trial.identity import HASHES, asked_hash
 
 PARTS = ("trials", "tuning")
+# The files by which a directory is one of a study or of a search.
+STUDY, SEARCH = "command.json", "search.json"
+
+
+def refuse_other(directory: Path, study: str = "") -> None:
+    """Refuses a directory of another sweep, whose question and verdicts this one would write over.
+
+    Args:
+        directory: of the sweep.
+        study: the name of the study that is asked; none of a search.
+
+    Raises:
+        ValueError: naming both, and the way out.
+    """
+    known = read_object(directory / STUDY).get("study")
+    there = ""
+    if (directory / SEARCH).is_file():
+        there = "a search"
+    elif known or (directory / "study.yaml").is_file():
+        there = f"the study {known or study}".strip()  # one that was killed before it had noted its name is its own
+    own = f"the study {study}" if study else "a search"
+    if there not in ("", own):
+        raise ValueError(f"{directory} holds {there}; take another hydra.sweep.dir for {own}")
 
 
 def refuse_earlier(directory: Path, note: str) -> None:

@@ -17,7 +17,7 @@ from litmus.legible import read_object
 from litmus.sweeps.arms import hash_with, typed_values
 from litmus.sweeps.asked import PRUNERS, refuse_no_treatment
 from litmus.sweeps.composition import Composition, hash_of, one_thread
-from litmus.sweeps.generation import refuse_earlier
+from litmus.sweeps.generation import SEARCH, refuse_earlier, refuse_other
 from litmus.sweeps.launching import Job, Launching, placed
 from litmus.sweeps.lock import held
 from litmus.sweeps.metrics import KNOWN, refuse_unknown_split
@@ -61,7 +61,8 @@ def sweep_search(context: HydraContext, task: TaskFunction, config: DictConfig, 
     wanted = wanted_by(config, arguments, context.config_loader)
     config, directory = placed(config, None)
     with held(directory):
-        refuse_earlier(directory, "search.json")
+        refuse_other(directory)
+        refuse_earlier(directory, SEARCH)
         try:
             search(wanted, Composition(context, config, directory), task, directory)
         except KeyboardInterrupt:
@@ -158,11 +159,11 @@ def keep_question(wanted: Wanted, base: DictConfig, directory: Path) -> None:
         "asked_hash": hash_of(base),
         "hashes": HASHES,
     }
-    stored = read_object(directory / "search.json")
+    stored = read_object(directory / SEARCH)
     for part in question:
         if stored and stored.get(part) != question[part]:
             raise ValueError(
                 f"{directory} holds a search with another {part.replace('asked_hash', 'configuration')}; "
                 "take another hydra.sweep.dir for this one"
             )
-    write_json(directory / "search.json", question)
+    write_json(directory / SEARCH, question)

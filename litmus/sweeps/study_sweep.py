@@ -28,7 +28,7 @@ from litmus.sweeps.arms import Arm, arms_of
 from litmus.sweeps.asked import Asked, asked_by
 from litmus.sweeps.board import Board
 from litmus.sweeps.composition import Composition, settings_of
-from litmus.sweeps.generation import refuse_earlier
+from litmus.sweeps.generation import STUDY, refuse_earlier, refuse_other
 from litmus.sweeps.launching import Job, Launching, placed
 from litmus.sweeps.lock import held
 from litmus.sweeps.metrics import asked_metrics, misspelt
@@ -51,7 +51,8 @@ def sweep_study(context: HydraContext, task: TaskFunction, config: DictConfig, a
     asked = asked_by(config, arguments, context.config_loader)
     config, directory = placed(config, f"studies/{asked.name}", "-smoke" if asked.smoke else "")
     with held(directory):
-        refuse_earlier(directory, "command.json")
+        refuse_other(directory, asked.name)
+        refuse_earlier(directory, STUDY)
         try:
             answer_study(asked, Composition(context, config, directory), task, directory)
         except KeyboardInterrupt:
@@ -186,7 +187,7 @@ def write_question(asked: Asked, settings: Mapping[str, Any], accelerator: str |
     typed = [argument.removeprefix("++") for argument in sys.argv[1:] if not argument.startswith(SWEEPER)]
     command = shlex.join(["python", Path(sys.argv[0]).name, *typed])
     note = {"study": asked.name, "command": command, "smoke": asked.smoke, "hashes": HASHES}
-    write_json(directory / "command.json", {**note, "accelerator": accelerator})
+    write_json(directory / STUDY, {**note, "accelerator": accelerator})
 
 
 def tell(console: Console, findings: list[Finding]) -> None:
