@@ -596,7 +596,7 @@ def test_metrics_of_the_training_are_asked_for(run, tmp_path):
         ),
         (
             ("data=signals", "model.units=[8]", "callbacks.checkpoint.monitor=val/auroc"),
-            "callbacks.checkpoint.monitor=val/auroc is not among the metrics",
+            "callbacks.checkpoint.monitor=val/auroc among the metrics of an epoch",
         ),
         (
             ("data=signals", "model=net", "model._target_=foreign_parts.OwnModule", "~model.net", RATE, "task.top_k=2"),

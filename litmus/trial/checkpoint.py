@@ -132,7 +132,8 @@ class BestAndLast(Checkpoint):
                 return
             raise ValueError(
                 f"expected callbacks.checkpoint.monitor={self.monitor} among the metrics of an epoch, found "
-                f"{', '.join(sorted(metrics)) or 'none'}; type callbacks.checkpoint.monitor={self._named(metrics)}"
+                f"{', '.join(sorted(metrics)) or 'none'}; type one of these, as "
+                f"callbacks.checkpoint.monitor={self._named(metrics)}"
             )
         score = float(metrics[self.monitor])
         if math.isnan(score):
@@ -208,7 +209,7 @@ class BestAndLast(Checkpoint):
     def _named(self, metrics: Mapping[str, Any]) -> str:
         """The metric that was probably meant."""
         near = difflib.get_close_matches(self.monitor, metrics, 1, 0.5)
-        return near[0] if near else "METRIC, one that a validation_step or a training_step logs by epoch"
+        return near[0] if near else "METRIC"
 
     def _write(self, trainer: pl.Trainer) -> None:
         start = own_seconds()
