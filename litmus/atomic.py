@@ -1,5 +1,6 @@
 """Files that are either whole or not there."""
 
+import errno
 import json
 import os
 import secrets
@@ -11,6 +12,8 @@ from typing import Any
 
 # An unfinished file that nobody has written to for so long was left by a process that is gone.
 ABANDONED_SECONDS = 3600
+# A full disk, a full share of one, and one that may only be read.
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 @contextmanager
@@ -19,20 +22,37 @@ def replacing(path: Path) -> Iterator[Path]:
 
     The name is the process's own: several may write the same file at once, and the last whole one stays.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
+    with naming(path, part):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep_up(path)
+        try:
+            yield part
+            # Without this a power loss can leave the new name on an empty file.
+            with part.open("rb+") as file:
+                os.fsync(file.fileno())
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+@contextmanager
+def naming(path: Path, part: Path | None = None) -> Iterator[None]:
+    """Lets the system's error tell which file it is about: of a full disk it names none, else the temporary one."""
+    try:
+        yield
+    except OSError as problem:
+        unnamed = problem.filename is None and problem.errno in NO_ROOM
+        if unnamed or (problem.filename2 is None and str(problem.filename) == str(part)):
+            problem.filename = str(path)
+        raise
+
+
+def _sweep_up(path: Path) -> None:
     for left in path.parent.glob(f".{path.name}.*.part"):
         with suppress(FileNotFoundError):  # another process may sweep it up first
             if time.time() - left.stat().st_mtime > ABANDONED_SECONDS:
                 left.unlink()
-    part = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
-    try:
-        yield part
-        # Without this a power loss can leave the new name on an empty file.
-        with part.open("rb+") as file:
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def write_json(path: Path, content: dict[str, Any] | list[Any]) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
+from litmus.atomic import naming
 from litmus.trial.command_line import answer, imports, said_at_once
 from litmus.trial.processes import own_rank
 from litmus.words import count
@@ -78,7 +79,7 @@ def job(
             return run(parts, directory, description, resume=resume, brief=in_sweep, quiet=quiet)
 
     def alone() -> float | None:
-        with occupied(typed_path(config.output_dir), config.trainer):
+        with naming(typed_path(config.output_dir)), occupied(typed_path(config.output_dir), config.trainer):
             score = trial(config.resume is not None)
         if not in_sweep and not quiet and own_rank() == 0 and (told := told_of_run(typed_path(config.output_dir))):
             print(told)

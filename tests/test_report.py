@@ -1,9 +1,11 @@
 """The report of a study: every section with the right numbers; damage told; multiruns tabulated."""
 
 import csv
+import errno
 import hashlib
 import io
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -292,6 +294,21 @@ def test_what_a_study_directory_cannot_vouch_for_is_left_out_and_told(tmp_path):
     assert {one.verdict for one in evidence.judgement.verdicts.values()} == {"inconclusive"}  # a smoke run
     assert evidence.name == "named"
     assert evidence.command == "python train.py -m x"
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS])
+def test_a_disk_that_takes_no_more_is_told_with_the_file(tmp_path, refused, monkeypatch, number):
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump({"study": NODE}))
+    (tmp_path / "results.csv").write_text("\n".join(TABLE))
+
+    def full(descriptor):
+        raise OSError(number, os.strerror(number))  # as `write` does, which knows no name
+
+    monkeypatch.setattr("litmus.atomic.os.fsync", full)
+    said = refused(tmp_path / "study.yaml", tmp_path / "results.csv", "-o", tmp_path / "out")
+    told = f"cannot be written ({os.strerror(number)}); make room there, or name another place"
+    assert said == f"{tmp_path / 'out' / 'looks.json'} {told}"
+    assert not list((tmp_path / "out").iterdir())
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,9 @@
 """What a study's file and command may ask: a study runs as a study, or is refused in one sentence before any trial."""
 
+import errno
+import os
+from pathlib import Path
+
 import pytest
 import yaml
 
@@ -172,6 +176,19 @@ def test_a_command_is_read_as_it_was_meant():
     assert sweep_arguments(["-m", "search=tpe", "hydra/sweeper=search"])[-1] == "hydra/sweeper=search"
     for plain in (["-m", "lr=1,2"], ["epochs=3"], ["study=null"], ["study="], ["-m", "study=null", "lr=1,2"]):
         assert sweep_arguments(plain) == plain
+
+
+def test_a_snapshot_that_a_disk_has_no_room_for_is_told_with_its_place(tmp_path, monkeypatch):
+    write_study(tmp_path)
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OSError, match="No space left") as caught:
+        copied(tmp_path / "study", tmp_path / "own" / ".configs")
+    assert sentence(caught.value).startswith(f"{tmp_path}/own/.configs/")
+    assert sentence(caught.value).endswith("(No space left on device); make room there, or name another place")
 
 
 def test_a_snapshot_of_a_folder_that_holds_sweeps_does_not_grow_with_each_start(tmp_path):

@@ -53,12 +53,13 @@ class PlainSweeper(BasicSweeper):
         self.launcher = Surviving(self.launcher, hydra_context, task_function, config)
 
     def sweep(self, arguments: list[str]) -> Any:
+        from litmus.atomic import naming
         from litmus.sweeps.lock import held
         from litmus.sweeps.plain import Surviving, tell_failures
 
         assert self.config is not None
         directory = Path(self.config.hydra.sweep.dir)
-        with held(directory):  # of two such commands each would take the other's jobs
+        with naming(directory), held(directory):  # of two such commands each would take the other's jobs
             returned = super().sweep(arguments)
         assert isinstance(self.launcher, Surviving)
         _tell_offline(directory)

@@ -10,7 +10,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from litmus.atomic import write_json
+from litmus.atomic import naming, write_json
 from litmus.claims.quantity import direction_of
 from litmus.claims.schema import one_of
 from litmus.legible import read_object
@@ -60,7 +60,7 @@ def sweep_search(context: HydraContext, task: TaskFunction, config: DictConfig, 
     """
     wanted = wanted_by(config, arguments, context.config_loader)
     config, directory = placed(config, None)
-    with held(directory):
+    with naming(directory), held(directory):
         refuse_other(directory)
         refuse_earlier(directory, SEARCH)
         try:

@@ -11,6 +11,7 @@ from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
 from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig, OmegaConf
 
+from litmus.atomic import naming
 from litmus.sweeps.loader import SnapshotLoader
 
 # Groups whose files hold a node of this name that is the sweeper's, and no part of a trial's configuration.
@@ -42,11 +43,12 @@ def copied(folder: Path, directory: Path) -> Path:
     if not target.is_dir():
         part = target.with_name(f"{digest}.part")
         shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)  # a folder of the search path may hold no configuration
-        for name, text in files.items():
-            (part / name).parent.mkdir(parents=True, exist_ok=True)
-            (part / name).write_text(without_question(name, text), encoding="utf-8")
-        part.rename(target)
+        with naming(target):
+            part.mkdir(parents=True)  # a folder of the search path may hold no configuration
+            for name, text in files.items():
+                (part / name).parent.mkdir(parents=True, exist_ok=True)
+                (part / name).write_text(without_question(name, text), encoding="utf-8")
+            part.rename(target)
     return target
 
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from litmus.atomic import replacing, write_json
+from litmus.atomic import naming, replacing, write_json
 from litmus.claims.finding import Finding
 from litmus.claims.lint import lint_design
 from litmus.claims.looks import Look, schedule
@@ -50,7 +50,7 @@ def sweep_study(context: HydraContext, task: TaskFunction, config: DictConfig, a
     """
     asked = asked_by(config, arguments, context.config_loader)
     config, directory = placed(config, f"studies/{asked.name}", "-smoke" if asked.smoke else "")
-    with held(directory):
+    with naming(directory), held(directory):
         refuse_other(directory, asked.name)
         refuse_earlier(directory, STUDY)
         try:

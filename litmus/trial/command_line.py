@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from omegaconf import OmegaConf
 from yaml import MarkedYAMLError
 
+from litmus.atomic import NO_ROOM
 from litmus.claims.factors import is_factor
 from litmus.legible import legible, yaml_fault
 from litmus.trial.arguments import AGENT
@@ -129,6 +130,9 @@ def sentence(error: BaseException, arguments: Sequence[str] | None = None) -> st
             return f"{group} has no choice {choice}; expected one of {', '.join(sorted(choices))}"
     if type(error).__name__ in ("ConfigKeyError", "ConfigAttributeError"):
         return _unknown_knob(error)
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
+        place = "a file" if error.filename is None else legible(error.filename)
+        return f"{place} cannot be written ({error.strerror}); make room there, or name another place"
     if isinstance(error, OSError) and type(error) in OF_FILES and error.filename is not None:
         place = error.filename if error.filename2 is None else error.filename2
         return f"{legible(place)}: {OF_FILES[type(error)]}"
