@@ -88,21 +88,27 @@ def arms_of(asked: Asked, composition: Composition) -> dict[str, Arm]:
         name: (*asked.common, *(override(knob, value) for knob, value in settings.items()))
         for name, settings in asked.study.arms.items()
     }
-    tried = tried_of(asked.study.nuisance)
-    arms = {name: _arm(name, overrides, composition, tried, asked.study) for name, overrides in typed.items()}
+    # A number that one arm takes another takes as well; a composition takes longer than many a trial.
+    tried = {name: tried_of(asked.study.nuisance, numbers=place == 0) for place, name in enumerate(typed)}
+    arms = {name: _arm(name, overrides, composition, tried[name], asked.study) for name, overrides in typed.items()}
     if asked.smoke:
         shrinking = smoke_overrides({name: arm.config for name, arm in arms.items()})
         arms = {name: _arm(name, (*typed[name], *shrinking[name]), composition, (), asked.study) for name in arms}
     return {name: replace(arm, factors=factors_of(arm.config, asked.study.varied)) for name, arm in arms.items()}
 
 
-def tried_of(nuisance: Mapping[str, Nuisance]) -> list[tuple[str, ...]]:
-    """What is typed to see that an arm takes what will be tuned: an end of each range, and every choice once."""
+def tried_of(nuisance: Mapping[str, Nuisance], numbers: bool) -> list[tuple[str, ...]]:
+    """What is typed to see that an arm takes what will be tuned: an end of each range, and every choice once.
+
+    Args:
+        numbers: whether choices that are numbers are tried as well.
+    """
     if not nuisance:
         return []
     first = {name: override(name, one.values[0]) for name, one in nuisance.items()}
-    choices = ((name, value) for name, one in nuisance.items() if one.space == "choices" for value in one.values[1:])
-    return [tuple(first.values()), *(tuple({**first, name: override(name, value)}.values()) for name, value in choices)]
+    choices = [(name, value) for name, one in nuisance.items() if one.space == "choices" for value in one.values[1:]]
+    others = [one for one in choices if numbers or not isinstance(one[1], int | float)]
+    return [tuple(first.values()), *(tuple({**first, name: override(name, value)}.values()) for name, value in others)]
 
 
 def refuse_unanswerable(config: DictConfig, study: Study) -> None:
