@@ -154,6 +154,7 @@ class Saves(Own):
 
     def on_save_checkpoint(self, checkpoint):
         checkpoint["scale"] = self.scale
+        checkpoint["callbacks"].pop("mine", None)
 
     def on_load_checkpoint(self, checkpoint):
         self.scale = checkpoint["scale"]

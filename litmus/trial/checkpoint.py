@@ -26,6 +26,8 @@ from litmus.training.pack import own_seconds
 
 # Of a checkpoint of weights: the buffers that no state_dict has.
 BUFFERS = "buffers"
+# What a whole checkpoint has beside: a module's hook may expect the names.
+TRAINING = {"callbacks": dict, "optimizer_states": list, "lr_schedulers": list, "loops": dict}
 
 
 def better(score: float, best: float | None, mode: str) -> bool:
@@ -250,9 +252,10 @@ def weights_of(trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, 
         "pytorch-lightning_version": pl.__version__,
     }
     if overridden(pl_module, ("on_save_checkpoint",), pl.LightningModule):
-        known = dict(found)
-        pl_module.on_save_checkpoint(found)
-        found = {name: one if one is known.get(name) else deepcopy(one) for name, one in found.items()}
+        known, rest = dict(found), {name: kind() for name, kind in TRAINING.items()}
+        pl_module.on_save_checkpoint(whole := found | rest)
+        added = {name: one for name, one in whole.items() if name not in rest}
+        found = {name: one if one is known.get(name) else deepcopy(one) for name, one in added.items()}
     return found
 
 

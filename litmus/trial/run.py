@@ -179,7 +179,7 @@ def refuse_several_loaders(data: Any, model: pl.LightningModule) -> None:
         if split in getattr(data, "several", ()) and not told and overridden(model, (step,), pl.LightningModule):
             raise ValueError(
                 f"{data.name}.{split}_dataloader gives several loaders, and {type(model).__name__}.{step} takes no "
-                "dataloader_idx: add `dataloader_idx=0` to its arguments"
+                "dataloader_idx: give one loader, or a step of your own the argument `dataloader_idx=0`"
             )
 
 
