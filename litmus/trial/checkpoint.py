@@ -4,7 +4,7 @@ import difflib
 import math
 import pickle
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from copy import deepcopy
 from io import BytesIO
 from pathlib import Path
@@ -200,7 +200,8 @@ class BestAndLast(Checkpoint):
         self.best_metrics, self._stopped = state_dict["best_metrics"], state_dict["stopped"]
 
     def _weights(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, Any]:
-        weights, buffers = weights_of(trainer, pl_module), self._unsaved.changed(pl_module)
+        weights = weights_of(trainer, pl_module)
+        buffers = self._unsaved.changed(pl_module, weights["state_dict"])
         return {**weights, **({BUFFERS: buffers} if buffers else {})}
 
     def test(self, trainer: pl.Trainer, model: pl.LightningModule, data: pl.LightningDataModule) -> None:
@@ -352,18 +353,18 @@ class Unsaved:
         steps = _awaited(trainer) if pl_module.automatic_optimization else {}
         return {"buffers": self.changed(pl_module), "steps": steps}
 
-    def changed(self, pl_module: pl.LightningModule) -> dict[str, Tensor]:
+    def changed(self, pl_module: pl.LightningModule, saved: Collection[str] | None = None) -> dict[str, Tensor]:
         """The buffers, copied, that are not what they were when training began."""
         return {
             name: value.detach().clone()
-            for name, value in unsaved_buffers(pl_module).items()
+            for name, value in unsaved_buffers(pl_module, saved).items()
             if name not in self.began or not torch.equal(self.began[name], value.cpu())
         }
 
 
-def unsaved_buffers(pl_module: pl.LightningModule) -> dict[str, Tensor]:
-    """Those that no state_dict has."""
-    saved = pl_module.state_dict().keys()
+def unsaved_buffers(pl_module: pl.LightningModule, saved: Collection[str] | None = None) -> dict[str, Tensor]:
+    """Those that no state_dict has, of which `saved` are the names where they are known."""
+    saved = pl_module.state_dict().keys() if saved is None else saved
     return {name: value for name, value in pl_module.named_buffers() if name not in saved}
 
 
