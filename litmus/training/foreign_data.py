@@ -165,7 +165,9 @@ class ForeignData(pl.LightningDataModule):
             except AttributeError as problem:
                 if self.trainer is not None:
                     raise
-                y = self._untold(split, f"{self.name}.{split}_dataloader() asks for a trainer: {problem}")
+                y = self._untold(
+                    split, f"{self.name}.{split}_dataloader() gives no loader before there is a trainer ({problem})"
+                )
             else:
                 y = self._targets(split, loaders)
             self.splits[split] = (None, y)

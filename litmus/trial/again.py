@@ -20,8 +20,7 @@ from litmus.training.overridden import TRANSFER, overridden
 from litmus.trial.checkpoint import BUFFERS, fill
 from litmus.trial.course import numerics
 from litmus.trial.epoch_seed import EpochSeed
-from litmus.trial.finished import Finished, weights_in
-from litmus.trial.finished import tested as measured
+from litmus.trial.finished import Finished, test_metrics, weights_in
 from litmus.trial.making import instantiate
 from litmus.trial.parts import Parts, model_of, seed_everything, told_of
 from litmus.trial.ranks import AUTO
@@ -94,7 +93,7 @@ def tested(parts: Parts, finished: Finished) -> tuple[dict[str, float], dict[str
         enable_model_summary=False,
     )
     trainer.test(parts.model, datamodule=parts.data, verbose=False)
-    metrics = measured(trainer)
+    metrics = test_metrics(trainer)
     return metrics, _columns(trainer, parts, metrics), numerics(trainer)
 
 

@@ -232,7 +232,8 @@ class BestAndLast(Checkpoint):
 
 def test(trainer: pl.Trainer, model: pl.LightningModule, data: pl.LightningDataModule, path: Path) -> None:
     """Tests the weights in `path`, with the buffers that no state_dict has as they were."""
-    fill(model, torch.load(path, map_location="cpu", weights_only=True).get(BUFFERS, {}))
+    if unsaved_buffers(model):  # the file is read again below
+        fill(model, torch.load(path, map_location="cpu", weights_only=True).get(BUFFERS, {}))
     trainer.test(model, datamodule=data, ckpt_path=str(path), verbose=False, weights_only=True)
 
 

@@ -51,7 +51,7 @@ def is_tested(metric: str) -> bool:
     return re.match(r"test[^a-z0-9]", metric) is not None
 
 
-def tested(trainer: Any) -> dict[str, float]:
+def test_metrics(trainer: Any) -> dict[str, float]:
     """What the trainer's test measured; what a module logs there under another name stands as test/NAME."""
     metrics = trainer.callback_metrics
     return {name if is_tested(name) else f"test/{name}": float(value) for name, value in metrics.items()}

@@ -29,8 +29,7 @@ from litmus.trial.command_line import sentence
 from litmus.trial.course import numerics
 from litmus.trial.curves import draw_curves
 from litmus.trial.description import flat, identified
-from litmus.trial.finished import is_tested
-from litmus.trial.finished import tested as measured
+from litmus.trial.finished import is_tested, test_metrics
 from litmus.trial.history import History
 from litmus.trial.memory import limit, limits_in, next_limit
 from litmus.trial.movement import Movement
@@ -215,7 +214,7 @@ def test(parts: Parts) -> dict[str, float]:
     else:
         checkpoint.test(trainer, model, data)
     trainer.callbacks = callbacks  # a module may have brought others, which have seen no fit
-    return measured(trainer)
+    return test_metrics(trainer)
 
 
 def has_test(model: pl.LightningModule) -> bool:

@@ -12,7 +12,7 @@ from litmus.claims.reductions import FEWEST_IN_TAIL, TAIL, in_tail
 from litmus.paths import typed_path
 from litmus.training.averaging import averaging_of
 from litmus.trial.checkpoint import BUFFERS, test, unsaved_buffers, weights_of
-from litmus.trial.finished import tested
+from litmus.trial.finished import test_metrics
 from litmus.trial.history import FIRST_COLUMNS, read_history
 from litmus.words import count
 
@@ -87,7 +87,7 @@ class Tail(pl.Callback):
         try:
             for path in self.kept():
                 test(trainer, model, data, path)
-                for name, value in tested(trainer).items():
+                for name, value in test_metrics(trainer).items():
                     self._tested.setdefault(name, []).append(value)
         finally:
             trainer.loggers = loggers
