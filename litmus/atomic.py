@@ -43,7 +43,8 @@ def naming(path: Path, part: Path | None = None) -> Iterator[None]:
         yield
     except OSError as problem:
         unnamed = problem.filename is None and problem.errno in NO_ROOM
-        if unnamed or (problem.filename2 is None and str(problem.filename) == str(part)):
+        temporary = part is not None and problem.filename2 is None and str(problem.filename) == str(part)
+        if unnamed or temporary:
             problem.filename = str(path)
         raise
 

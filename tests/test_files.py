@@ -1,5 +1,6 @@
 """A data file is found, fetched whole or not at all, and never used when its content is wrong."""
 
+import errno
 import gzip
 import hashlib
 import os
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from litmus.atomic import ABANDONED_SECONDS, replacing
+from litmus.atomic import ABANDONED_SECONDS, naming, replacing
 from litmus.files import ensure, exactly, read
 from tests.data_helpers import serving
 
@@ -259,3 +260,23 @@ def test_replacing_shows_the_old_file_until_the_new_one_is_whole(tmp_path):
         assert reader.read() == b"old", "who reads the old file goes on reading it"
     assert path.read_bytes() == b"one"
     assert names(path.parent) == ["file"]
+
+
+PART = Path(".mine.part")
+
+
+@pytest.mark.parametrize(
+    ("problem", "part", "file"),
+    [
+        (FileNotFoundError("the data are not here; make train fetches them"), None, None),
+        (FileNotFoundError("the data are not here; make train fetches them"), PART, None),
+        (ConnectionResetError("the service went away"), None, None),
+        (PermissionError(errno.EACCES, "Permission denied", "other"), PART, "other"),
+        (OSError(errno.ENOSPC, "No space left on device"), None, "mine"),
+        (OSError(errno.EROFS, "Read-only file system", str(PART)), PART, "mine"),
+    ],
+)
+def test_an_error_is_about_the_file_only_where_the_disk_is_full_or_its_part_is_named(problem, part, file):
+    with pytest.raises(type(problem)) as caught, naming(Path("mine"), part):
+        raise problem
+    assert caught.value.filename == file
