@@ -108,7 +108,7 @@ def test_trials_that_may_be_of_an_earlier_version_are_left_alone(tmp_path, note,
         before = {path: path.read_bytes() for path in directory.rglob("*") if path.is_file()}
         with pytest.raises(ValueError, match=said):
             sweep(tmp_path, *arguments, f"hydra.sweep.dir={directory.name}")
-        after = {path: path.read_bytes() for path in directory.rglob("*") if path.is_file() and path.name != ".lock"}
+        after = {path: path.read_bytes() for path in directory.rglob("*") if path.is_file()}
         assert after == before
 
 
@@ -134,7 +134,7 @@ def test_seeds_that_replace_those_of_a_look_are_refused_before_they_run(tmp_path
     with pytest.raises(ValueError, match="of the seeds 0, 1, 2, 3, 4, which these do not continue; ask") as caught:
         sweep(tmp_path, "study=tiny", "study.seeds=[5,6,7,8,9]")
     assert "\n" not in str(caught.value)
-    assert {path.name for path in directory.iterdir()} == {".lock", ".configs", "looks.json"}
+    assert {path.name for path in directory.iterdir()} == {"looks.json"}
     ran = []
     monkeypatch.setattr(study_sweep, "run_trials", lambda *_: ran.append("trials"))
     sweep(tmp_path, "study=tiny", "study.seeds=[5,6,7,8,9]", "study.judge=false")
@@ -165,7 +165,29 @@ def test_a_directory_of_another_sweep_is_left_alone(tmp_path, left, typed, said)
         ValueError, match=f"^taken holds {said}.* another hydra.sweep.dir for (the study tiny|a search)$"
     ):
         sweep(tmp_path, *typed, "hydra.sweep.dir=taken")
-    assert {path.name: path.read_text() for path in directory.iterdir() if path.name != ".lock"} == left
+    assert {path.name: path.read_text() for path in directory.iterdir()} == left
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (["study=tiny", "lr=high"], "lr must be"),
+        (["study=tiny", "model.layers=3", "dropout=2"], "dropout"),
+        (["search=tpe", "lr=interval(0.1,1)", "epochs=few"], "epochs"),
+    ],
+)
+@pytest.mark.parametrize("own", [None, "there", "notes"])
+def test_what_is_refused_before_it_began_leaves_nothing(tmp_path, typed, said, own):
+    write_study(tmp_path)
+    directory = tmp_path / "results" / "mine"
+    if own:
+        directory.mkdir(parents=True)
+    if own == "notes":
+        (directory / "notes.md").write_text("mine")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(ValueError, match=said):
+        sweep(tmp_path, *typed, "hydra.sweep.dir=results/mine")
+    assert sorted(path for path in tmp_path.rglob("*")) == before
 
 
 def test_a_study_that_was_killed_before_it_noted_its_name_goes_on(tmp_path):

@@ -13,7 +13,7 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from litmus.sweeps.overrides import override
-from litmus.sweeps.snapshot import frozen, frozen_loader
+from litmus.sweeps.snapshot import SNAPSHOTS, frozen, frozen_loader
 from litmus.trial import description
 from litmus.trial.identity import NOT_IN_HASH, asked_hash
 from litmus.trial.ranks import one_device
@@ -23,7 +23,7 @@ class Composition:
     """Composes the jobs of a sweep from a snapshot of the configuration files, kept in the sweep's directory."""
 
     def __init__(self, context: HydraContext, master: DictConfig, directory: Path) -> None:
-        snapshots = directory / ".configs"
+        snapshots = directory / SNAPSHOTS
         self.loader: ConfigLoader = frozen_loader(context.config_loader, snapshots)
         if master.hydra.searchpath:
             found = [frozen(str(place), snapshots) for place in master.hydra.searchpath]

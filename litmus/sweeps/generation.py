@@ -1,13 +1,53 @@
-"""What is in a sweep's directory already: of another sweep, or of an earlier version, it is left alone."""
+"""A sweep's directory: what is in it already, of another sweep or an earlier version, is left alone."""
 
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from litmus.atomic import naming
 from litmus.legible import read_object
+from litmus.sweeps.lock import LOCK, held
+from litmus.sweeps.snapshot import SNAPSHOTS
 from litmus.trial.identity import HASHES, asked_hash
 
 PARTS = ("trials", "tuning")
 # The files by which a directory is one of a study or of a search.
 STUDY, SEARCH = "command.json", "search.json"
+
+
+@contextmanager
+def occupied(directory: Path) -> Iterator[None]:
+    """Holds a sweep's directory; a sweep that is refused before its question was noted there leaves nothing behind.
+
+    Raises:
+        ValueError: if another process holds it.
+    """
+    made = [place for place in (directory, *directory.parents) if not place.exists()]
+    snapshots, lock = directory / SNAPSHOTS, directory / LOCK
+    brought = [path for path in (snapshots, lock) if not path.exists()]
+    noted = _noted(directory)
+    try:
+        with naming(directory), held(directory):
+            try:
+                yield
+            except ValueError:
+                if _noted(directory) == noted:
+                    if snapshots in brought:
+                        shutil.rmtree(snapshots, ignore_errors=True)
+                    if lock in brought:  # while it is held: who waits for it finds that it is gone, and makes another
+                        lock.unlink(missing_ok=True)
+                raise
+    except ValueError:
+        with suppress(OSError):  # from the first on that holds anything
+            for place in made:
+                place.rmdir()
+        raise
+
+
+def _noted(directory: Path) -> list[int]:
+    """When the directory's notes were written."""
+    return [path.stat().st_mtime_ns for path in (directory / STUDY, directory / SEARCH) if path.is_file()]
 
 
 def refuse_other(directory: Path, study: str = "") -> None:

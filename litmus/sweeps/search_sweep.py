@@ -10,16 +10,15 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from litmus.atomic import naming, write_json
+from litmus.atomic import write_json
 from litmus.claims.quantity import direction_of
 from litmus.claims.schema import one_of
 from litmus.legible import read_object
 from litmus.sweeps.arms import hash_with, typed_values
 from litmus.sweeps.asked import PRUNERS, refuse_no_treatment
 from litmus.sweeps.composition import Composition, hash_of, one_thread
-from litmus.sweeps.generation import SEARCH, refuse_earlier, refuse_other
+from litmus.sweeps.generation import SEARCH, occupied, refuse_earlier, refuse_other
 from litmus.sweeps.launching import Job, Launching, placed
-from litmus.sweeps.lock import held
 from litmus.sweeps.metrics import KNOWN, refuse_unknown_split
 from litmus.sweeps.overrides import parsed, without
 from litmus.sweeps.pruner import COMPARING, pruning
@@ -60,7 +59,7 @@ def sweep_search(context: HydraContext, task: TaskFunction, config: DictConfig, 
     """
     wanted = wanted_by(config, arguments, context.config_loader)
     config, directory = placed(config, None)
-    with naming(directory), held(directory):
+    with occupied(directory):
         refuse_other(directory)
         refuse_earlier(directory, SEARCH)
         try:

@@ -14,6 +14,8 @@ from omegaconf import DictConfig, OmegaConf
 from litmus.atomic import naming
 from litmus.sweeps.loader import SnapshotLoader
 
+# Where in a sweep's directory they stand.
+SNAPSHOTS = ".configs"
 # Groups whose files hold a node of this name that is the sweeper's, and no part of a trial's configuration.
 ASKING = ("study", "search")
 

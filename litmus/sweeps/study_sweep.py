@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from litmus.atomic import naming, replacing, write_json
+from litmus.atomic import replacing, write_json
 from litmus.claims.finding import Finding
 from litmus.claims.lint import lint_design
 from litmus.claims.looks import Look, schedule
@@ -28,9 +28,8 @@ from litmus.sweeps.arms import Arm, arms_of
 from litmus.sweeps.asked import Asked, asked_by
 from litmus.sweeps.board import Board
 from litmus.sweeps.composition import Composition, settings_of
-from litmus.sweeps.generation import STUDY, refuse_earlier, refuse_other
+from litmus.sweeps.generation import STUDY, occupied, refuse_earlier, refuse_other
 from litmus.sweeps.launching import Job, Launching, placed
-from litmus.sweeps.lock import held
 from litmus.sweeps.metrics import asked_metrics, misspelt
 from litmus.sweeps.once import fail
 from litmus.sweeps.tuning import Tuned, tune
@@ -50,7 +49,7 @@ def sweep_study(context: HydraContext, task: TaskFunction, config: DictConfig, a
     """
     asked = asked_by(config, arguments, context.config_loader)
     config, directory = placed(config, f"studies/{asked.name}", "-smoke" if asked.smoke else "")
-    with naming(directory), held(directory):
+    with occupied(directory):
         refuse_other(directory, asked.name)
         refuse_earlier(directory, STUDY)
         try:
