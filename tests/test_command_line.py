@@ -34,6 +34,12 @@ ANSWERS = [
     (["--help"], "batch_size: 32"),
     (["--cfg", "job", "model=cnn"], "src.models.cnn.CNN"),
     (["nrom=batch"], "there is no knob nrom in this configuration; did you mean norm?"),
+    (["optimizer.amsgrad=true"], "torch.optim.Adam takes it: add it with a plus, as in +optimizer.amsgrad=VALUE"),
+    (["optimizer.amsgard=true"], "in this configuration; did you mean +optimizer.amsgrad?"),
+    (
+        ["trainer.logger=false"],
+        "there is no knob trainer.logger: logger is a group of its own, chosen by file, as in logger",
+    ),
     (["model.unitz=[3]"], "there is no knob model.unitz in this configuration; did you mean model.units?"),
     (["model=resnet"], "model has no choice resnet; expected one of cnn, "),
     (["callbacks=[nope]"], "callbacks has no choice nope; expected one of checkpoint, "),

@@ -87,6 +87,8 @@ def test_what_a_constructor_takes_is_not_refused(compose, knob):
         ),
         (["+trainer.gradient_clip_algorithm=value"], "no gradient is clipped; type trainer.gradient_clip_val too"),
         (["+trainer.limit_predict_batches=1"], "trainer.limit_predict_batches would have no effect"),
+        (["+trainer.logger=false"], "trainer.logger would have no effect: a run has those of the group logger, chosen"),
+        (["+trainer.callbacks=[]"], "trainer.callbacks would have no effect"),
         (["trainer.limit_train_batches=0"], "trainer.limit_train_batches must be a number above 0 or null, got 0"),
         (["batching=geometric", "batching.reverse=2"], "batching.reverse must be true or false, got 2"),
         (["data=social_network_ads", "data.verify=abc"], "data.verify must be true or false, got abc"),

@@ -160,10 +160,21 @@ def _choices(group: str, told: str) -> set[str]:
 def _unknown_knob(error: BaseException) -> str:
     full_key: str = getattr(error, "full_key", None) or str(getattr(error, "key", "?"))
     parent: Any = getattr(error, "parent_node", None)
-    names = [str(name) for name in parent] if hasattr(parent, "keys") else []
-    near = difflib.get_close_matches(str(getattr(error, "key", "")), names, n=1)
-    prefix = full_key.rpartition(".")[0]
-    hint = f"did you mean {prefix + '.' if prefix else ''}{near[0]}?" if near else f"known here: {', '.join(names)}"
+    names = [str(name) for name in parent if not str(name).startswith("_")] if hasattr(parent, "keys") else []
+    key, prefix = str(getattr(error, "key", "")), full_key.rpartition(".")[0]
+    addable: list[str] = []
+    if "_target_" in (parent or ()):
+        from litmus.trial.knobs import OF_GROUPS, taken_by
+
+        if prefix == "trainer" and key in OF_GROUPS:
+            return f"there is no knob {full_key}: {key} is a group of its own, chosen by file, as in {OF_GROUPS[key]}"
+        addable = [name for name in taken_by(parent) if name not in names]
+    near = difflib.get_close_matches(key, names + addable, n=1)
+    hint = f"known here: {', '.join(names)}"
+    if near:
+        hint = f"did you mean {'+' * (near[0] in addable)}{prefix + '.' if prefix else ''}{near[0]}?"
+    if key in addable:
+        hint = f"{parent['_target_']} takes it: add it with a plus, as in +{full_key}=VALUE"
     return f"there is no knob {full_key} in this configuration; {hint}"
 
 

@@ -39,6 +39,8 @@ def _number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
 
 
+# What the trainer is given of groups of their own, whatever stands in its file.
+OF_GROUPS = {"callbacks": "callbacks=[early_stopping]", "logger": "logger=[csv]"}
 ROOT = {
     "seed": Rule("a whole number from 0 to 2³²-1", lambda value: _whole(value, 0, 2**32 - 1)),
     "epochs": Rule("a whole number from 1 on", lambda value: _whole(value, 1)),
@@ -95,6 +97,12 @@ def _refuse_idle(config: DictConfig) -> None:
         raise ValueError(
             "trainer.limit_predict_batches would have no effect: a run trains, validates and tests; leave it out"
         )
+    for name, example in OF_GROUPS.items():
+        if trainer.get(name) is not None:
+            raise ValueError(
+                f"trainer.{name} would have no effect: a run has those of the group {name}, chosen by file, as in "
+                f"{example}; leave it out"
+            )
 
 
 def parts_in(node: Any) -> Iterator[DictConfig]:
@@ -172,17 +180,21 @@ def _computed(value: Any) -> bool:
 
 def unknown_argument(node: DictConfig, name: str) -> str:
     """That the constructor of this node takes no such argument, and what was probably meant."""
-    target = str(node["_target_"])
-    taken = [  # of what the program does not give
-        known
-        for known, one in signature_of(target).parameters.items()
-        if known in node
-        or (one.default is not MISSING and not only_parts(one.kind) and known not in (*NAMES["classes"], "task"))
-    ]
+    target, taken = str(node["_target_"]), taken_by(node)
     near = difflib.get_close_matches(name, taken, n=1)
     place = str(node._get_full_key(None))
     hint = f"did you mean {place}.{near[0]}?" if near else f"it takes {', '.join(taken)}"
     return f"there is no knob {place}.{name}: {target} does not take it; {hint}"
+
+
+def taken_by(node: DictConfig) -> list[str]:
+    """The arguments of this node's constructor that a user may give: those that stand in it, and what may be added."""
+    given = (*NAMES["classes"], "task", *(OF_GROUPS if node._get_full_key(None) == "trainer" else ()))
+    return [
+        known
+        for known, one in signature_of(str(node["_target_"])).parameters.items()
+        if known in node or (one.default is not MISSING and not only_parts(one.kind) and known not in given)
+    ]
 
 
 @dataclass(frozen=True)
