@@ -9,6 +9,7 @@ from copy import deepcopy
 from functools import cache
 from io import StringIO
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 
@@ -22,6 +23,8 @@ os.environ["OMP_NUM_THREADS"] = "1"
 os.environ.setdefault("WANDB_MODE", "offline")
 # A machine's accelerator is for the tests that ask for it by name, which are in tests/accelerator.
 os.environ["LITMUS_ACCELERATOR"] = "cpu"
+
+SELECTED = pytest.StashKey[bool]()
 
 put_on_path()
 os.environ.setdefault("DATA_DIR", str(ROOT / "data"))
@@ -40,6 +43,25 @@ def pytest_collection_finish():
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
+    """Which tests are long, and which of those are taken; once, where the tests of answers/ bring it along as well."""
+    if config.stash.get(SELECTED, False):
+        return
+    config.stash[SELECTED] = True
+    mark_long(config, items)
+    if part := os.environ.get("LONG_TESTS"):
+        left = [item for item in items if item.get_closest_marker("long") and not belongs(item, part)]
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in set(left)]
+
+
+def belongs(item, part):
+    """Whether a long test is of the part K/N of them all; those of an xdist group, which share something, are of one."""
+    number, parts = map(int, part.split("/"))
+    group = item.get_closest_marker("xdist_group")
+    return crc32((group.args[0] if group else item.nodeid).encode()) % parts == number % parts
+
+
+def mark_long(config, items):
     """Of a law that is `briefly` tried, `make test` takes the cases that its mark names by id or by place."""
     known, named = defaultdict(set), {}
     for item in items:

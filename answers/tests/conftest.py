@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.conftest import compose, pytest_configure, read_once, refused, trial
+from tests.conftest import compose, pytest_collection_modifyitems, pytest_configure, read_once, refused, trial
 
-__all__ = ["compose", "nodes", "pytest_configure", "read_once", "refused", "trial"]
+__all__ = ["compose", "nodes", "pytest_collection_modifyitems", "pytest_configure", "read_once", "refused", "trial"]
 
 
 @pytest.fixture(scope="session")

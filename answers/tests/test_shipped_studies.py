@@ -77,6 +77,7 @@ def test_no_study_of_an_mlp_stands_on_what_is_the_default_today(path):
         assert {"norm", "dropout"} <= said
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_study_runs_in_seconds(tmp_path, shortened, few_images, capsys, path):
     said = "".join(file.read_text() for file in lineage(path))
