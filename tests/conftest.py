@@ -55,7 +55,7 @@ def pytest_collection_modifyitems(config, items):
 
 
 def belongs(item, part):
-    """Whether a long test is of the part K/N of them all; those of an xdist group, which share something, are of one."""
+    """Whether a long test is of the part K/N of them all; an xdist group, whose tests share something, is of one."""
     number, parts = map(int, part.split("/"))
     group = item.get_closest_marker("xdist_group")
     return crc32((group.args[0] if group else item.nodeid).encode()) % parts == number % parts

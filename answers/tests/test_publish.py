@@ -1,6 +1,7 @@
 """Publication: a finished study's page, one index over all claims, the README's head; and no claim is forgotten."""
 
 import csv
+import gzip
 import io
 import json
 import re
@@ -28,7 +29,7 @@ from answers.make.publication.replication import replication_markdown
 from answers.make.publication.rows import place_of
 from answers.make.publication.small import small_png, small_svg
 from answers.make.publication.summary import overrides, read_summaries, read_summary
-from answers.make.publication.tables import curves_csv, read_runs, shortened
+from answers.make.publication.tables import RESULTS, curves_csv, read_runs, shortened
 from answers.make.publication.unanswerable import measured, read_entry, read_unanswerable
 from litmus.claims.judgement import judge
 from litmus.claims.results_table import read_results
@@ -129,7 +130,7 @@ def test_a_published_study_has_its_page_its_tables_and_the_pictures_that_the_pag
     found = files(published)
     tables = {
         "report.md",
-        "results.csv",
+        "results.csv.gz",
         "trials.csv.gz",
         "curves.csv.gz",
         "verdicts.json",
@@ -177,7 +178,7 @@ def test_no_published_file_names_a_place_of_this_machine(published, study):
 
 def test_the_published_table_and_question_give_the_published_verdicts(published):
     asked = read_study_file(published / "study.yaml")
-    again = judge(asked, read_results(asked, published / "results.csv")).verdicts
+    again = judge(asked, read_results(asked, published / RESULTS)).verdicts
     stored = json.loads((published / "verdicts.json").read_text())
     assert {name: one.verdict for name, one in again.items()} == {name: stored[name]["verdict"] for name in again}
     assert {name: one.mean for name, one in again.items()} == {
@@ -282,11 +283,12 @@ def test_what_a_study_file_asks_beyond_what_is_published_is_missing(published):
 def test_a_failed_trial_is_missing_and_a_diverged_one_is_not(published, tmp_path):
     place = tmp_path / "dropout_norm"
     place.mkdir()
-    for name in ("study.yaml", "results.csv"):
-        (place / name).write_text((published / name).read_text())
-    assert "FloatingPointError" in (place / "results.csv").read_text()
+    for name in ("study.yaml", RESULTS):
+        shutil.copyfile(published / name, place / name)
+    results = gzip.decompress((place / RESULTS).read_bytes())
+    assert b"FloatingPointError" in results
     assert read_plan("dropout_norm", NODE, place).trials == 0
-    (place / "results.csv").write_text((place / "results.csv").read_text().replace("FloatingPointError", "OSError"))
+    (place / RESULTS).write_bytes(gzip.compress(results.replace(b"FloatingPointError", b"OSError")))
     assert read_plan("dropout_norm", NODE, place).trials == 1
 
 

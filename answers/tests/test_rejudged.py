@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 import yaml
 
+from answers.make.publication.tables import RESULTS
 from litmus.claims.judgement import CLOCK, judge
 from litmus.claims.results_table import read_results
 from litmus.claims.study_file import read_study_file
@@ -20,7 +21,7 @@ REVIEWED = yaml.safe_load((ROOT / "answers" / "tests" / "rejudged.yaml").read_te
 @pytest.mark.parametrize("place", STUDIES, ids=lambda place: place.name)
 def test_published_tables_give_the_published_verdicts_but_for_reviewed_ones(place):
     study = read_study_file(place / "study.yaml")
-    results = read_results(study, place / "results.csv")
+    results = read_results(study, place / RESULTS)
     if table := table_beside(place):  # of studies whose tuning counts; the others were published before it did
         results = replace(results, tuning=tuple(read_table(table, study)))
     found = judge(study, results, looked=read_looks(place)).verdicts

@@ -115,7 +115,9 @@ def test_the_page_has_its_four_figures_a_row_per_trial_and_the_authors_words(roo
     assert all((root / figure).read_bytes().startswith(b"\x89PNG") for figure in figures)
     summary = gzip.decompress((root / "tuning_report" / "experiment_summary.csv.gz").read_bytes()).decode()
     table = list(csv.DictReader(summary.splitlines()))
-    assert len(table) == sum(len(place.read_text().splitlines()) - 1 for place in root.glob("*/results.csv"))
+    assert len(table) == sum(
+        len(gzip.decompress(place.read_bytes()).splitlines()) - 1 for place in root.glob("*/results.csv.gz")
+    )
     assert set(STUDIES) == {row["study"] for row in table} - {"lr_as_reported"} == set(WRITTEN)
     assert {row["units"] for row in table if row["study"] == "depth"} == {"256", "256 256", "256 256 256"}
     assert "> Because of its memory." in page

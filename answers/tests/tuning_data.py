@@ -5,7 +5,7 @@ import math
 import numpy as np
 import yaml
 
-from answers.make.publication.tables import CURVES, TRIALS, zipped
+from answers.make.publication.tables import CURVES, RESULTS, TRIALS, zipped
 from litmus.claims.arms import grid
 from litmus.tables import table_text
 
@@ -67,7 +67,7 @@ def write_published(root, names=tuple(STUDIES), suffix="", noise=0.005, seeds=3,
     for name in names:
         node = {"question": "Which?", "source": "001_x.txt", "quantities": QUANTITIES, "seeds": seeds, **STUDIES[name]}
         arms = grid(node["factors"]) if "factors" in node else node["arms"]
-        tables = {"results.csv": [], TRIALS: [], CURVES: []}
+        tables = {RESULTS: [], TRIALS: [], CURVES: []}
         for place, (arm, overrides) in enumerate(arms.items()):
             config = {**BASE, **overrides}
             updates = 100 if suffix else 54_000 // config["batch_size"]
@@ -78,10 +78,10 @@ def write_published(root, names=tuple(STUDIES), suffix="", noise=0.005, seeds=3,
                 end = final_loss(config) * math.exp(noise * generator.normal())
                 val = curves(config, end)
                 if place in diverged:
-                    tables["results.csv"].append([arm, seed, "nan", *costs, "FloatingPointError: not finite"])
+                    tables[RESULTS].append([arm, seed, "nan", *costs, "FloatingPointError: not finite"])
                     continue
                 best = int(val.argmin())
-                tables["results.csv"].append([arm, seed, end, *costs, ""])
+                tables[RESULTS].append([arm, seed, end, *costs, ""])
                 metrics = [0.9 * val[best], 1 - 0.2 * val[best], val[best], 1 - 0.3 * val[best], end, 1 - 0.3 * end]
                 tables[TRIALS].append([arm, seed, best, *metrics])
                 for epoch, one in enumerate(val):
@@ -89,7 +89,7 @@ def write_published(root, names=tuple(STUDIES), suffix="", noise=0.005, seeds=3,
                     tables[CURVES].append(row)
         splits = ["train/loss", "train/acc", "val/loss", "val/acc"]
         columns = {
-            "results.csv": ["loss", "epochs", "updates", "samples", "seconds", "params", "error"],
+            RESULTS: ["loss", "epochs", "updates", "samples", "seconds", "params", "error"],
             TRIALS: ["best_epoch", *splits, "test/loss", "test/acc"],
             CURVES: ["epoch", "updates", *splits],
         }

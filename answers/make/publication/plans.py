@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from answers.make.publication.rows import Row, planned_rows
+from answers.make.publication.tables import RESULTS
 from litmus.claims.notation import listing, text
 from litmus.claims.study import Study, read_study
 from litmus.claims.study_file import HOW_TO_RUN, read_study_file
@@ -98,7 +99,7 @@ def read_plan(name: str, node: Mapping[str, Any], place: Path) -> Plan:
     return Plan(
         name,
         study,
-        trials=len(asked - settled(place / "results.csv")),
+        trials=len(asked - settled(place / RESULTS)),
         tuning_trials=tuning // len(study.arms) * len(study.arms.keys() - kept),
         published_seeds=len(published.seeds),
         changed=changed,
@@ -123,7 +124,7 @@ def canonical(value: Any) -> Any:
 
 
 def settled(table: Path) -> set[tuple[str, int]]:
-    """The trials of a results.csv that the same command would not run again: completed ones and diverged ones."""
+    """The trials of a table of results that the same command would not run again: completed ones and diverged ones."""
     return {
         (row["arm"], int(row["seed"]))
         for row in read_mappings(table)

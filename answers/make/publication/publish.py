@@ -10,7 +10,7 @@ from pathlib import Path
 from answers.make.publication.page import page, write_pictures
 from answers.make.publication.paths import without_paths
 from answers.make.publication.summary import FILE, summary_json, summary_of
-from answers.make.publication.tables import CURVES, TRIALS, curves_csv, shortened, trials_csv, zipped
+from answers.make.publication.tables import CURVES, RESULTS, TRIALS, curves_csv, shortened, trials_csv, zipped
 from litmus.claims.judgement import CLOCK, clock_json, verdicts_json
 from litmus.records.looks_file import FILE as LOOKS
 from litmus.records.looks_file import record_look
@@ -72,8 +72,7 @@ def fill(directory: Path, name: str, evidence: Evidence, study: str) -> None:
     """Writes all files of a published study."""
     shown = page(evidence, name)
     texts = {
-        "report.md": write_pictures(shown, directory / "figures"),
-        "results.csv": results_csv(evidence),
+        "report.md": write_pictures(shown, directory / "figures").replace(" results.csv;", f" {RESULTS};"),
         "verdicts.json": verdicts_json(evidence.judgement),
         "study.yaml": study,
         FILE: summary_json(summary_of(name, evidence)),
@@ -82,7 +81,7 @@ def fill(directory: Path, name: str, evidence: Evidence, study: str) -> None:
     texts |= {CLOCK: clock} if clock else {}
     for file, text in texts.items():
         write(directory / file, without_paths(text))
-    tables = {TRIALS: trials_csv(evidence), CURVES: curves_csv(evidence)}
+    tables = {RESULTS: results_csv(evidence), TRIALS: trials_csv(evidence), CURVES: curves_csv(evidence)}
     if evidence.results.tuning:
         tables[f"{TABLE}.gz"] = shortened(tuning_csv(evidence.results.tuning, evidence.study))
     for file, table in tables.items():

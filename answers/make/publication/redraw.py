@@ -11,7 +11,7 @@ from answers.make.publication.page import page, write_pictures
 from answers.make.publication.paths import without_paths
 from answers.make.publication.rows import judged_rows
 from answers.make.publication.summary import FILE, means, read_summary, summary_json
-from answers.make.publication.tables import read_runs
+from answers.make.publication.tables import RESULTS, read_runs
 from litmus.claims.judgement import CLOCK, clock_json, verdicts_json
 from litmus.report.results_files import read_tables
 from litmus.report.write import write
@@ -32,7 +32,7 @@ def redraw(place: Path) -> Path:
         ValueError: for a published file that cannot be understood.
     """
     summary = read_summary(place)
-    evidence = read_tables(place / "study.yaml", [place / "results.csv"], place)
+    evidence = read_tables(place / "study.yaml", [place / RESULTS], place)
     evidence = replace(evidence, runs=[run for run in read_runs(place) if run.arm in evidence.study.arms])
     shown = page(evidence, place.name)
     published = (place / "report.md").read_text(encoding="utf-8")

@@ -10,6 +10,7 @@ from typing import Any
 
 from answers.make.publication.kept import read_kept
 from answers.make.publication.rows import DOCUMENT
+from answers.make.publication.tables import RESULTS
 from litmus.claims.contrast import FEWEST_SEEDS
 from litmus.claims.notation import number
 from litmus.claims.quantity import Quantity
@@ -103,7 +104,7 @@ def replicas(root: Path, entry: Reported, where: str = FILE) -> ReplicaTable:
             f"{where}: study {entry.study} has no quantity {entry.quantity!r}; {way_out(entry.quantity, list(known))}"
         )
     quantity = known[entry.quantity]
-    results = read_results(study, directory / "results.csv")
+    results = read_results(study, directory / RESULTS)
     rows = []
     for arm, reported in entry.values.items():
         if arm not in study.arms:

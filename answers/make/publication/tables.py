@@ -1,7 +1,8 @@
-"""The tables of a published study beside results.csv: what its runs recorded, small enough for a repository.
+"""The tables of a published study, zipped: what its runs recorded, small enough for a repository.
 
-trials.csv.gz has a row per run that ended: the knobs tuned for it, and its metrics at the epoch that validation chose.
-curves.csv.gz has its losses and accuracies by epoch, counted from 0 as in metrics.csv. pandas and zcat read both.
+results.csv.gz has a row per trial, as results.csv of a study's directory has; trials.csv.gz one per run that ended: the
+knobs tuned for it, and its metrics at the epoch that validation chose. curves.csv.gz has its losses and accuracies by
+epoch, counted from 0 as in metrics.csv. pandas and zcat read them.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from litmus.claims.runs import Run
 from litmus.report.evidence import Evidence
 from litmus.tables import read_mappings, table_text
 
-TRIALS, CURVES = "trials.csv.gz", "curves.csv.gz"
+RESULTS, TRIALS, CURVES = "results.csv.gz", "trials.csv.gz", "curves.csv.gz"
 SHOWN = ("train/loss", "train/acc", "val/loss", "val/acc")
 MOST_EPOCHS, MOST_BYTES = 100, 150_000
 LONG = re.compile(r"(?<![^,\n])-?\d*\.\d{9,}(?:e[+-]?\d+)?(?![^,\n])")
@@ -31,7 +32,7 @@ def trials_csv(evidence: Evidence) -> str:
     """The runs that ended, to six digits."""
     ended = {key: record for key, record in evidence.records.items() if record.done}
     metrics = list(dict.fromkeys(name for record in ended.values() for name in record.content.get("metrics") or {}))
-    # In results.csv the column of such a name is the quantity's.
+    # In the results the column of such a name is the quantity's.
     quantities = evidence.study.quantities
     hidden = [name for name in COUNTERS if name in quantities and quantities[name].metric != name]
     tuned = list(evidence.study.nuisance)

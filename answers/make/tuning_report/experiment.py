@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from answers.make.publication.rows import AS_REPORTED
-from answers.make.publication.tables import SHOWN, read_runs
+from answers.make.publication.tables import RESULTS, SHOWN, read_runs
 from litmus.claims.arms import describe
 from litmus.claims.judgement import judge
 from litmus.claims.measure import measure
@@ -196,9 +196,9 @@ class Experiment(Evidence):
 
 
 def read_experiment(place: Path) -> Experiment:
-    """A published study from its study.yaml, results.csv, and trials.csv and curves.csv where they are there."""
+    """A published study from its study.yaml and tables, trials.csv.gz and curves.csv.gz where they are there."""
     study, runs = read_study_file(place / "study.yaml"), read_runs(place)
-    results = read_results(study, place / "results.csv")
+    results = read_results(study, place / RESULTS)
     own = {(one.metric, one.at, one.threshold) for one in study.quantities.values()}
     asked = {name: read_quantity(name, node) for name, node in ASKED.items()}
     more = {name: one for name, one in asked.items() if (one.metric, one.at, one.threshold) not in own}
