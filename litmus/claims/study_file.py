@@ -36,6 +36,8 @@ _Loader.add_implicit_resolver(
 )
 
 
+# Beside study.yaml in a study's directory: which study it is, and how it was started.
+COMMAND = "command.json"
 # Keys of a study's node that tell the sweeper how to run it and say nothing about what is asked.
 HOW_TO_RUN = ("smoke", "pruner", "tuning_seeds", "judge")
 # Bytes of a file's name.

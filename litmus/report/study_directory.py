@@ -13,7 +13,7 @@ from litmus.claims.registration import read_registrations
 from litmus.claims.results import Results
 from litmus.claims.runs import results_from_runs
 from litmus.claims.study import Study
-from litmus.claims.study_file import is_smoke, read_study_file
+from litmus.claims.study_file import COMMAND, is_smoke, read_study_file
 from litmus.legible import legible, read_json, read_object
 from litmus.records.facts import other_rows
 from litmus.records.looks_file import read_looks, refuse_lost_looks
@@ -23,7 +23,6 @@ from litmus.records.tuning import read_tuning, trials_of
 from litmus.report.evidence import SMOKE, UNSETTLED, Evidence, evidence_of
 from litmus.report.write import author_words
 
-COMMAND = "command.json"
 LOST = f"{COMMAND}, which says how the study was started, is missing or damaged; the same command writes it anew."
 # What a smoke run alone evaluates, see sweeps/smoke.py: the last mark of one whose files an earlier version wrote.
 EVALUATED = ("trainer.limit_val_batches", "trainer.limit_test_batches")

@@ -11,6 +11,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+from litmus.claims.study_file import COMMAND
 from litmus.legible import read_object
 from litmus.sweeps.arms import Arm
 from litmus.sweeps.composition import left_open, one_accelerator, resolved
@@ -34,7 +35,7 @@ def accelerator_of(directory: Path, arms: Iterable[Arm], launcher: Mapping[str, 
     A study stays with what it began with, on whichever machine it goes on. Otherwise one arm that gains is enough: an
     accelerator costs a small arm milliseconds, and the processor a large one hours.
     """
-    begun = read_object(directory / "command.json")
+    begun = read_object(directory / COMMAND)
     if begun:
         stored = begun.get("accelerator")
         return stored if stored in tuple(TOLD) else None

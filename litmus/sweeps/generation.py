@@ -6,14 +6,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from litmus.atomic import naming
+from litmus.claims.study_file import COMMAND
 from litmus.legible import read_object
 from litmus.sweeps.lock import LOCK, held
 from litmus.sweeps.snapshot import SNAPSHOTS
 from litmus.trial.identity import HASHES, asked_hash
 
 PARTS = ("trials", "tuning")
-# The files by which a directory is one of a study or of a search.
-STUDY, SEARCH = "command.json", "search.json"
+# The file by which a directory is one of a search, as COMMAND is of a study.
+SEARCH = "search.json"
 
 
 @contextmanager
@@ -47,7 +48,7 @@ def occupied(directory: Path) -> Iterator[None]:
 
 def _noted(directory: Path) -> list[int]:
     """When the directory's notes were written."""
-    return [path.stat().st_mtime_ns for path in (directory / STUDY, directory / SEARCH) if path.is_file()]
+    return [path.stat().st_mtime_ns for path in (directory / COMMAND, directory / SEARCH) if path.is_file()]
 
 
 def refuse_other(directory: Path, study: str = "") -> None:
@@ -60,7 +61,7 @@ def refuse_other(directory: Path, study: str = "") -> None:
     Raises:
         ValueError: naming both, and the way out.
     """
-    known = read_object(directory / STUDY).get("study")
+    known = read_object(directory / COMMAND).get("study")
     there = ""
     if (directory / SEARCH).is_file():
         there = "a search"

@@ -21,14 +21,14 @@ from litmus.claims.looks import Look, schedule
 from litmus.claims.notation import listing
 from litmus.claims.registration import register
 from litmus.claims.study import Study
-from litmus.claims.study_file import HOW_TO_RUN, read_node, trial_place
+from litmus.claims.study_file import COMMAND, HOW_TO_RUN, read_node, trial_place
 from litmus.records.looks_file import read_looks, record_look, refuse_lost_looks
 from litmus.sweeps.accelerator import TOLD, accelerator_of, on_accelerator
 from litmus.sweeps.arms import Arm, arms_of
 from litmus.sweeps.asked import Asked, asked_by
 from litmus.sweeps.board import Board
 from litmus.sweeps.composition import Composition, settings_of
-from litmus.sweeps.generation import STUDY, occupied, refuse_earlier, refuse_other
+from litmus.sweeps.generation import occupied, refuse_earlier, refuse_other
 from litmus.sweeps.launching import Job, Launching, placed
 from litmus.sweeps.metrics import asked_metrics, misspelt
 from litmus.sweeps.once import fail
@@ -51,7 +51,7 @@ def sweep_study(context: HydraContext, task: TaskFunction, config: DictConfig, a
     config, directory = placed(config, f"studies/{asked.name}", "-smoke" if asked.smoke else "")
     with occupied(directory):
         refuse_other(directory, asked.name)
-        refuse_earlier(directory, STUDY)
+        refuse_earlier(directory, COMMAND)
         try:
             answer_study(asked, Composition(context, config, directory), task, directory)
         except KeyboardInterrupt:
@@ -186,7 +186,7 @@ def write_question(asked: Asked, settings: Mapping[str, Any], accelerator: str |
     typed = [argument.removeprefix("++") for argument in sys.argv[1:] if not argument.startswith(SWEEPER)]
     command = shlex.join(["python", Path(sys.argv[0]).name, *typed])
     note = {"study": asked.name, "command": command, "smoke": asked.smoke, "hashes": HASHES}
-    write_json(directory / STUDY, {**note, "accelerator": accelerator})
+    write_json(directory / COMMAND, {**note, "accelerator": accelerator})
 
 
 def tell(console: Console, findings: list[Finding]) -> None:
