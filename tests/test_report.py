@@ -2,6 +2,7 @@
 
 import csv
 import errno
+import gzip
 import hashlib
 import io
 import json
@@ -38,6 +39,7 @@ from litmus.report.write import author_words, write_document, write_report
 from litmus.sweeps.study_sweep import write_question
 from litmus.trial.command_line import answer
 from scripts import report as script
+from scripts import seeds_needed
 from tests.report_data import MEANS, NODE, eleven_claims, many_arms, write_study, write_trial
 from tests.test_replay import PARTS
 
@@ -363,6 +365,24 @@ def test_a_table_beside_a_smoke_runs_study_is_one_of_a_smoke_run(tmp_path):
         (tmp_path / "results.csv").write_text("\n".join(TABLE))
         evidence = read_tables(tmp_path / "study.yaml", [tmp_path / "results.csv"], tmp_path / "out")
         assert ("smoke" in [finding.code for finding in evidence.judgement.lint]) is smoke
+
+
+@pytest.mark.parametrize("table", ["results.csv", "results.csv.gz"])
+def test_a_copied_study_without_its_trials_is_left_as_it_is(tmp_path, table):
+    """A published one, say, whose verdicts a report of no trial withdrew."""
+    directory, text = tmp_path / "copied", "\n".join(TABLE).encode()
+    directory.mkdir()
+    (directory / "study.yaml").write_text(yaml.safe_dump({"study": NODE}))
+    (directory / "verdicts.json").write_text("{}")
+    (directory / "looks.json").write_text('{"looks": []}')
+    (directory / table).write_bytes(gzip.compress(text) if table.endswith(".gz") else text)
+    before = {path.name: path.read_bytes() for path in directory.iterdir()}
+    for judging in (script.main, seeds_needed.main):
+        with pytest.raises(FileNotFoundError, match=f"found {table} alone; judge that, as python"):
+            judging([str(directory)])
+    assert {path.name: path.read_bytes() for path in directory.iterdir()} == before
+    script.main([str(directory / "study.yaml"), str(directory / table), "-o", str(tmp_path / "judged")])
+    assert (tmp_path / "judged" / "verdicts.json").is_file()
 
 
 def test_names_that_file_systems_refuse_are_found_again(tmp_path):

@@ -37,13 +37,18 @@ def read_study_directory(directory: Path) -> Evidence:
     """The study with its trials, measured and judged.
 
     Raises:
-        FileNotFoundError: when the directory holds no study.
+        FileNotFoundError: when the directory holds no study, or a table in the place of its trials.
         ValueError: when study.yaml or arms.json cannot be understood.
     """
     if not is_study_directory(directory):
         raise FileNotFoundError(f"{directory}: expected a study's directory with study.yaml in it, found none")
     if (directory / "trials").is_dir():
         refuse_lost_looks(directory)
+    elif tables := sorted(directory.glob("results*.csv*")):  # a copied study, say, whose verdicts would be withdrawn
+        raise FileNotFoundError(
+            f"{directory}: expected the trials of its study in trials/, found {tables[0].name} alone; judge that, as "
+            f"python scripts/report.py {directory / 'study.yaml'} {tables[0]} -o DIR"
+        )
     study = read_study_file(directory / "study.yaml")
     configs = read_configs(directory / "arms.json", study)
     records, found = read_trials(directory / "trials", study, configs)
