@@ -53,7 +53,7 @@ def job(
         description: dict[str, Any] = describe(told, hydra_config.overrides.task)
         directory = typed_path(config.output_dir)
         try:
-            check_knobs(config)
+            check_knobs(config, directory)
             if in_sweep:
                 refuse_many_processes(config.trainer, hydra_config.launcher)
         except ValueError as refusal:

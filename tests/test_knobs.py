@@ -289,3 +289,13 @@ def test_a_sweep_keeps_a_row_for_what_it_refused(tmp_path):
     assert result["status"] == "failed"
     assert wrong.partition("=")[0] in result["error"]
     assert result["config"]
+
+
+@pytest.mark.parametrize("own", [None, "notes.md"])
+def test_a_run_that_is_refused_before_it_began_leaves_nothing(tmp_path, refused, own):
+    directory = tmp_path / "mine"
+    if own:
+        directory.mkdir()
+        (directory / own).write_text("mine")
+    assert "lr must be" in refused("lr=high", directory=directory)
+    assert [path.name for path in tmp_path.rglob("*")] == (["mine", own] if own else [])

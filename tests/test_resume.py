@@ -214,6 +214,15 @@ def test_a_directory_without_a_run_and_a_changed_knob_are_refused(tmp_path):
     assert f"hydra.run.dir={tmp_path}" in resumed_arguments([f"resume={tmp_path}", "epochs=9"])
 
 
+def test_a_run_that_would_begin_anew_is_not_called_one_that_is_gone_on_with(tmp_path, trial, refused):
+    """With a plus, in a sweep or from a file, a new run trained in a place of its own, and said that it went well."""
+    trial("epochs=1", "model.units=[8]", directory=tmp_path / "run")
+    new = tmp_path / "new"
+    for typed in (f"+resume={tmp_path / 'run'}", f"++resume={tmp_path / 'run'}"):
+        assert "without a plus before it, and neither in a sweep nor" in refused("epochs=1", typed, directory=new)
+    assert not new.exists()
+
+
 @pytest.mark.long
 def test_killed_and_resumed_from_the_command_line_gives_the_same_result(tmp_path):
     """kill -9 at no particular moment, then `resume=DIR`; and the same by Ctrl+C."""

@@ -6,10 +6,12 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from math import inf
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from omegaconf import DictConfig, ListConfig, OmegaConf, ValueNode
 
+from litmus.paths import typed_path
 from litmus.training.stand_in import FACT, NAMES, STAND_INS
 from litmus.trial.kinds import admits, only_parts, shown, words
 from litmus.trial.signatures import MISSING, Parameter, signature_of
@@ -53,12 +55,17 @@ ROOT = {
 }
 
 
-def check_knobs(config: DictConfig) -> None:
+def check_knobs(config: DictConfig, directory: Path | None = None) -> None:
     """Refuses values of another kind than the run and the constructors of its parts take, and knobs they do not have.
+
+    Args:
+        config: of the run.
+        directory: of the run, where there is one already.
 
     Raises:
         ValueError: what was expected, what was found.
     """
+    _refuse_other_resume(config, directory)
     refuse_words(config)
     for knob, rule in ROOT.items():
         if knob in config and not rule.holds(config[knob]):
@@ -70,6 +77,16 @@ def check_knobs(config: DictConfig) -> None:
     refuse_strays(config)
     _refuse_least_above_most(config)
     _refuse_idle(config)
+
+
+def _refuse_other_resume(config: DictConfig, directory: Path | None) -> None:
+    """A run is gone on with by its own configuration in its own directory; anywhere else a new one would begin."""
+    named = config.get("resume")
+    if named is not None and (directory is None or typed_path(str(named)).resolve() != directory.resolve()):
+        raise ValueError(
+            f"resume={named} would begin a new run here, and go on with none: a run is gone on with by itself, as in "
+            f"python train.py resume={named}, without a plus before it, and neither in a sweep nor by a file"
+        )
 
 
 def _refuse_least_above_most(config: DictConfig) -> None:

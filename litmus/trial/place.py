@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from litmus.atomic import write_json
 from litmus.legible import read_object
-from litmus.sweeps.lock import held
+from litmus.sweeps.lock import LOCK, held
 from litmus.sweeps.overrides import literal
 from litmus.trial.description import identified
 from litmus.trial.ranks import follows
@@ -58,7 +58,7 @@ def given_to_parts(config: DictConfig, directory: Path) -> DictConfig:
 
 @contextmanager
 def occupied(directory: Path, trainer: Mapping[str, Any]) -> Iterator[None]:
-    """Holds the directory of a run, in the first of its processes.
+    """Holds the directory of a run, in the first of its processes; a run that is refused before it began leaves none.
 
     Raises:
         ValueError: if another process holds it, or if it is a whole sweep's.
@@ -67,8 +67,31 @@ def occupied(directory: Path, trainer: Mapping[str, Any]) -> Iterator[None]:
         yield
         return
     refuse_sweeps(directory)
-    with held(directory):
-        yield
+    brought, refused = not (directory / LOCK).exists(), False
+    try:
+        with held(directory):
+            try:
+                yield
+            except ValueError:
+                refused = brought and not is_of_a_run(directory)
+                if refused:  # while it is held: who waits for it finds that it is gone, and makes another
+                    (directory / LOCK).unlink(missing_ok=True)
+                raise
+    finally:
+        if refused:
+            leave(directory)
+
+
+def leave(directory: Path) -> None:
+    """Removes Hydra's log of a run that said nothing, and the directory where it holds nothing else."""
+    hydra: Any = HydraConfig.get()
+    log = directory / f"{hydra.job.name}.log"
+    if log.is_file() and not log.stat().st_size:
+        log.unlink()
+    typed = any(one.startswith("hydra.run.dir=") for one in hydra.overrides.hydra)
+    with suppress(OSError):  # from the first on that holds anything
+        for place in (directory, *(() if typed else directory.parents[:2])):  # runs/DATE/TIME
+            place.rmdir()
 
 
 def refuse_sweeps(directory: Path) -> None:
