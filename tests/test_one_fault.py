@@ -273,6 +273,33 @@ def test_a_plain_multirun_runs_all_and_names_every_job_that_failed(tmp_path, bad
     ]
 
 
+@pytest.mark.parametrize("launcher", ["basic", "joblib"])
+@pytest.mark.parametrize("subdir", ["same", "${lr}", "a/${norm}-${lr}"])
+def test_jobs_that_would_write_over_each_other_are_refused_before_the_first(tmp_path, launcher, subdir):
+    """The last of them was left, and nobody was told of the others."""
+    typed = (
+        "seed=1,2",
+        "lr=0.1,0.2",
+        f"hydra/launcher={launcher}",
+        "hydra.sweep.dir=many",
+        f"hydra.sweep.subdir={subdir}",
+    )
+    with pytest.raises(
+        ValueError, match="gives several jobs the directory many/.*, where each would write over the one"
+    ):
+        sweep(tmp_path, *typed)
+    assert not list(tmp_path.rglob("trial.json"))
+
+
+@pytest.mark.parametrize(
+    "subdir", ["${seed}", "${hydra.job.override_dirname}", "x-${hydra.job.num}", "${hydra.job.id}"]
+)
+def test_jobs_have_any_directories_of_their_own(tmp_path, subdir):
+    typed = ("seed=1,2", "epochs=1", "updates_per_epoch=1", "hydra.sweep.dir=many", f"hydra.sweep.subdir={subdir}")
+    sweep(tmp_path, *typed, "data=social_network_ads", "model.units=[4]")
+    assert [one["status"] for one in results(tmp_path / "many").values()] == ["completed"] * 2
+
+
 def test_a_lock_outlives_no_failed_trial(tmp_path, config):
     def trial(resume):
         raise SystemExit

@@ -9,7 +9,7 @@ from typing import Any
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from litmus.legible import read_object
 from litmus.sweeps.apart import run_apart
@@ -36,14 +36,20 @@ class Surviving(Launcher):
         self.launcher, self.context, self.task, self.config = launcher, context, task, config
         self.jobs = 0
         self.failed: dict[int, tuple[list[str], Path, str]] = {}
+        self.places: set[Path] = set()
 
     def setup(self, **given: Any) -> None:
         """Nothing: the chosen launcher is set up already."""
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """Runs all jobs; those that failed are noted, and return nothing."""
+        """Runs all jobs; those that failed are noted, and return nothing.
+
+        Raises:
+            ValueError: before any of them runs, if one would write over another.
+        """
         numbers = range(initial_job_idx, initial_job_idx + len(job_overrides))
         left = {number: list(overrides) for number, overrides in zip(numbers, job_overrides, strict=True)}
+        self._refuse_same_place(left)
         self.jobs += len(left)
         start, found, alone = time.time(), [], dict[int, list[str]]()
         while left:
@@ -64,6 +70,19 @@ class Surviving(Launcher):
             if any(self._lost({number: overrides}, start)):
                 self._note(number, overrides, how or "its process ended silently")
         return found
+
+    def _refuse_same_place(self, jobs: dict[int, list[str]]) -> None:
+        sweep: Any = OmegaConf.to_container(self.config.hydra.sweep, resolve=False)
+        if any(own in sweep["subdir"] for own in ("${hydra.job.num}", "${hydra.job.id}")):
+            return
+        for number, overrides in jobs.items():
+            place = self._place(number, overrides)
+            if place in self.places:
+                raise ValueError(
+                    f"hydra.sweep.subdir={sweep['subdir']} gives several jobs the directory {place}, where each would "
+                    "write over the one before; name all that varies in it, or leave it out, and jobs are numbered"
+                )
+            self.places.add(place)
 
     def _noted(self, number: int, overrides: list[str], one: JobReturn) -> JobReturn:
         if one.status == JobStatus.FAILED:
