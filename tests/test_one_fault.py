@@ -285,7 +285,7 @@ def test_jobs_that_would_write_over_each_other_are_refused_before_the_first(tmp_
         f"hydra.sweep.subdir={subdir}",
     )
     with pytest.raises(
-        ValueError, match="gives several jobs the directory many/.*, where each would write over the one"
+        ValueError, match=r"gives several jobs the directory many/.*, where each would write over the one"
     ):
         sweep(tmp_path, *typed)
     assert not list(tmp_path.rglob("trial.json"))

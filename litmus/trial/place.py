@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from litmus.atomic import write_json
 from litmus.legible import read_object
+from litmus.paths import typed_directory
 from litmus.sweeps.lock import LOCK, held
 from litmus.sweeps.overrides import literal
 from litmus.trial.description import identified
@@ -88,9 +89,10 @@ def leave(directory: Path) -> None:
     log = directory / f"{hydra.job.name}.log"
     if log.is_file() and not log.stat().st_size:
         log.unlink()
-    typed = any(one.startswith("hydra.run.dir=") for one in hydra.overrides.hydra)
+    typed, here = any(one.startswith("hydra.run.dir=") for one in hydra.overrides.hydra), typed_directory().absolute()
+    made = [] if typed else [place for place in directory.absolute().parents if here in place.parents]
     with suppress(OSError):  # from the first on that holds anything
-        for place in (directory, *(() if typed else directory.parents[:2])):  # runs/DATE/TIME
+        for place in (directory, *made):
             place.rmdir()
 
 
