@@ -8,7 +8,22 @@ from typing import Any
 
 # By the last words of a metric's name; any other metric must say so where it is used.
 DOWN = {
-    *("loss", "error", "err", "gap", "nll", "perplexity", "mse", "mae", "rmse", "ece", "brier", "distance"),
+    *(
+        "loss",
+        "error",
+        "err",
+        "gap",
+        "nll",
+        "perplexity",
+        "mse",
+        "mae",
+        "rmse",
+        "ece",
+        "brier",
+        "fid",
+        "bouldin",
+        "distance",
+    ),
     *("seconds", "time", "updates", "samples", "epochs", "params", "diverged", "memory"),
 }
 UP = {"acc", "accuracy", "f1", "auroc", "precision", "recall", "r2", "score", "kappa", "mcc", "reward", "throughput"}
@@ -16,11 +31,12 @@ MODES = {"down": "min", "up": "max"}
 
 
 def direction_of(metric: str) -> str | None:
-    """`up` or `down` by the metric's last known word, None for a metric without one."""
-    for word in reversed(re.split(r"[/_. ]", metric.lower())):
-        if word in UP or word in DOWN:
-            return "up" if word in UP else "down"
-    return None
+    """`up` or `down` by the metric's last known word, None for a metric without one; `score` tells the least."""
+    known = [word for word in re.split(r"[/_. ]", metric.lower()) if word in UP or word in DOWN]
+    if not known:
+        return None
+    word = next((word for word in reversed(known) if word != "score"), "score")
+    return "up" if word in UP else "down"
 
 
 def mode_of(monitor: str, given: str | None, knob: str, known: Mapping[str, bool | None] | None = None) -> str:

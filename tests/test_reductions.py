@@ -10,6 +10,7 @@ from litmus.claims.quantity import read_quantity
 from litmus.claims.reductions import rise, roughness
 from litmus.claims.runs import Run, results_from_runs
 from litmus.claims.study import read_study
+from litmus.direction import direction_of
 
 HISTORY = {
     "epoch": np.arange(1, 6),
@@ -54,6 +55,36 @@ def test_by_hand(metric, at, expected):
 
 def test_selection_may_be_by_another_metric():
     assert reduced("test/loss", "best_val", select="val/acc") == pytest.approx(0.65)
+
+
+@pytest.mark.parametrize("metric", ["val/iou", "test/iou"])
+def test_a_metric_whose_name_says_no_direction_chooses_its_best_epoch_by_the_direction_it_is_given(metric):
+    """The worst epoch was judged, and the worst rate of the tuning runs taken."""
+    iou = {"epoch": np.arange(4), "updates": 10.0 * np.arange(1, 5), "val/iou": np.array([0.1, 0.5, 0.9, 0.8])}
+    iou["test/iou"] = iou["val/iou"]
+    node = {"metric": metric, "at": "best_val", "select": "val/iou"}
+    assert measure(read_quantity("q", {**node, "direction": "up"}), iou) == 0.9
+    assert measure(read_quantity("q", {**node, "direction": "down"}), iou) == 0.1
+    assert read_quantity("q", {**node, "direction": "up"}).select_direction == "up"
+    with pytest.raises(ValueError, match="select: whether more val/iou is better is unknown"):
+        read_quantity("q", {"metric": "test/loss", "select": "val/iou", "direction": "down"})
+
+
+@pytest.mark.parametrize(("at", "up", "down"), [({"time_to": 0.5}, 20, 10), ("rise", None, None), ("best", 0.9, 0.1)])
+def test_a_direction_is_the_metrics_own_and_less_of_how_long_and_how_much_it_lost_is_better(at, up, down):
+    iou = {"updates": 10.0 * np.arange(1, 5), "val/iou": np.array([0.1, 0.5, 0.9, 0.8])}
+    for direction, expected in (("up", up), ("down", down)):
+        quantity = read_quantity("q", {"metric": "val/iou", "at": at, "direction": direction})
+        expected = rise(iou["val/iou"], 1 if direction == "up" else -1) if at == "rise" else expected
+        assert measure(quantity, iou) == pytest.approx(expected)
+        assert quantity.direction == ("down" if at != "best" else direction)
+    with pytest.raises(ValueError, match="direction is that of val/acc itself, which is up, got down; leave it out"):
+        read_quantity("q", {"metric": "val/acc", "at": {"time_to": 0.5}, "direction": "down"})
+
+
+def test_a_score_of_what_is_better_when_less_is_less():
+    assert {direction_of(f"val/{name}") for name in ("brier_score", "fid_score", "davies_bouldin_score")} == {"down"}
+    assert {direction_of(f"val/{name}") for name in ("f1_score", "score", "my_score")} == {"up"}
 
 
 def test_roughness_is_the_noise_about_a_line():

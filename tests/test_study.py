@@ -320,7 +320,7 @@ EVERYTHING = {
         },
         "time": {
             **{"metric": "val/acc", "at": {"time_to": 0.9, "unit": "updates"}},
-            **{"direction": "down", "deterministic": True},
+            **{"direction": "up", "deterministic": True},
         },
     },
     "predictions": EVERY_KIND | {name: {"quantity": "loss"} | one for name, one in EVERY_KIND.items() if name != "all"},

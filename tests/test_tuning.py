@@ -107,6 +107,16 @@ def test_the_best_place_lies_between_the_levels_and_is_the_better_known_the_more
     assert more.found.variance < found.found.variance
 
 
+def test_a_metric_whose_name_says_no_direction_is_tuned_by_the_direction_it_is_given():
+    """The worst of the rates was taken."""
+    iou = {"metric": "test/iou", "select": "val/iou", "sesoi": 0.01}
+    for direction, sign in (("up", -1), ("down", 1)):
+        asked = study(quantities={"loss": {**iou, "direction": direction}})
+        found = choose(asked, runs_of("norm=none", lambda place, sign=sign: sign * bowl(-2.6)(place)))
+        assert found.values["lr"] == pytest.approx(10**-2.6, rel=0.3)
+        assert not found.edges
+
+
 def test_a_level_that_fails_on_a_seed_is_not_chosen_and_is_no_edge():
     runs = runs_of("norm=none", bowl(-1))
     broken = [run if run.settings["lr"] < 0.1 or run.seed > 10_000 else TuningRun(run.arm, run.settings, 10_000)

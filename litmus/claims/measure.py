@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from litmus.claims.notation import listing
-from litmus.claims.quantity import Quantity, direction_of
+from litmus.claims.quantity import Quantity
 from litmus.claims.reductions import DERIVED, SIMPLE, Curve, History, at_best, best_epoch, time_to
 
 
@@ -30,7 +30,7 @@ def measure(quantity: Quantity, history: History | None, summary: Mapping[str, f
     sign = 1 if quantity.metric_direction == "up" else -1
     if quantity.at == "best_val":
         selection = _need(quantity.select, curves, quantity)
-        return at_best(curve, selection, 1 if direction_of(quantity.select) == "up" else -1)
+        return at_best(curve, selection, 1 if quantity.select_direction == "up" else -1)
     if quantity.at == "time_to":
         assert quantity.threshold is not None
         return time_to(curve, _need(quantity.unit, curves, quantity), quantity.threshold, sign)
@@ -51,7 +51,7 @@ def judged_epoch(quantity: Quantity, history: History) -> int | None:
     None where the run has no curve that says so, and for what is counted.
     """
     if quantity.at == "best_val":
-        curve, up = _curve(quantity.select, history), direction_of(quantity.select) == "up"
+        curve, up = _curve(quantity.select, history), quantity.select_direction == "up"
         return None if curve is None else best_epoch(curve, 1 if up else -1)
     curve = _curve(quantity.metric, history)
     sign = 1 if quantity.metric_direction == "up" else -1

@@ -54,6 +54,16 @@ class Quantity:
         return 1 if self.direction == "up" else -1
 
     @property
+    def select_direction(self) -> str:
+        """Which way the metric is better by which epochs and settings are chosen."""
+        return direction_of(self.select) or (self.metric_direction if self.selects_itself else "down")
+
+    @property
+    def selects_itself(self) -> bool:
+        """Whether epochs and settings are chosen by the metric itself, or by it on the validation."""
+        return self.select in (self.metric, self.metric.replace("test/", "val/", 1))
+
+    @property
     def timed(self) -> bool:
         """Whether the number is wall time, which is never the same twice."""
         return self.metric.split("/")[-1] == "seconds" or (self.at == "time_to" and self.unit == "seconds")
@@ -160,7 +170,12 @@ def read_quantity(name: str, node: Any) -> Quantity:
         one_of(given, f"{where}.direction", {"up", "down"})
     natural = direction_of(metric)
     always_down = at in ("rise", "roughness", "time_to")
-    direction = given or ("down" if always_down else natural)
+    if always_down and given not in (None, natural or given):
+        raise ValueError(
+            f"{where}.direction is that of {metric} itself, which is {natural}, got {given}; leave it out: of its {at} "
+            "less is better anyway"
+        )
+    direction = "down" if always_down else given or natural
     if direction is None or (at in ("rise", "best", "time_to") and natural is None and given is None):
         raise ValueError(f"{where}: whether more {metric!r} is better is unknown; add direction: up or down")
     sesoi = node.get("sesoi")
@@ -178,8 +193,13 @@ def read_quantity(name: str, node: Any) -> Quantity:
         deterministic=deterministic,
         threshold=threshold,
         unit=unit,
-        metric_direction=natural or direction,
+        metric_direction=given or natural or direction,
     )
+    if direction_of(quantity.select) is None and not (quantity.selects_itself and given):
+        raise ValueError(
+            f"{where}.select: whether more {quantity.select} is better is unknown; choose by a metric whose last word "
+            "says it, as val/loss does, or by the quantity's own metric, with its direction: up or down"
+        )
     sesoi, sd = _positive(quantity, node, "sesoi", quantity.margin), _positive(quantity, node, "sd", quantity.amount)
     return replace(quantity, sesoi=sesoi, sd=sd)
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from litmus.claims.notation import number, text
 from litmus.claims.optimum import Optimum, excess, optimum, parabola
-from litmus.claims.quantity import Quantity, direction_of
+from litmus.claims.quantity import Quantity
 from litmus.claims.study import Study
 
 ENDS = {"lower": "smallest", "upper": "largest"}
@@ -82,7 +82,7 @@ def choose(study: Study, runs: Sequence[TuningRun]) -> Chosen:
     for run in runs:
         points.setdefault(tuple(text(run.settings.get(name)) for name in study.nuisance), []).append(run)
     seeds = len({run.seed for run in runs})
-    sign = -1 if direction_of(study.leading.select) == "up" else 1
+    sign = -1 if study.leading.select_direction == "up" else 1
     means = {key: sign * math.fsum(run.score for run in own) / len(own) for key, own in points.items()}
     whole = {key: mean for key, mean in means.items() if math.isfinite(mean) and len(points[key]) == seeds}
     if not whole:
@@ -114,7 +114,7 @@ def place_of(study: Study, runs: Sequence[TuningRun]) -> Optimum | None:
     (knob,) = study.nuisance.values()
     if not knob.ordered:
         return None
-    sign = -1.0 if direction_of(study.leading.select) == "up" else 1.0
+    sign = -1.0 if study.leading.select_direction == "up" else 1.0
     scale = next((one for one in study.quantities.values() if is_tuned(one, study.leading)), None)
     values = [sign * (run.score if scale is None else float(scale.transform(run.score))) for run in runs]
     try:

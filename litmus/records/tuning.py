@@ -10,7 +10,7 @@ from typing import Any
 
 from litmus.claims.measure import measure
 from litmus.claims.notation import listing, number, text, whole
-from litmus.claims.quantity import Quantity, direction_of
+from litmus.claims.quantity import Quantity
 from litmus.claims.study import Study
 from litmus.claims.tuning import TuningRun, is_tuned, score_in, twin
 from litmus.legible import legible, read_object
@@ -97,7 +97,7 @@ def score_of(record: Record, quantity: Quantity) -> float | None:
         return None
     if quantity.at == "tail":
         return score_in(record.content, quantity.select, tail=True)
-    direction = direction_of(quantity.select) or "down"
+    direction = quantity.select_direction
     chosen = Quantity("selection", quantity.select, "best", direction=direction, metric_direction=direction)
     score = record.summary.get(quantity.select, math.nan)
     if not math.isfinite(score):

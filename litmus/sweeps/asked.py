@@ -9,7 +9,6 @@ from omegaconf import DictConfig, OmegaConf
 
 from litmus.claims.notation import text
 from litmus.claims.nuisance import Nuisance
-from litmus.claims.quantity import direction_of
 from litmus.claims.schema import keys, one_of
 from litmus.claims.study import KEYS, SEEDS, Study, read_study
 from litmus.seeds import derived_seed
@@ -60,19 +59,8 @@ class Asked:
 
     @property
     def direction(self) -> Literal["minimize", "maximize"]:
-        """Where tuning wants the selection metric.
-
-        Raises:
-            ValueError: where nothing says which way that metric is better.
-        """
-        quantity = self.study.leading
-        known = quantity.metric_direction if quantity.select == quantity.metric else direction_of(quantity.select)
-        if known is None:
-            raise ValueError(
-                f"study.quantities.{quantity.name}.select: whether more {quantity.select} is better is unknown; "
-                "tune by a metric whose last word says it, as val/loss does"
-            )
-        return "maximize" if known == "up" else "minimize"
+        """Where tuning wants the selection metric."""
+        return "maximize" if self.study.leading.select_direction == "up" else "minimize"
 
 
 def asked_by(config: DictConfig, arguments: Sequence[str], loader: ConfigLoader) -> Asked:

@@ -8,7 +8,6 @@ import numpy as np
 
 from litmus.claims.notation import number, spelled, text
 from litmus.claims.nuisance import Nuisance
-from litmus.claims.quantity import direction_of
 from litmus.report.blocks import MOST_OPEN_ROWS, Block, Gallery, Picture, Section, Table, Text
 from litmus.report.evidence import Evidence
 from litmus.report.figures.sensitivity import tuned
@@ -67,7 +66,7 @@ def scores(evidence: Evidence, name: str) -> dict[str, list[tuple[float, float]]
 
 def direction(evidence: Evidence) -> int:
     """+1 when more of the selection metric is better."""
-    return 1 if direction_of(evidence.selection) == "up" else -1
+    return 1 if evidence.leading.select_direction == "up" else -1
 
 
 def curve(evidence: Evidence, nuisance: Nuisance) -> Picture:
