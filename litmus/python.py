@@ -1,5 +1,6 @@
 """Runs and verdicts from Python and notebooks: `litmus.run` and `litmus.judge`."""
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -81,6 +82,7 @@ def composed(
     from litmus.trial.hydra_versions import BASE
     from litmus.trial.strays import refuse_words
 
+    _refuse_other_source(project.resolve())
     put_on_path(project.resolve())
     register_resolvers()
     arguments = resumed_arguments(sweep_arguments(readable_arguments(list(overrides))))
@@ -113,9 +115,21 @@ def composed(
         hydra.hydra, settings.cfg = before
 
 
+def _refuse_other_source(project: Path) -> None:
+    """Python imports `src` once: a second project's would be the first's."""
+    files = (getattr(module, "__file__", None) for name, module in sys.modules.items() if name.startswith("src."))
+    other = next((file for file in files if file and not Path(file).resolve().is_relative_to(project)), None)
+    if other is not None:
+        raise ValueError(
+            f"project={project}: this process has imported {other} of another project, whose classes it would train; "
+            "start Python anew for this one"
+        )
+
+
 def typed(*overrides: str | Mapping[str, Any]) -> list[str]:
     """Overrides, some of them as mappings, as they are typed on the command line."""
     from litmus.sweeps.overrides import override
+    from litmus.trial.strays import OF_PARTS
 
     found: list[str] = []
     for one in overrides:
@@ -123,8 +137,11 @@ def typed(*overrides: str | Mapping[str, Any]) -> list[str]:
             found.append(one)
             continue
         for knob, value in one.items():
+            value = os.fspath(value) if isinstance(value, os.PathLike) else _plain(value)
             if isinstance(value, type | partial):
                 found += _of_class(str(knob), value)
+            elif value == {} and knob in OF_PARTS:
+                found.append(override(str(knob), []))
             elif isinstance(value, Mapping) and "." not in str(knob):
                 found += typed({f"{knob}.{name}": inner for name, inner in value.items()})
             else:
@@ -240,4 +257,4 @@ def _results(study: Study, results: Any) -> Results:
 
 def _plain(value: Any) -> Any:
     """A number of numpy's as Python's own."""
-    return value.item() if hasattr(value, "item") else value
+    return value.item() if hasattr(value, "item") and getattr(value, "ndim", 0) == 0 else value

@@ -25,11 +25,12 @@ def main(given: list[str] | None = None) -> None:
     from hydra import compose, initialize_config_dir
     from rich.console import Console
 
+    from litmus.trial.arguments import readable_arguments
     from litmus.trial.command_line import imports, register_resolvers
 
     register_resolvers()
     with initialize_config_dir(str(ROOT / "configs"), **BASE):
-        config = compose("train", overrides=asked.knobs)
+        config = compose("train", overrides=readable_arguments(asked.knobs))
     with imports():
         from litmus.trial.look import look
     look(config, asked.output, Console())

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from functools import partial
+from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -72,6 +73,25 @@ def test_values_of_python_are_what_would_be_typed(knobs, found):
     said = typed(knobs)
     assert len(said) == len(found)
     assert all(part in one for part, one in zip(found, said, strict=True)), said
+
+
+def test_paths_and_numbers_of_numpy_are_typed_and_no_loggers_are_none():
+    knobs = {
+        "seed": np.int64(3),
+        "lr": np.float32(0.5),
+        "fast": np.bool_(False),
+        "weights": Path("runs/x"),
+        "logger": {},
+    }
+    assert typed(knobs) == ["seed=3", "lr=0.5", "fast=False", "weights=runs/x", "logger=[]"]
+
+
+def test_a_second_project_in_one_process_is_refused(tmp_path):
+    """Python has imported `src` of the first, and would train its classes."""
+    import src.models.mlp  # noqa: F401
+
+    with pytest.raises(ValueError, match="of another project, whose classes it would train; start Python anew"):
+        litmus.run(epochs=1, project=tmp_path)
 
 
 def test_a_class_of_ones_own_trains_and_follows_the_seed(tmp_path):

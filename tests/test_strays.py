@@ -26,7 +26,7 @@ def experiment(compose, tmp_path):
     return checked
 
 
-@pytest.mark.briefly(*range(0, 13, 3))
+@pytest.mark.briefly(*range(0, 20, 3))
 @pytest.mark.parametrize(
     ("content", "said"),
     [
@@ -36,6 +36,9 @@ def experiment(compose, tmp_path):
         ({"modle": {"units": [4]}}, "modle: with units would have no effect: no part of this run reads modle; did you"),
         ({"a": "${b}", "b": 3}, "no part of this run reads a;"),
         ({"a": {"x": 1, "y": "${a.x}"}}, "no part of this run reads a;"),
+        *(({name: 3}, f"no part of this run reads {name};") for name in ("name", "version", "env", "job", "runs")),
+        ({"study": {"question": "Which?"}}, "study: with question would have no effect: no study was chosen; python"),
+        ({"search": {"trials": 3}}, "search: with trials would have no effect: no search was chosen; python train.py"),
         ({"lrr": 0.1, "model": {"units": "${units}"}, "units": [4]}, "did you mean lr?"),
         ({"data": {"val_fractoin": 0.1}}, "there is no knob data.val_fractoin"),
         ({"task": {"label_smoothin": 0.1}}, "did you mean task.label_smoothing?"),

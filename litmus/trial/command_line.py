@@ -206,7 +206,7 @@ def sweep_arguments(arguments: list[str]) -> list[str]:
     for argument in arguments:
         # OmegaConf puts no list in a mapping's place, nor a mapping in a list's; anything in a number's.
         typed += ["++study.seeds=0"] if argument.startswith(("study.seeds=[", "study.seeds={")) else []
-        typed.append(f"++{argument}" if argument.startswith("study.") else argument)
+        typed.append(f"++{argument}" if group == "study" and argument.startswith("study.") else argument)
     # A file that names no sweeper would run as one plain trial.
     return [*(argument for argument in typed if not argument.startswith(SWEEPER)), f"{SWEEPER}{group}"]
 

@@ -11,12 +11,14 @@ from hydra.core.utils import JobReturn
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
+from litmus.trial.strays import OF_PARTS
+
 # Root knob with several parts → the part that is meant where a value stands in the place of them all.
 SHORT = {"weights": "from"}
 
 
 class TypedOverrides(defaults_list.Overrides):
-    """`average=null` chooses no file of a group, and `weights=DIR` is short for `weights.from=DIR`.
+    """`average=null` and `logger=null` choose no file of a group, and `weights=DIR` is short for `weights.from=DIR`.
 
     All that is composed comes through here: the command line, the jobs of a sweep, a study or a search, in any process.
     """
@@ -29,6 +31,8 @@ def _as_meant(override: Override, repo: Any) -> Override:
     if override.type != OverrideType.CHANGE or override.is_sweep_override():
         return override
     knob, value = override.key_or_group, override.value()
+    if value is None and knob in OF_PARTS:
+        return dataclasses.replace(override, _value=[], input_line=f"{knob}=[]")
     if value is None and repo.group_exists(knob):
         return dataclasses.replace(override, type=OverrideType.DEL, input_line=f"~{knob}")
     if knob in SHORT and (value is None or isinstance(value, str | QuotedString)):

@@ -82,7 +82,7 @@ def build(config: DictConfig) -> Parts:
     if isinstance(model, Learner):
         model.fast = config.get("fast", True)
     refuse_unread(asked, data, model)
-    callbacks = [make(callback) for callback in (config.get("callbacks") or {}).values()]
+    callbacks = [make(callback) for callback in (config.get("callbacks") or {}).values() if callback is not None]
     if config.get("average") is not None:
         callbacks.append(make(config.average))
     if hasattr(data, "batch_size") or not leaves_batches(config.batching):
@@ -96,7 +96,7 @@ def build(config: DictConfig) -> Parts:
         source = partial(best_weights, weights) if weights["from"] else None
         callbacks.insert(0, Pretrained(source, weights["only"], weights["frozen"]))
     refuse_unknown_monitors(config, model, callbacks)
-    loggers = [make(logger) for logger in (config.get("logger") or {}).values()]
+    loggers = [make(logger) for logger in (config.get("logger") or {}).values() if logger is not None]
     settings = placed(config.trainer, model, data)
     place = {} if "default_root_dir" in settings else {"default_root_dir": str(config.output_dir)}
     trainer = make(settings, callbacks=callbacks, logger=loggers or False, **place)

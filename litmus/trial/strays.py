@@ -66,6 +66,13 @@ def refuse_strays(config: DictConfig) -> None:
             named = _named(knob, others) or _named(knob, OmegaConf.to_container(hydra, resolve=False))
             if not named and not _named_in_files(knob, hydra):  # as norm is by a model that was told its own
                 raise ValueError(_unread(knob, plain[knob], own, [str(one) for one in hydra.overrides.task]))
+    choices: Any = {} if hydra is None else hydra.runtime.choices
+    for group in ("study", "search"):
+        if config.get(group) is not None and group in choices and choices[group] is None:
+            raise ValueError(
+                f"{group}: with {', '.join(map(str, config[group]))} would have no effect: no {group} was chosen; "
+                f"python train.py -m {group}=NAME takes the one that stands in a file of configs/{group}/"
+            )
     if config.get("experiment"):
         raise ValueError(
             f"experiment: {', '.join(map(str, config.experiment))} would have no effect, since the experiment's file "
@@ -115,14 +122,15 @@ def _named_in_files(knob: str, hydra: DictConfig) -> bool:
 
 
 def _named(knob: str, value: Any) -> bool:
-    word = re.compile(rf"(?<!\w){re.escape(knob)}(?!\w)")
-    return any(word.search(text) for text in _interpolations(value))
+    """Whether an interpolation in the value begins with the knob, or asks OmegaConf's own resolvers for it."""
+    own = rf"\$\{{\s*(oc\.(select|dict\.keys|dict\.values)\s*:\s*)?\.*\[?{re.escape(knob)}(?=[\s.,\[\]}}])"
+    return any(re.search(own, text) for text in _interpolations(value))
 
 
 def _interpolations(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         if (start := value.find("${")) >= 0:
-            yield value[start : value.rfind("}")]
+            yield value[start:]
     elif isinstance(value, Mapping | list):
         for one in value.values() if isinstance(value, Mapping) else value:
             yield from _interpolations(one)
