@@ -17,7 +17,7 @@ from scipy.special import betaln, chdtri, gammaln, ndtr, stdtrit
 
 from litmus.claims.contrast import Contrast
 from litmus.claims.looks import FACTOR, LOOKS
-from litmus.claims.statistics import at_least, combined
+from litmus.claims.statistics import at_least, combined, design_effect
 
 ENOUGH = 0.8
 # Confirmed, rejected.
@@ -77,4 +77,5 @@ def by_count(contrast: Contrast, seeds: int, bar: float, side: int, level: float
     a, b = hits + 1, of - hits + 1
     log = gammaln(more + 1) - gammaln(wins + 1) - gammaln(more - wins + 1)
     weights = np.exp(log + betaln(wins + a, more - wins + b) - betaln(a, b))
-    return float(weights[at_least(hits + wins, of + more) < level * FACTOR].sum())
+    worth = design_effect(contrast.n + seeds, contrast.ratio)
+    return float(weights[at_least((hits + wins) / worth, (of + more) / worth) < level * FACTOR].sum())

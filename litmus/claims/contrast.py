@@ -18,6 +18,7 @@ from litmus.claims.statistics import (
     Summary,
     at_least,
     combined,
+    design_effect,
     median_interval,
     share_interval,
     signs_shifted,
@@ -55,7 +56,8 @@ class Contrast:
     """Per-seed values (seeds first; later axes are simulations), with what decides where values cannot.
 
     `test` says how: `mean` by the t distribution; `sign` of the differences, about their median; `share` of ones
-    among zeros and ones; where more than one pair is lost to failure, the failures decide whatever the test.
+    among zeros and ones; where more than one pair is lost to failure, the failures decide whatever the test. `ratio` is
+    n_test/n_train of runs that share rows: their variance has it, and what exact tests count is divided by its effect.
     `fault` says why nothing can be concluded. `censored` runs never got to a time_to's threshold and count at the
     `budget` that all arms share. `tuning` is what each arm's tuned knob adds to the error, which no seed takes away:
     (variance, degrees of freedom). `earlier` are the same contrast at the planned looks before this one. `where` it is
@@ -97,7 +99,7 @@ class Contrast:
             return 0.0
         if self.test == "mean":
             return float(sum(variance for variance, _ in self.tuning) / self.summary.standard_error**2)
-        (low, high), (lower, upper) = median_interval(self.values, self.alpha), self.interval
+        (low, high), (lower, upper) = median_interval(self.values, self.alpha, self.ratio), self.interval
         return 1 - ((high - low) / (upper - lower)) ** 2 if math.isfinite(upper - lower) and upper > lower else 0.0
 
     @cached_property
@@ -133,10 +135,11 @@ class Contrast:
         if np.any(self.by_failures) or (self.test == "share" and len(self.weights) > 1):
             return -math.inf, math.inf
         if self.test == "sign":
-            low, high = median_interval(self.values, self.alpha)
+            low, high = median_interval(self.values, self.alpha, self.ratio)
             return (self._end(low, 1), self._end(high, -1)) if self.tuning else (low, high)
         if self.test == "share" and self.summary.n:
-            return share_interval(round(float(np.sum(self.values))), self.summary.n, self.alpha)
+            worth = design_effect(self.summary.n, self.ratio)
+            return share_interval(round(float(np.sum(self.values))) / worth, self.summary.n / worth, self.alpha)
         return self.summary.interval(self.alpha)
 
     @property
@@ -177,6 +180,11 @@ class Contrast:
         distance = side * (np.asarray(self.values, dtype=float) - bar)
         return np.sum(distance > 0, axis=0), np.sum(np.isfinite(distance) & (distance != 0), axis=0)
 
+    def at_least(self, hits: Any, of: Any, share: Any = 0.5) -> Any:
+        """The exact test's p of so many runs or pairs of this contrast; those that share rows are worth less."""
+        worth = design_effect(self.n, self.ratio)
+        return at_least(hits / worth, of / worth, share)
+
     def _p(self, by_mean: Callable[[float], Any], bar: float, side: int) -> Any:
         if math.isinf(bar):
             p = np.where(side * bar < 0, 0.0, np.ones(np.shape(self.mean)))
@@ -187,17 +195,18 @@ class Contrast:
         else:
             p = by_mean(bar)
         if np.any(self.by_failures):
-            failed = at_least(self.failures.up if side > 0 else self.failures.down, self.failures.of)
+            failed = self.at_least(self.failures.up if side > 0 else self.failures.down, self.failures.of)
             p = np.where(self.by_failures, failed, p)
         return np.where(self.decidable, p, 1.0)
 
     def _p_signs(self, bar: float, side: int) -> Any:
-        p = at_least(*self.counts(bar, side))
+        p = self.at_least(*self.counts(bar, side))
         if not self.tuning:
             return p
         # A sign test has no variance that tuning's could be added to. It makes no p smaller.
         variance, freedom = combined(self.tuning)
-        return np.maximum(p, signs_shifted(side * np.asarray(self.values), side * bar, np.sqrt(variance), freedom))
+        values = side * np.asarray(self.values)
+        return np.maximum(p, signs_shifted(values, side * bar, np.sqrt(variance), freedom, self.ratio))
 
     def _end(self, plain: float, side: int) -> float:
         """An end of the interval of a median whose values tuning may have moved; `plain` is the sign test's."""
@@ -215,9 +224,9 @@ class Contrast:
     def _p_share(self, bar: float, side: int) -> Any:
         """Of one arm, against any share; of pairs, McNemar's, which says nothing of bars beyond zero."""
         if len(self.weights) > 1:
-            return at_least(*self.counts(0.0, side)) if side * bar <= 0 else np.ones(np.shape(self.mean))
+            return self.at_least(*self.counts(0.0, side)) if side * bar <= 0 else np.ones(np.shape(self.mean))
         ones, of = np.sum(self.values, axis=0), np.shape(self.values)[0]
-        return at_least(ones, of, bar) if side > 0 else at_least(of - ones, of, 1 - bar)
+        return self.at_least(ones, of, bar) if side > 0 else self.at_least(of - ones, of, 1 - bar)
 
 
 class ContrastMaker(Protocol):

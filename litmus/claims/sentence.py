@@ -50,13 +50,20 @@ def advised(leaf: Gain | Inside, look: int | None, chance: float, seen: int, lev
     """How many seeds should decide, or why no number will; `alone`: as a sentence of its own."""
     contrast = leaf.contrast
     start = "" if alone else ". "
-    if contrast.by_failures or contrast.test == "share":
+    if contrast.by_failures or contrast.test != "mean":
         bars = [leaf.low, leaf.high] if contrast.test == "share" and isinstance(leaf, Inside) else []
         share = min([min(bar, 1 - bar) for bar in bars if 0 < bar < 1], default=0.5)
-        now, later = (fewest(level * factor, share) for factor in (FACTOR if contrast.corrected else 1.0, FACTOR))
-        what = "runs" if len(contrast.weights) == 1 else "pairs in which one side alone failed"
-        told = "" if contrast.corrected else f" ({later} under looks)"
-        return f"{start}An exact test needs at least {now} {what}, all of one kind{told}."
+        strict, stricter = level * (FACTOR if contrast.corrected else 1.0), level * FACTOR
+        now, later = (fewest(one, share, contrast.ratio) for one in (strict, stricter))
+        if now is None:
+            return (
+                f"{start}Runs that share rows count as fewer than {1 / contrast.ratio:.3g} independent ones, and an "
+                f"exact test needs {fewest(strict, share)}: no number of repeats decides it, more folds may."
+            )
+        if contrast.by_failures or contrast.test == "share":
+            what = "runs" if len(contrast.weights) == 1 else "pairs in which one side alone failed"
+            told = "" if contrast.corrected or later is None else f" ({later} under looks)"
+            return f"{start}An exact test needs at least {now} {what}, all of one kind{told}."
     tuned = contrast.tuned_share > MOSTLY
     if look is not None:
         more = look - seen

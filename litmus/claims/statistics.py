@@ -182,31 +182,42 @@ def page(rows: ArrayLike) -> tuple[float, float]:
 def at_least(hits: Any, of: Any, share: Any = 0.5) -> Any:
     """P(X ≥ hits) for X binomial of so many with this share: the sign test's p, and exact McNemar's at a half.
 
-    Arrays broadcast. An interval by inverting it is that of Clopper and Pearson (Biometrika 26, 1934).
+    Arrays broadcast; counts need not be whole, see `design_effect`. An interval by inverting it is that of Clopper and
+    Pearson (Biometrika 26, 1934).
     """
     hits, of = np.asarray(hits, dtype=float), np.asarray(of, dtype=float)
-    some = np.maximum(hits, 1.0)
+    some = np.where(hits > 0, hits, 1.0)
     tail = betainc(some, np.maximum(of - some + 1, 1e-300), np.clip(share, 0.0, 1.0))
     return np.where(hits <= 0, 1.0, np.where(hits > of, 0.0, tail))
 
 
-def share_interval(hits: int, of: int, alpha: float) -> tuple[float, float]:
+def share_interval(hits: float, of: float, alpha: float) -> tuple[float, float]:
     """Clopper and Pearson's interval of a share."""
     low = 0.0 if hits == 0 else float(betaincinv(hits, of - hits + 1, alpha / 2))
     high = 1.0 if hits == of else float(betaincinv(hits + 1, of - hits, 1 - alpha / 2))
     return low, high
 
 
-def median_interval(values: Any, alpha: float) -> tuple[float, float]:
+def design_effect(n: Any, ratio: float) -> Any:
+    """So many runs that share rows are worth one: s²(1/n + ratio), the variance of their mean, over s²/n.
+
+    Counts divided by it are what a test or an interval of independent ones takes: Korn and Graubard, Survey
+    Methodology 24, 1998. `ratio` as in `summarize`.
+    """
+    return 1 + n * ratio
+
+
+def median_interval(values: Any, alpha: float, ratio: float = 0.0) -> tuple[float, float]:
     """The interval of a median that the sign test does not reject; unbounded where there are too few values."""
     ordered = np.sort(np.asarray(values, dtype=float))
     n = len(ordered)
     # The k-th smallest is a lower end as long as fewer than k values below the median are improbable.
-    k = max((k for k in range(1, n // 2 + 1) if at_least(n - k + 1, n) <= alpha / 2), default=0)
+    worth = design_effect(n, ratio)
+    k = max((k for k in range(1, n // 2 + 1) if at_least((n - k + 1) / worth, n / worth) <= alpha / 2), default=0)
     return (float(ordered[k - 1]), float(ordered[n - k])) if k else (-np.inf, np.inf)
 
 
-def signs_shifted(values: Any, bar: float, error: Any, freedom: Any) -> Any:
+def signs_shifted(values: Any, bar: float, error: Any, freedom: Any, ratio: float = 0.0) -> Any:
     """P of the sign test of "the median is at most `bar`", averaged over what else may have moved all values alike.
 
     Σ_k P(X ≥ n − k)·P(v₍ₖ₎ < bar + error·T < v₍ₖ₊₁₎), T of Student's t: what the t test does with a variance that
@@ -223,9 +234,17 @@ def signs_shifted(values: Any, bar: float, error: Any, freedom: Any) -> Any:
     reached = stdtr(np.maximum(freedom, 1), (ordered - bar) / np.maximum(error, 1e-300))
     ends = np.zeros((1, *values.shape[1:])), np.ones((1, *values.shape[1:]))
     between = np.diff(np.concatenate([ends[0], reached, ends[1]]), axis=0)
-    return (at_least(of - np.arange(len(values) + 1)[column], of) * between).sum(axis=0)
+    worth = design_effect(of, ratio)
+    return (at_least((of - np.arange(len(values) + 1)[column]) / worth, of / worth) * between).sum(axis=0)
 
 
-def fewest(level: float, share: float = 0.5) -> int:
-    """So many pairs, all pointing one way, a sign test needs at least; so many runs, a test of a share."""
-    return max(1, math.floor(math.log(level) / math.log(share)) + 1) if 0 < share < 1 else 1
+def fewest(level: float, share: float = 0.5, ratio: float = 0.0) -> int | None:
+    """So many pairs, all pointing one way, a sign test needs at least; so many runs, a test of a share.
+
+    None where runs that share rows are never worth as many.
+    """
+    if not 0 < share < 1:
+        return 1
+    independent = math.log(level) / math.log(share)
+    left = 1 - independent * ratio
+    return max(1, math.floor(independent / left) + 1) if left > 0 else None
