@@ -1,4 +1,4 @@
-"""What exact tests decide of runs that share rows, and what they advise."""
+"""What exact tests decide: shared rows make runs fewer, failures tell which side has more, and advice can be taken."""
 
 import math
 
@@ -116,3 +116,68 @@ def test_advice_over_shared_rows_asks_for_folds_where_no_repeat_helps():
     ten = verdict(few, claim, resampling={"folds": 10})
     assert ten.verdict == "inconclusive"
     assert "at least 14 pairs in which one side alone failed, all of one kind (37 under looks)." in ten.reason
+
+
+SOUND, BREAKS = 1 + 0.01 * np.arange(10) ** 2, [NAN] * 8 + [1.0, 1.01]
+ALIKE = {"kind": "equivalent", "arms": ["a", "b"]}
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [ALIKE, {"kind": "best", "arms": "b"}, {"kind": "bound", "arm": "a", "relative_to": "b", "low": -0.1, "high": 0.1}],
+    ids=lambda claim: claim["kind"],
+)
+def test_whoever_failed_less_is_said_to_fail_less_whatever_was_claimed(claim):
+    found = verdict({"a": SOUND, "b": BREAKS}, claim)
+    assert found.verdict == "rejected"
+    assert "a against b: runs that are not finite: a 0 of 10, b 8 of 10" in found.reason
+    assert found.reason.endswith("It fails less often.")
+    if claim["kind"] != "best":
+        assert verdict({"a": BREAKS, "b": SOUND}, claim).reason.endswith("It fails more often.")
+
+
+def test_failures_decide_a_bound_that_has_one_end():
+    over = {"kind": "bound", "arm": "a", "relative_to": "b"}
+    table = {"a": 1 + 0.01 * np.arange(20) ** 2, "b": [NAN] * 16 + [1.2] * 4}
+    turned = {"a": table["b"], "b": table["a"]}
+    for end, confirmed, rejected in (("low", table, turned), ("high", turned, table)):
+        assert verdict(confirmed, {**over, end: 0}).verdict == "confirmed"
+        assert verdict(rejected, {**over, end: 0}).verdict == "rejected"
+    sixteen = verdict(table, {**over, "low": 0})
+    assert sixteen.p_confirm == pytest.approx(0.5**16)
+    alone = {"kind": "bound", "arm": "b", "low": 5}  # of a loss, a failed run is worse than any bar
+    assert verdict(table, alone).verdict == "confirmed"
+    assert verdict(table, {"kind": "bound", "arm": "b", "high": 5}).verdict == "rejected"
+
+
+def test_a_level_that_diverges_is_no_gain_after_saturation():
+    jitter = 0.01 * np.arange(10) ** 2 / 30
+    values = {"w1": 2 + jitter, "w2": 1 + jitter[::-1], "w3": [NAN] * 8 + [1.0, 1.01]}
+    claim = {"kind": "shape", "factor": "x", "form": "saturating", "at": 1}
+    assert verdict(values, claim).verdict == "confirmed"
+
+
+DIVERGED = {"metric": "diverged", "sesoi": 0.1}
+TWELVE = {"a": [0] * 20, "b": [1] * 12 + [0] * 8}
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [ALIKE, {"kind": "compare", "better": "b", "than": "a", "by": -0.1},
+     {"kind": "compare", "better": "a", "than": "b", "by": 0.1}],
+    ids=["equivalent", "not worse", "better by"],
+)  # fmt: skip
+def test_by_how_much_two_arms_shares_differ_is_decided_by_no_number_of_seeds(claim):
+    found = verdict(TWELVE, claim, DIVERGED)
+    assert found.verdict == "inconclusive"
+    assert "An exact test needs at least" not in found.reason
+    assert (
+        "No number of seeds decides it: of two arms an exact test tells which one diverges less often" in found.reason
+    )
+
+
+def test_who_diverges_less_is_advised_by_pairs():
+    claim = {"kind": "compare", "better": "a", "than": "b"}
+    found = verdict({"a": [0] * 9, "b": [1] * 4 + [0] * 5}, claim, DIVERGED)
+    assert "An exact test needs at least 6 pairs in which one side alone failed, all of one kind" in found.reason
+    assert verdict(TWELVE, claim, DIVERGED).verdict == "confirmed"

@@ -194,7 +194,7 @@ class Contrast:
             p = self._p_share(bar, side)
         else:
             p = by_mean(bar)
-        if np.any(self.by_failures):
+        if np.any(self.by_failures) and not math.isinf(bar):
             failed = self.at_least(self.failures.up if side > 0 else self.failures.down, self.failures.of)
             p = np.where(self.by_failures, failed, p)
         return np.where(self.decidable, p, 1.0)

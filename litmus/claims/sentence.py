@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+
+import numpy as np
 
 from litmus.claims.contrast import FEWEST_SEEDS, Contrast
 from litmus.claims.leaf import Gain, Inside
@@ -17,6 +20,8 @@ LEAST_TOLD, MOSTLY = 0.005, 0.5
 ON_THE_LINE = 0.05
 # Below this chance to be decided at the last look, more seeds will not help.
 LITTLE = 0.2
+# Pairs after which an exact test has decided what it can.
+MANY = 1000
 PLURAL = ("updates", "samples", "epochs", "seconds", "params", "evaluations")
 WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
@@ -51,7 +56,9 @@ def advised(leaf: Gain | Inside, look: int | None, chance: float, seen: int, lev
     contrast = leaf.contrast
     start = "" if alone else ". "
     if contrast.by_failures or contrast.test != "mean":
-        bars = [leaf.low, leaf.high] if contrast.test == "share" and isinstance(leaf, Inside) else []
+        # Only of one arm is a share tested against any bar.
+        own = contrast.test == "share" and len(contrast.weights) == 1 and not contrast.by_failures
+        bars = [leaf.low, leaf.high] if own and isinstance(leaf, Inside) else []
         share = min([min(bar, 1 - bar) for bar in bars if 0 < bar < 1], default=0.5)
         strict, stricter = level * (FACTOR if contrast.corrected else 1.0), level * FACTOR
         now, later = (fewest(one, share, contrast.ratio) for one in (strict, stricter))
@@ -59,6 +66,11 @@ def advised(leaf: Gain | Inside, look: int | None, chance: float, seen: int, lev
             return (
                 f"{start}Runs that share rows count as fewer than {1 / contrast.ratio:.3g} independent ones, and an "
                 f"exact test needs {fewest(strict, share)}: no number of repeats decides it, more folds may."
+            )
+        if is_of_size(leaf, level):
+            return (
+                f"{start}No number of seeds decides it: of two arms an exact test tells which one diverges less often, "
+                "and not by how much; ask for that (`compare` without `by`), or for a `bound` of each arm's own share."
             )
         if contrast.by_failures or contrast.test == "share":
             what = "runs" if len(contrast.weights) == 1 else "pairs in which one side alone failed"
@@ -87,6 +99,19 @@ def advised(leaf: Gain | Inside, look: int | None, chance: float, seen: int, lev
         return f"{start}More seeds {hope}: {odds}."
     where = "on" if distance < ON_THE_LINE else f"{distance:.2g} SD from"
     return f"; the estimate lies {where} that line, so more seeds {hope} ({odds})."
+
+
+def is_of_size(leaf: Gain | Inside, level: float) -> bool:
+    """Whether a claim about two arms' shares stays open however many pairs are like most of those seen."""
+    contrast = leaf.contrast
+    if contrast.test != "share" or len(contrast.weights) < 2 or contrast.by_failures:
+        return False
+    lean = float(np.sign(contrast.mean))
+    alike = (
+        replace(contrast, values=np.full(MANY, side), ratio=0.0, earlier=(), corrected=False)
+        for side in ([lean] if lean else [1.0, -1.0])
+    )
+    return not any(one.confirms(level) or one.rejects(level) for one in (replace(leaf, contrast=c) for c in alike))
 
 
 def nearest(leaf: Gain | Inside) -> float | None:
@@ -283,12 +308,14 @@ def shown(leaf: Gain | Inside) -> str:
 
 
 def failed(leaf: Gain | Inside, confirmed: bool) -> str:
-    """What the failures have shown."""
-    if len(leaf.contrast.weights) < 2:
+    """What the failures have shown: of one arm, whether it is as claimed; of two, whose are fewer."""
+    contrast = leaf.contrast
+    if len(contrast.weights) < 2:
         return "That is shown" if confirmed else "The claim needs otherwise"
-    if leaf.contrast.end == "diverged":
-        return f"It fails {'less' if confirmed else 'more'} often"
-    return f"It gets there {'more' if confirmed else 'less'} often"
+    fewer = contrast.failures.up > contrast.failures.down
+    if contrast.end == "diverged":
+        return f"It fails {'less' if fewer else 'more'} often"
+    return f"It gets there {'more' if fewer else 'less'} often"
 
 
 def needed(leaf: Gain | Inside) -> str:
