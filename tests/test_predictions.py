@@ -334,6 +334,32 @@ def test_what_peaks_does_not_rise():
     assert (found["peaks"].verdict, found["it"].verdict) == ("confirmed", "rejected")
 
 
+@pytest.mark.parametrize("form", ["rising", "falling"])
+def test_a_rise_that_one_step_refutes_is_not_called_as_predicted(form):
+    study = study_of({**RISING, "form": form}, levels=(1, 2, 3, 4))
+    table = dict(zip(study.arms, np.array([[0.0], [6.0], [3.0], [9.0]]) + WOBBLE * [[1], [-1], [2], [3]], strict=True))
+    if form == "falling":
+        table = dict(zip(study.arms, reversed(table.values()), strict=True))
+    found = judged(study, table).verdicts["it"]
+    assert (found.verdict, found.cause, found.direction) == ("rejected", "opposite", "opposite")
+    # A step that falls by less than matters refutes nothing.
+    level = dict(
+        zip(table, (table["x=1"], table["x=3"], table["x=3"] - 0.2 + WOBBLE[::-1] / 9, table["x=4"]), strict=True)
+    )
+    assert judged(study, level).verdicts["it"].direction == "as predicted"
+
+
+def test_what_an_earlier_look_has_shown_is_said_to_be_of_that_look():
+    study = replace(study_of({"kind": "compare", "better": X1, "than": X2}), until=True, seeds=tuple(range(10)))
+    early, late = 0.49 + WOBBLE, [-1.0, 4.0, -1.2, 4.2, 1.5]  # a gain, smaller than matters; then a scatter
+    found = scores(study, [*early, *late], [0.0] * 10)
+    assert (found.verdict, found.look, found.low < 0) == ("confirmed", 10, True)
+    assert found.reason.startswith("Confirmed, look at 10 seeds: ")
+    assert "Higher is shown, and the estimate reaches the 0.5 that the claim needs. The look at 5 seeds" in found.reason
+    clear = scores(study, [*early, *(0.8 + WOBBLE)], [0.0] * 10)
+    assert (clear.verdict, "has shown it" in clear.reason) == ("confirmed", False)
+
+
 @pytest.mark.long
 def test_advice_holds_its_promise():
     """Of studies that are told "about N seeds", at least 80 % are decided by then, whatever their mean truly is."""

@@ -14,6 +14,7 @@ from litmus.claims.looks import LOOKS
 from litmus.claims.practical import improvement, practical
 from litmus.claims.prediction import Prediction
 from litmus.claims.sentence import advised, cause, counting, settled, undecided
+from litmus.words import count
 
 COLUMNS = (
     *("kind", "verdict", "reason", "mean", "low", "high", "n"),
@@ -164,7 +165,11 @@ def decide(
         if verdict == "rejected":
             # Of a rejected optimum the contrast is the gain of the arm that beats it.
             why = "beaten" if prediction.kind == "best" else cause(leaf, runs_back(leaf))
+            if why == "opposite" and isinstance(leaf, Gain) and leaf.by < 0:
+                direction = OPPOSITE  # the sign of the whole left this step out, which may fall by so much and no more
         sentence = settled(verdict, why, leaf, at, span)
+        if earlier := shown_before(leaf, verdict == "confirmed" or why == "beaten"):
+            sentence += f" The look at {count(earlier, 'seed')} has shown it."
     low, high = leaf.contrast.interval
     leaves = tuple(claim.leaves())
     return Verdict(
@@ -201,6 +206,17 @@ def runs_back(leaf: Gain | Inside) -> bool:
     """Whether the contrast that rejects is shown to run the wrong way, at the level of one side."""
     sign = leaf.sign()
     return sign is not None and bool(sign.rejects())
+
+
+def shown_before(leaf: Gain | Inside, holds: bool) -> int | None:
+    """The earlier look that has shown what this look's interval does not; `holds`: that the rule does."""
+    contrast = leaf.contrast
+    if not contrast.corrected:
+        return None
+    looks = [replace(leaf, contrast=replace(one, earlier=(), corrected=True)) for one in (*contrast.earlier, contrast)]
+    p_values = [float(one.p_confirm if holds else one.p_reject) for one in looks]
+    clearest = min(range(len(looks)), key=lambda place: p_values[place])
+    return LOOKS[clearest] if p_values[clearest] < LEVEL <= p_values[-1] else None
 
 
 def advise(claim: Claim, leaf: Gain | Inside, level: float, look: int, alone: bool) -> tuple[int | None, str]:
