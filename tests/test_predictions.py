@@ -420,6 +420,26 @@ def test_counted_values_are_exact():
     assert [v.verdict for v in verdicts.values()] == ["confirmed", "confirmed", "rejected"]
 
 
+def test_a_count_of_ones_own_is_told_how_to_be_one():
+    def flops(**more):
+        node = {
+            "question": "Which is cheaper?",
+            "arms": {"a": {"depth": 1}, "b": {"depth": 2}},
+            "quantities": {"q": {"metric": "flops", "direction": "down", **more}},
+            "predictions": {"it": {"kind": "compare", "better": "a", "than": "b"}},
+        }
+        study = read_study(node)
+        return judge(study, results_from_rows(study, rows))
+
+    rows = [{"arm": arm, "seed": seed, "q": cost} for arm, cost in (("a", 1e6), ("b", 2e6)) for seed in range(5)]
+    said = flops().verdicts["it"]
+    assert said.verdict == "inconclusive"
+    assert "if the design fixes it, say `deterministic: true`" in said.reason
+    found = flops(deterministic=True)
+    assert found.verdicts["it"].verdict == "confirmed"
+    assert not any(finding.code in ("declared_exact", "no_spread") for finding in found.lint)
+
+
 def test_holm_spares_the_primary_only():
     claims = {f"c{i}": {"kind": "compare", "better": X1, "than": X2, "quantity": "score"} for i in range(9)}
     gain = np.array([0.2, 1.6, 0.9, 1.2, 0.4])  # p = 0.007 one-sided: alone enough, not nine times

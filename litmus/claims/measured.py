@@ -10,7 +10,7 @@ import numpy as np
 
 from litmus.claims.contrast import FEWEST_SEEDS, MOST_LOST, Contrast, Failures, comparable, count_failures
 from litmus.claims.notation import spelled
-from litmus.claims.quantity import Quantity
+from litmus.claims.quantity import Quantity, is_measured
 from litmus.claims.results import Results
 from litmus.claims.study import Study
 from litmus.claims.tuning import TunedArms
@@ -157,9 +157,12 @@ def test_of(quantity: Quantity, weights: Mapping[str, float], columns: Mapping[s
 
 def sameness(arms: list[str], quantity: Quantity, alike: bool) -> str:
     """The sentence for a contrast that does not vary over seeds."""
+    fixed = (
+        "" if is_measured(quantity.metric) else "; if the design fixes it, say `deterministic: true` of the quantity"
+    )
     if len(arms) == 1:
-        return f"{arms[0]} has the same {quantity.label} on every seed, so the seed did not reach the run"
+        return f"{arms[0]} has the same {quantity.label} on every seed, so the seed did not reach the run{fixed}"
     if len(arms) == 2:
         how = "is the same" if alike else "differs by the same amount"
-        return f"the {quantity.label} of {arms[0]} and {arms[1]} {how} on every seed"
-    return f"the contrast of {', '.join(arms)} has no spread in {quantity.label} over the seeds"
+        return f"the {quantity.label} of {arms[0]} and {arms[1]} {how} on every seed{fixed}"
+    return f"the contrast of {', '.join(arms)} has no spread in {quantity.label} over the seeds{fixed}"

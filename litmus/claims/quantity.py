@@ -145,6 +145,11 @@ class Quantity:
         return signed(abs(gain)).removeprefix("+")
 
 
+def is_measured(metric: str) -> bool:
+    """Whether a metric's name says that no design fixes it: it is of some rows, or better one way, and no count."""
+    return metric.split("/")[-1] not in COUNTED and ("/" in metric or direction_of(metric) is not None)
+
+
 def is_share(metric: str) -> bool:
     """Whether a metric's values lie between 0 and 1, by its last word."""
     return re.split(r"[/_. ]", metric.lower())[-1] in SHARES

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from litmus.claims.finding import Finding, about, error, warning
 from litmus.claims.notation import listing
 from litmus.claims.prediction import Prediction
-from litmus.claims.quantity import COUNTED
+from litmus.claims.quantity import is_measured
 from litmus.claims.study import Study
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def hardly_fails(study: Study, configs: Configs) -> Iterator[Finding]:
 def declared_exact(study: Study, configs: Configs) -> Iterator[Finding]:
     """`deterministic: true` of a metric that is measured would make sameness exact, and a broken run certain."""
     for name, quantity in study.quantities.items():
-        if quantity.deterministic and quantity.at != "time_to" and quantity.metric.split("/")[-1] not in COUNTED:
+        if quantity.deterministic and quantity.at != "time_to" and is_measured(quantity.metric):
             message = (
                 f"The quantity {name} is declared deterministic, but {quantity.metric} is measured: its sameness over "
                 "arms or seeds would count as exact; leave `deterministic` out."
