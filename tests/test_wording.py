@@ -8,6 +8,8 @@ import pytest
 from litmus.claims.judgement import judge
 from litmus.claims.notation import spelled
 from litmus.claims.results_table import results_from_rows
+from litmus.claims.scale import effect
+from litmus.claims.sentence import needed
 from litmus.claims.study import read_study
 from litmus.words import aligned, between, count, duration, plain, plus_minus, probability, sentence
 
@@ -134,6 +136,64 @@ def test_every_verdict_is_a_sentence_with_words_for_signs(gains, claim, said):
 def test_what_is_open_says_where_the_estimate_lies():
     assert "(95 %: " in (near := norms(0.981 + 4 * SPREAD, BATCH).reason)
     assert "The claim needs it 2 % lower; the estimate lies on that line, so more seeds may not help" in near
+
+
+ENERGY = {"metric": "energy", "direction": "down"}
+
+
+def pairs(higher, claim, quantity, base=1.0, spread=0.1):
+    """The verdict on a against b, which is that much lower; with what its table says it needed, and found."""
+    study = read_study(
+        {
+            "question": "?",
+            "arms": {"a": {"x": 0}, "b": {"x": 1}},
+            "quantities": {"q": quantity},
+            "predictions": {"p": claim},
+        }
+    )
+    rows = [{"arm": "b", "seed": seed, "q": base} for seed in range(10)]
+    rows += [{"arm": "a", "seed": seed, "q": base + higher + spread * one} for seed, one in enumerate(SPREAD)]
+    verdict = judge(study, results_from_rows(study, rows)).verdicts["p"]
+    return verdict, needed(verdict.leaf), " ".join(effect(verdict.leaf.contrast))
+
+
+A_BETTER, ALIKE = {"kind": "compare", "better": "a", "than": "b"}, {"kind": "equivalent", "arms": ["a", "b"]}
+LOG, POINTS = {**ENERGY, "scale": "log"}, {"metric": "test/acc"}
+
+
+@pytest.mark.parametrize(
+    ("quantity", "claim", "base", "higher", "spread", "words", "table"),
+    [
+        ({**LOG, "sesoi": "0.02%"}, A_BETTER, 2.0, -6e-4, 2e-3,
+         "was 0.0300 % lower than b's (95 %: 0.0306 to 0.0294 % lower;", "−0.0300 % [−0.0306, −0.0294]"),
+        ({**POINTS, "sesoi": 2e-4}, A_BETTER, 0.9966, 4e-4, 2e-2,
+         "was 0.040 points higher than b's (95 %: 0.028 to 0.052 points higher;", "+0.040 pts [+0.028, +0.052]"),
+        ({**POINTS, "sesoi": 2e-2}, A_BETTER, 0.8, 4e-2, 1.0,
+         "was 4.0 points higher than b's (95 %: 3.4 to 4.6 points higher;", "+4.0 pts [+3.4, +4.6]"),
+        ({**ENERGY, "sesoi": 1e-11}, A_BETTER, 2e-9, -1e-9, 1e-9,
+         "was 1e-09 lower than b's (95 %: 1.01e-09 to 9.94e-10 lower;", "−1e-09 [−1.01e-09, −9.94e-10]"),
+        ({**LOG, "sesoi": "50%"}, A_BETTER, 0.1, -0.1 + 1e-6, 1e-5,
+         "was 100,304 times lower than b's (95 %: 106,", "÷100,304 [÷106,"),
+        ({**LOG, "sesoi": "50%"}, A_BETTER, 1.0, -0.95, 1.0,
+         "was 95.1 % lower than b's (95 %: 95.6 to 94.4 % lower;", "−95.1 % [−95.6, −94.4]"),
+        ({"metric": "params"}, A_BETTER, 1e6, -1234.0, 0.0, "were 1,234 lower than b's (10 seeds)", "−1,234 exactly"),
+    ],
+)  # fmt: skip
+def test_what_is_shown_is_told_in_digits_that_show_it(quantity, claim, base, higher, spread, words, table):
+    verdict, _, found = pairs(higher, claim, quantity, base, spread)
+    assert verdict.verdict == "confirmed"
+    assert words in verdict.reason
+    assert found.startswith(table)
+
+
+def test_a_median_of_zero_says_on_how_many_seeds_they_differ():
+    claim = {"question": "?", "arms": {"a": {"x": 0}, "b": {"x": 1}}, "predictions": {"p": A_BETTER}}
+    study = read_study({**claim, "quantities": {"q": {**ENERGY, "metric": "val/loss", "at": {"time_to": 0.5}}}})
+    rows = [{"arm": "b", "seed": seed, "q": 3} for seed in range(40)]
+    rows += [{"arm": "a", "seed": seed, "q": 3 - (seed % 4 == 0)} for seed in range(40)]
+    said = judge(study, results_from_rows(study, rows)).verdicts["p"].reason
+    assert "not different from b's in the median, and lower on 10 of the 10 seeds that differ (95 %: 0 to 0;" in said
+    assert "Lower is shown" in said
 
 
 def test_an_arm_has_one_spelling_and_a_factor_stays_where_its_level_is_no_word():

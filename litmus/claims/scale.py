@@ -9,8 +9,11 @@ from litmus.claims.contrast import FEWEST_SEEDS, Contrast
 from litmus.claims.quantity import Quantity
 from litmus.words import count
 
-# Beyond so many per cent a factor is shorter.
-MOST_PERCENT = 1000.0
+# Beyond so many per cent a factor is shorter. So far down per cents no longer tell a thousandfold from a millionfold:
+# an estimate below a hundredth, an end that would be told as −100.0 %.
+MOST_PERCENT, LEAST_PERCENT, LEAST_END = 1000.0, -99.0, -99.95
+# From this half-width on one decimal tells per cents and points.
+ONE_DECIMAL = 0.1
 
 
 @dataclass(frozen=True)
@@ -53,11 +56,16 @@ class Scale:
             signed = number / 100 if self.points else number
         return self.quantity.sign * signed if self.oriented else signed
 
+    @property
+    def most(self) -> int:
+        """The most decimals that are written out."""
+        return 4 if self.unit else 8
+
     def decimals(self, half: float) -> int:
-        """One for per cent and points; else two significant digits of an interval's half-width."""
-        if self.points or self.relative:
-            return 1
-        return max(0, min(8, 1 - math.floor(math.log10(half)))) if math.isfinite(half) and half > 0 else 4
+        """Two significant digits of an interval's half-width; of per cent and points one decimal from 0.1 on."""
+        if not (math.isfinite(half) and half > 0):
+            return 1 if self.unit else 4
+        return 1 if self.unit and half >= ONE_DECIMAL else max(0, 1 - math.floor(math.log10(half)))
 
     def factor(self, place: float) -> str:
         """The change as a factor: ×12, ÷8.0, to two digits."""
@@ -65,10 +73,14 @@ class Scale:
         return f"{'×' if times >= 0 else '÷'}{times_text(times)}"
 
     def text(self, place: float, decimals: int) -> str:
-        """The number with its sign where it is a change: −13.3, +0.0042."""
+        """The number with its sign where it is a change: −13.3, +0.0042; where decimals do not suffice, +9.95e-10."""
+        number = round(self.number(place), decimals)
         if self.number(place) == 0:
             return "0"
-        shown = f"{self.number(place):{'+' if self.oriented else ''},.{decimals}f}".replace("-", "−")
+        if decimals > self.most and 0 < abs(number) < 10.0 ** (2 - self.most):
+            sign = "−" if number < 0 else "+" if self.oriented else ""
+            return f"{sign}{abs(number):.3g}"
+        shown = f"{self.number(place):{'+' if self.oriented else ''},.{min(decimals, self.most)}f}".replace("-", "−")
         return shown.lstrip("+−") if not shown.strip("+−0.,") else shown
 
     def tick(self, place: float) -> str:
@@ -93,13 +105,37 @@ def times_text(times: float) -> str:
     return f"{factor:.1f}" if factor < 9.95 else f"{factor:,.0f}" if factor < 1e6 else f"{factor:.2g}"
 
 
+def ends_told(contrast: Contrast) -> list[float]:
+    """Both ends of the interval where it is told: of three seeds or more, and finite."""
+    low, high = (float(end) for end in contrast.interval)
+    return [low, high] if math.isfinite(low) and math.isfinite(high) and contrast.n >= FEWEST_SEEDS else []
+
+
+def decimals(contrast: Contrast) -> int:
+    """Those that mean and interval share; where there is no width, the mean decides of per cent and points."""
+    scale = Scale(contrast.quantity, contrast.oriented)
+    mean, numbers = abs(scale.number(float(contrast.mean))), [scale.number(end) for end in ends_told(contrast)]
+    half = abs(numbers[1] - numbers[0]) / 2 if numbers else mean
+    return scale.decimals(half or (mean if scale.unit else 0.0))
+
+
+def numbers_told(contrast: Contrast) -> list[float]:
+    """The number of the mean, and of both ends where they are told."""
+    scale = Scale(contrast.quantity, contrast.oriented)
+    return [scale.number(place) for place in (float(contrast.mean), *ends_told(contrast))]
+
+
+def divided(contrast: Contrast) -> bool:
+    """Whether a fall is told as a factor: to less than a hundredth, or with an end that per cents cannot tell."""
+    mean, *ends = numbers_told(contrast)
+    relative = Scale(contrast.quantity, contrast.oriented).relative
+    return relative and (mean < LEAST_PERCENT or min(ends, default=mean) < LEAST_END)
+
+
 def as_factors(contrast: Contrast) -> bool:
     """Whether a comparison is told in factors, which are shorter where a change or an end of it is very large."""
-    scale = Scale(contrast.quantity, contrast.oriented)
-    ends = [float(end) for end in contrast.interval]
-    counted = math.isfinite(ends[0]) and contrast.n >= FEWEST_SEEDS
-    told = [float(contrast.mean), *(ends if counted else [])]
-    return scale.relative and max(map(scale.number, told)) > MOST_PERCENT
+    relative = Scale(contrast.quantity, contrast.oriented).relative
+    return relative and (max(numbers_told(contrast)) > MOST_PERCENT or divided(contrast))
 
 
 def effect(contrast: Contrast) -> tuple[str, str]:
@@ -112,21 +148,18 @@ def effect(contrast: Contrast) -> tuple[str, str]:
     if contrast.by_failures:
         return contrast.end, count(int(contrast.n), "seed")
     scale = Scale(contrast.quantity, contrast.oriented)
-    ends = [float(end) for end in contrast.interval]
-    counted = math.isfinite(ends[0]) and contrast.n >= FEWEST_SEEDS
-    numbers = [scale.number(end) for end in ends] if counted else []
-    places = scale.decimals(abs(numbers[1] - numbers[0]) / 2 if counted else abs(scale.number(float(contrast.mean))))
-    everything = [float(contrast.mean), *(ends if counted else [])]
+    ends, mean = ends_told(contrast), float(contrast.mean)
     if as_factors(contrast):
-        low, high = sorted(ends, key=scale.number)
-        between = f"[{scale.factor(low)}, {scale.factor(high)}]" if counted else count(int(contrast.n), "seed")
-        return scale.factor(everything[0]), between
+        factors = ", ".join(scale.factor(end) for end in sorted(ends, key=scale.number))
+        between = f"[{factors}]" if ends else count(int(contrast.n), "seed")
+        return scale.factor(mean), between
     if contrast.exact:
-        number = scale.number(everything[0]) + 0.0
+        number = scale.number(mean) + 0.0
         sign = "+" if scale.oriented and number > 0 else ""
         return f"{sign}{number:,.10g}{scale.unit}".replace("-", "−"), "exactly"
-    told = scale.text(everything[0], places) + scale.unit
-    if not counted:
+    places = decimals(contrast)
+    told = scale.text(mean, places) + scale.unit
+    if not ends:
         return told, count(int(contrast.n), "seed")
     low, high = sorted(ends, key=scale.number)
     return told, f"[{scale.text(low, places)}, {scale.text(high, places)}]"

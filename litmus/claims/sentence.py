@@ -10,7 +10,7 @@ import numpy as np
 from litmus.claims.contrast import FEWEST_SEEDS, Contrast
 from litmus.claims.leaf import Gain, Inside
 from litmus.claims.looks import FACTOR, LOOKS
-from litmus.claims.scale import Scale, as_factors, times_text
+from litmus.claims.scale import Scale, as_factors, decimals, divided, ends_told, times_text
 from litmus.claims.statistics import fewest
 from litmus.words import count, plain
 
@@ -22,6 +22,8 @@ ON_THE_LINE = 0.05
 LITTLE = 0.2
 # Pairs after which an exact test has decided what it can.
 MANY = 1000
+# Beside a fall that is told as a factor, those to less than a tenth are as well.
+TENFOLD = -90.0
 PLURAL = ("updates", "samples", "epochs", "seconds", "params", "evaluations")
 WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
@@ -173,9 +175,9 @@ def finding(contrast: Contrast) -> str:
     if contrast.reference.startswith("against "):
         apart = "from" if how.startswith("not different") else "as" if how.endswith("as high") else "than"
         reference = contrast.reference.removeprefix("against ")
-        return f"{subject}'s {label}{was}{how} {apart} {reference}'s{where} {beside}"
+        return f"{subject}'s {label}{was}{how} {apart} {reference}'s{where}{ties(contrast)} {beside}"
     if contrast.oriented:
-        return f"{subject}: {label} {how} {contrast.against} {beside}"
+        return f"{subject}: {label} {how} {contrast.against}{ties(contrast)} {beside}"
     return f"{subject}'s {label}{was}{how}{where} {beside}"
 
 
@@ -192,10 +194,24 @@ def side(contrast: Contrast, gain: float) -> str:
     number = scale.number(gain)
     if number > 0 and as_factors(contrast):
         return f"{times_text(contrast.quantity.sign * gain)} times as high"
-    shown = scale.text(gain, decimals(contrast)).lstrip("+−")
+    if number < TENFOLD and divided(contrast):
+        return f"{times_text(gain)} times lower"
+    shown = f"{abs(number):,.10g}" if contrast.exact else scale.text(gain, decimals(contrast)).lstrip("+−")
     if not shown.strip("0.,"):
         return "not different"
     return f"{shown}{unit(scale)} {'lower' if number < 0 else 'higher'}"
+
+
+def ties(contrast: Contrast) -> str:
+    """What a median of zero hides, since ties decide nothing: in the median, and lower on 10 of the 10 seeds …"""
+    if contrast.test != "sign" or float(contrast.mean) != 0:
+        return ""
+    above, differ = (int(number) for number in contrast.counts(0.0, 1))
+    if differ < 2:
+        return ""
+    higher = (2 * above >= differ) == (contrast.quantity.sign > 0)
+    most = f"{max(above, differ - above):,} of the {differ:,} seeds that differ"
+    return f" in the median, and {'higher' if higher else 'lower'} on {most}"
 
 
 def unit(scale: Scale) -> str:
@@ -209,16 +225,6 @@ def amount(scale: Scale, gain: float) -> str:
     return "1 point" if told == "1 points" else told
 
 
-def decimals(contrast: Contrast) -> int:
-    """Those that mean and interval share."""
-    scale = Scale(contrast.quantity, contrast.oriented)
-    low, high = (float(end) for end in contrast.interval)
-    known = math.isfinite(low) and math.isfinite(high) and contrast.n >= FEWEST_SEEDS
-    return scale.decimals(
-        abs(scale.number(high) - scale.number(low)) / 2 if known else abs(scale.number(contrast.mean))
-    )
-
-
 def level(contrast: Contrast) -> str:
     """An arm's own value: 0.298, 76.2 %."""
     scale = Scale(contrast.quantity, oriented=False)
@@ -229,11 +235,10 @@ def level(contrast: Contrast) -> str:
 
 def between(contrast: Contrast) -> str:
     """The interval in words, with its level; nothing from fewer than three seeds, or where the value is exact."""
-    low, high = (float(end) for end in contrast.interval)
-    if contrast.n < FEWEST_SEEDS or contrast.exact or not (math.isfinite(low) and math.isfinite(high)):
-        return ""
     scale = Scale(contrast.quantity, contrast.oriented)
-    low, high = sorted((low, high), key=scale.number)
+    if contrast.exact or not ends_told(contrast):
+        return ""
+    low, high = sorted(ends_told(contrast), key=scale.number)
     if contrast.oriented:
         ends = [side(contrast, end).replace("not different", "0") for end in (low, high)]
     else:
