@@ -157,6 +157,41 @@ def pairs(higher, claim, quantity, base=1.0, spread=0.1):
     return verdict, needed(verdict.leaf), " ".join(effect(verdict.leaf.contrast))
 
 
+@pytest.mark.parametrize("direction", ["down", "up"])
+@pytest.mark.parametrize(
+    ("ends", "worse_by", "words", "table"),
+    [
+        ({"high": -0.02}, 0.03, "More than 0.02 {worse} is shown", "more than 0.02 worse"),
+        ({"high": -0.02}, 0.01, "the claim needs it more than 0.02 {worse}", "more than 0.02 worse"),
+        ({"low": -0.02}, 0.03, "the claim needs it at most 0.02 {worse}", "at most 0.02 worse"),
+        ({"low": -0.02}, 0.01, "At most 0.02 {worse} is shown", "at most 0.02 worse"),
+        ({"high": 0}, 0.03, "{Worse} is shown", "worse"),
+        ({"low": 0}, 0.03, "the claim needs it not {worse}", "not worse"),
+        ({"low": 0}, -0.03, "Not {worse} is shown", "not worse"),
+        ({"low": 0.02}, -0.03, "At least 0.02 {better} is shown", "≥ 0.02"),
+        ({"high": 0.02}, 0.03, "{Worse} or less than 0.02 {better} is shown", "a gain below 0.02"),
+        ({"high": 0.02}, -0.01, "Less than 0.02 {better} is shown", "a gain below 0.02"),
+        ({"low": -0.05, "high": -0.01}, 0.03, "From 0.05 {worse} to 0.01 {worse} is shown", "0.01 to 0.05 worse"),
+        ({"low": -0.05, "high": 0}, 0.03, "From 0.05 {worse} to no different is shown", "0 to 0.05 worse"),
+        (
+            {"low": -0.05, "high": 0.02},
+            0.03,
+            "From 0.05 {worse} to 0.02 {better}",
+            "at most 0.05 worse and a gain below 0.02",
+        ),
+        ({"low": 0, "high": 0.05}, -0.03, "From no different to 0.05 {better}", "≥ 0 and a gain below 0.05"),
+        ({"low": -0.05, "high": 0.05}, 0.03, "Within ±0.05 is shown", "within ±0.05"),
+    ],
+)
+def test_each_end_of_a_bound_is_told_on_its_side(ends, worse_by, words, table, direction):
+    worse, better = ("higher", "lower") if direction == "down" else ("lower", "higher")
+    claim = {"kind": "bound", "arm": "a", "relative_to": "b", **ends}
+    quantity = {**ENERGY, "direction": direction, "sesoi": 0.01}
+    verdict, need, _ = pairs(worse_by if direction == "down" else -worse_by, claim, quantity)
+    assert words.format(worse=worse, better=better, Worse=worse.capitalize()) in verdict.reason
+    assert need == table
+
+
 A_BETTER, ALIKE = {"kind": "compare", "better": "a", "than": "b"}, {"kind": "equivalent", "arms": ["a", "b"]}
 LOG, POINTS = {**ENERGY, "scale": "log"}, {"metric": "test/acc"}
 
@@ -194,6 +229,21 @@ def test_a_median_of_zero_says_on_how_many_seeds_they_differ():
     said = judge(study, results_from_rows(study, rows)).verdicts["p"].reason
     assert "not different from b's in the median, and lower on 10 of the 10 seeds that differ (95 %: 0 to 0;" in said
     assert "Lower is shown" in said
+
+
+@pytest.mark.parametrize(
+    ("direction", "sesoi", "words", "table"),
+    [
+        ("down", "50%", "between 50 % lower and 100 % higher", "in [−50, +100] %"),
+        ("up", "50%", "between 33.3 % lower and 50 % higher", "in [−33.3, +50] %"),
+        ("down", "2%", "within ±2 %", "within ±2 %"),
+        ("up", "0.02%", "within ±0.02 %", "within ±0.02 %"),
+    ],
+)
+def test_a_margin_on_the_log_scale_is_told_by_both_ends_where_they_differ(direction, sesoi, words, table):
+    verdict, need, _ = pairs(2.0, ALIKE, {**LOG, "direction": direction, "sesoi": sesoi})
+    assert f"the claim needs it {words}" in verdict.reason
+    assert need == table
 
 
 def test_an_arm_has_one_spelling_and_a_factor_stays_where_its_level_is_no_word():

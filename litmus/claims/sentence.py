@@ -286,17 +286,28 @@ def wanted(leaf: Gain | Inside) -> str:
         if low is None or high is None:
             return f"at most {ends[1]}{scale.unit}" if low is None else f"at least {ends[0]}{scale.unit}"
         return f"exactly {ends[0]}" if low == high else f"between {ends[0]} and {ends[1]}{scale.unit}"
-    if low is not None and high == -low:
-        return f"within ±{size(high)}"
 
     def end(gain: float) -> str:
         return f"{size(gain)} {better if gain > 0 else worse}" if gain else "no different"
 
-    if low is None or high is None:
-        told = high if low is None else low
-        assert told is not None
-        return f"{'less than' if low is None else 'at least'} {end(told)}"
+    if low is None:
+        assert high is not None
+        if high <= 0:
+            return f"more than {end(high)}" if high else worse
+        return (f"{worse} or " if float(leaf.contrast.mean) < 0 else "") + f"less than {end(high)}"
+    if high is None:
+        return f"{'at least' if low > 0 else 'at most'} {end(low)}" if low else f"not {worse}"
+    if high == -low and alike(scale, high):
+        return f"within ±{size(high)}"
+    if high == -low:
+        low, high = sorted((low, high), key=scale.number)
+        return f"between {end(low)} and {end(high)}"
     return f"from {end(low)} to {end(high)}"
+
+
+def alike(scale: Scale, margin: float) -> bool:
+    """Whether both ends of a margin read as one number: on the log scale ±2 % is −2.0 to +2.0, ±50 % is −50 to +100."""
+    return not scale.relative or f"{abs(scale.number(margin)):.1f}" == f"{abs(scale.number(-margin)):.1f}"
 
 
 def shown(leaf: Gain | Inside) -> str:
@@ -331,17 +342,29 @@ def needed(leaf: Gain | Inside) -> str:
             return f"≥ {scale.size(leaf.bar)}"
         return "> 0" if leaf.bar == 0 else f"at most {scale.size(leaf.bar)} worse"
     if scale.oriented:
-        if leaf.low == -leaf.high:
-            return f"within ±{scale.size(leaf.high)}"
-        low = f"≥ {scale.size(leaf.low)}" if math.isfinite(leaf.low) else ""
-        high = f"a gain below {scale.size(leaf.high)}" if math.isfinite(leaf.high) else ""
-        return " and ".join(part for part in (low, high) if part)
+        return needed_gain(scale, leaf.low, leaf.high)
     low, high = (plain(scale.number(end)) if math.isfinite(end) else "" for end in (leaf.low, leaf.high))
     if low == high:
         return f"= {low}{scale.unit}"
     if not (low and high):
         return f"≤ {high}{scale.unit}" if high else f"≥ {low}{scale.unit}"
     return f"in [{low}, {high}]{scale.unit}"
+
+
+def needed_gain(scale: Scale, low: float, high: float) -> str:
+    """The gain that lies between: ≥ 2 %, not worse, at most 0.02 worse, a gain below 2 %, within ±2 %."""
+    if low == -high:
+        if alike(scale, high):
+            return f"within ±{scale.size(high)}"
+        first, last = sorted((scale.number(low), scale.number(high)))
+        return f"in [−{abs(first):.3g}, +{last:.3g}]{scale.unit}"
+    least, most = (scale.size(end) if end else "0" for end in (low, high))
+    if high <= 0:
+        return f"{most} to {least} worse" if math.isfinite(low) else f"more than {most} worse" if high else "worse"
+    if low == 0 and math.isinf(high):
+        return "not worse"
+    parts = [f"≥ {scale.size(low)}" if low >= 0 else f"at most {least} worse"] if math.isfinite(low) else []
+    return " and ".join(parts + ([f"a gain below {most}"] if math.isfinite(high) else []))
 
 
 def counting(blocked: float, family: int, primary: bool) -> str:
