@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import io
 import json
+import math
 import os
 import re
 import shutil
@@ -23,6 +24,7 @@ from rich.console import Console
 from litmus.claims.judgement import judge
 from litmus.claims.results_table import results_from_rows
 from litmus.claims.runs import Run
+from litmus.claims.scale import effect
 from litmus.claims.study import read_study
 from litmus.records.record import read_record
 from litmus.report.evidence import evidence_of
@@ -32,7 +34,7 @@ from litmus.report.figures.picture import inline
 from litmus.report.multirun import failures, read_multirun, rows
 from litmus.report.render import escaped, html
 from litmus.report.results_files import read_tables
-from litmus.report.sections import recommendations
+from litmus.report.sections import recommendations, results
 from litmus.report.study_directory import read_study_directory
 from litmus.report.terminal import print_verdicts
 from litmus.report.write import author_words, write_document, write_report
@@ -253,6 +255,80 @@ def test_a_diverged_arm_counts_instead_of_vanishing(tmp_path):
     assert barrier.verdict == "inconclusive"
     rows = {row["arm"]: row for row in table(write_report(evidence, directory), "results", "loss")}
     assert rows["dropout 0.1, norm none"]["failed"] == "4 of 5"
+
+
+def advised(values, costs=None):
+    """The verdict, the advice and the rows of a table of losses by arm; `nan` has diverged."""
+    node = {
+        "question": "Which is better?",
+        "arms": {arm: {"x": place} for place, arm in enumerate(values)},
+        "seeds": 20,
+        "baseline": "b",
+        "quantities": {"q": {"metric": "test/loss", "sesoi": 0.01}},
+        "predictions": {"p": {"kind": "compare", "better": "a", "than": "b"}},
+    }
+    study = read_study(node)
+    rows = [
+        {"arm": arm, "seed": seed, "q": value} | ({"seconds": costs[arm]} if costs else {})
+        for arm, own in values.items()
+        for seed, value in enumerate(own)
+    ]
+    evidence = evidence_of("study", study, results_from_rows(study, rows))
+    (advice,) = recommendations.cheapest(evidence)
+    found = results.table(evidence, evidence.leading)
+    shown = {row[0]: dict(zip(found.columns, row, strict=True)) for row in found.rows}
+    return evidence.judgement.verdicts["p"], advice, shown
+
+
+def losses(mean, seed, failed=0):
+    """Twenty losses, the first of which are not finite."""
+    generator = np.random.default_rng(seed)
+    return [math.nan] * failed + [float(value) for value in mean + 0.01 * generator.normal(size=20 - failed)]
+
+
+def test_the_arm_that_diverges_is_not_the_one_to_use():
+    """Its mean is that of lucky runs; whose runs ended is said of the arm in whose row it stands."""
+    values = {"a": losses(1.0, 1), "b": losses(0.99, 2, failed=8)}
+    verdict, advice, rows = advised(values)
+    assert verdict.verdict == "confirmed"
+    assert effect(verdict.leaf.contrast) == ("fails less often", "20 seeds")
+    assert rows["a"]["Δ to baseline"] == "fails less often 20 seeds"
+    assert advice.startswith("Best mean test loss: b (0.99")
+    assert "8 of 20 runs failed, which the mean leaves out); not separated from it: a." in advice
+    assert "Shown to fail less often than it: a. Only a had no failed run: use it unless" in advice
+    # Cheap as it is, and beside whole ones.
+    more = {**values, "c": losses(1.0, 3)}
+    advice = advised(more, {"a": 3, "b": 1, "c": 2})[1]
+    assert advice.endswith("The cheapest of them without a failed run is c (2 seconds against 1): use it unless the "
+                           "difference matters to you.")  # fmt: skip
+
+
+@pytest.mark.parametrize(("first", "second"), [((1.2, 0), (0.9, 1)), ((1.0, 12), (0.9, 2)), ((1.0, 2), (0.99, 8))])
+def test_no_arm_with_a_failed_run_is_one_to_use(first, second):
+    values = {"a": losses(first[0], 1, failed=first[1]), "b": losses(second[0], 2, failed=second[1])}
+    _, advice, _ = advised(values)
+    assert advice.startswith("Best mean test loss: b (")
+    assert f"; {second[1]} of 20 runs failed" in advice
+    assert "use it" not in advice
+    assert "weigh" in advice
+
+
+def test_an_arm_is_separated_from_the_best_where_it_is_shown_to_fail_more_often():
+    def tied(failed):
+        _, advice, rows = advised({"b": losses(1.0, 1), "a": losses(1.1, 2, failed=failed)})
+        assert rows["a"]["Δ to baseline"] == "fails more often 20 seeds"
+        return advice
+
+    assert tied(6).endswith("every other arm is separated from it (paired 95 % intervals, uncorrected): use it.")
+    # Five of twenty alone may be chance: p = 1/32.
+    assert "not separated from it: a. Only b had no failed run: use it." in tied(5)
+
+
+def test_arms_of_which_different_runs_fail_fail_alike():
+    values = {"a": losses(1.0, 1, failed=2), "b": losses(1.0, 2, failed=2)[::-1]}
+    verdict, _, rows = advised(values)
+    assert effect(verdict.leaf.contrast)[0] == "fails alike"
+    assert rows["a"]["failed"] == "2 of 20"
 
 
 @pytest.mark.parametrize("what", ["none", "failed", "diverged"])

@@ -146,7 +146,9 @@ def effect(contrast: Contrast) -> tuple[str, str]:
     if contrast.fault or contrast.n == 0:
         return "—", "no value" if not contrast.fault else "cannot be judged"
     if contrast.by_failures:
-        return contrast.end, count(int(contrast.n), "seed")
+        # Of two sides it matters whose runs ended so.
+        fewer = "fails less often" if contrast.mean > 0 else "fails more often" if contrast.mean < 0 else "fails alike"
+        return contrast.end if len(contrast.weights) == 1 else fewer, count(int(contrast.n), "seed")
     scale = Scale(contrast.quantity, contrast.oriented)
     ends, mean = ends_told(contrast), float(contrast.mean)
     if as_factors(contrast):

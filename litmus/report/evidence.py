@@ -24,7 +24,7 @@ from litmus.claims.quantity import Quantity
 from litmus.claims.registration import Registration
 from litmus.claims.results import Results
 from litmus.claims.runs import Run
-from litmus.claims.statistics import Summary, summarize
+from litmus.claims.statistics import ALPHA, Summary, summarize
 from litmus.claims.study import Study
 from litmus.claims.tuning import twin
 from litmus.records.record import Record
@@ -113,6 +113,11 @@ class Evidence:
         """The mean of an arm's finite values, not a number without any."""
         values = self.results.finite(quantity, arm).values()
         return math.fsum(values) / len(values) if values else math.nan
+
+    def failed(self, quantity: str, arm: str) -> tuple[int, int]:
+        """How many of an arm's runs gave no finite value, which no mean holds, and how many there are."""
+        every = self.results.values(quantity, arm)
+        return len(every) - len(self.results.finite(quantity, arm)), len(every)
 
     def ranked(self, quantity: Quantity) -> list[str]:
         """The arms with a mean, best first; infeasible ones come last."""
@@ -226,15 +231,30 @@ def evidence_of(
 
 
 def tied_with_best(evidence: Evidence, among: Sequence[str] | None = None) -> list[str]:
-    """The arms whose paired interval against the best mean reaches zero (uncorrected), best first."""
+    """The arms whose paired interval against the best mean reaches zero (uncorrected), best first.
+
+    Where failures decide, an arm is separated that is shown to fail more often than the best, or mostly fails.
+    """
     quantity = evidence.leading
     ranked = [arm for arm in evidence.ranked(quantity) if among is None or arm in among]
     found = []
     for arm in ranked[1:]:
         contrast = evidence.gain(quantity, arm, than=ranked[0])
-        if contrast is None or contrast.by_failures:
+        if contrast is None:
             continue
+        if contrast.by_failures:
+            worse = contrast.mean < 0 and contrast.p_below(0.0) < ALPHA / 2
+            mostly = [evidence.contrast.infeasible(quantity, one) for one in (ranked[0], arm)]
+            separated = worse or mostly == [False, True]
+        else:
+            separated = contrast.interval[1] < 0
         # What cannot be decided, as with two seeds, separates nothing.
-        if not contrast.decidable or contrast.interval[1] >= 0:
+        if not (contrast.decidable and separated):
             found.append(arm)
     return found
+
+
+def fails_less(evidence: Evidence, arm: str, than: str) -> bool:
+    """Whether an arm is shown to fail less often than another (exact McNemar test, uncorrected)."""
+    contrast = evidence.gain(evidence.leading, arm, than=than)
+    return contrast is not None and bool(contrast.by_failures and contrast.p_above(0.0) < ALPHA / 2)

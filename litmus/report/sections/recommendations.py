@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from litmus.claims.notation import listing
 from litmus.claims.scale import effect
 from litmus.report.blocks import Block, Points, Section, Slot
-from litmus.report.evidence import Evidence, tied_with_best
+from litmus.report.evidence import Evidence, fails_less, tied_with_best
 from litmus.report.sections.sensitivity import edge
-from litmus.words import plain
+from litmus.words import count, plain
 
 
 def section(evidence: Evidence) -> Section:
@@ -28,29 +28,47 @@ def cheapest(evidence: Evidence) -> Iterator[str]:
 
 
 def cheapest_of(evidence: Evidence) -> Iterator[str]:
-    """The same of one data set."""
+    """The same of one data set; an arm with failed runs is never one to use by its mean, which leaves them out."""
     quantity = evidence.leading
     ranked = evidence.ranked(quantity)
     if len(ranked) < 2 or evidence.summary(quantity.name, ranked[0]).n < 3:
         return
     best, name = ranked[0], evidence.named(ranked[0])
     tied = tied_with_best(evidence)
-    head = f"Best mean {quantity.label}{evidence.where}: {name} ({plain(evidence.mean(quantity.name, best))})"
+    failed, of = evidence.failed(quantity.name, best)
+    lost = f"; {failed} of {count(of, 'run')} failed, which the mean leaves out" if failed else ""
+    value = plain(evidence.mean(quantity.name, best))
+    head = f"Best mean {quantity.label}{evidence.where}: {name} ({value}{lost})"
     if not tied:
-        yield f"{head}; every other arm is separated from it (paired 95 % intervals, uncorrected): use it."
+        told = f"{head}; every other arm is separated from it (paired 95 % intervals, uncorrected)"
+        yield f"{told}: weigh its failed runs before you take it." if failed else f"{told}: use it."
         return
-    cost = next((c for c in ("seconds", "samples", "updates", "params") if _known(evidence, c, [best, *tied])), None)
     told = f"{head}; not separated from it: {listing([evidence.named(arm) for arm in tied], 6)}."
+    fewer = [evidence.named(arm) for arm in tied if fails_less(evidence, arm, best)]
+    told += f" Shown to fail less often than it: {listing(fewer, 6)}." if fewer else ""
+    yield f"{told} {choice(evidence, best, tied)}"
+
+
+def choice(evidence: Evidence, best: str, tied: list[str]) -> str:
+    """The cheapest of the best and those not separated from it, of the ones without a failed run."""
+    name = evidence.named(best)
+    whole = [arm for arm in (best, *tied) if not evidence.failed(evidence.leading.name, arm)[0]]
+    if not whole:
+        return "All of them have failed runs: weigh these before you take one."
+    them = "of them" if len(whole) > len(tied) else "of them without a failed run"
+    if len(whole) == 1:
+        told = f"Only {evidence.named(whole[0])} had no failed run"
+        return f"{told}: use it{'' if whole[0] == best else ' unless the difference matters to you'}."
+    cost = next((c for c in ("seconds", "samples", "updates", "params") if _known(evidence, c, [best, *whole])), None)
     if cost is None:
-        yield f"{told} No cost was recorded by which to choose among them."
-        return
-    cheap = min([best, *tied], key=lambda arm: evidence.counter(cost, arm))
-    price = f"{plain(evidence.counter(cost, cheap), 3)} {cost} against {plain(evidence.counter(cost, best), 3)}"
+        return "No cost was recorded by which to choose among them."
+    cheap = min(whole, key=lambda arm: evidence.counter(cost, arm))
+    price = plain(evidence.counter(cost, best), 3)
     if cheap == best:
-        yield f"{told} {name} is also the cheapest of them ({plain(evidence.counter(cost, best), 3)} {cost}): use it."
-    else:
-        told += f" The cheapest of them is {evidence.named(cheap)} ({price})"
-        yield f"{told}: use it unless the difference matters to you."
+        return f"{name} is also the cheapest {them} ({price} {cost}): use it."
+    own = plain(evidence.counter(cost, cheap), 3)
+    told = f"The cheapest {them} is {evidence.named(cheap)} ({own} {cost} against {price})"
+    return f"{told}: use it unless the difference matters to you."
 
 
 def _known(evidence: Evidence, cost: str, arms: list[str]) -> bool:
