@@ -10,6 +10,7 @@ from litmus.claims.judgement import judge
 from litmus.claims.lint import DESIGN_RULES, RESULTS_RULES, lint_design, lint_results
 from litmus.claims.results import Results, Trial
 from litmus.claims.study import read_study
+from litmus.claims.tuning import TuningRun
 
 SOUND = {
     "question": "Is batch norm better than none?",
@@ -242,6 +243,57 @@ def test_a_mostly_diverged_arm_is_told():
     judgement = judge(study, Results(tuple(broken)))
     assert "norm=none 6 of 10" in one(judgement.lint, "not_finite", "warning").message
     assert judgement.verdicts["better"].verdict == "confirmed"
+
+
+def measured(metric, values, **more):
+    """What is said of arms with such values on ten seeds."""
+    quantity = {"metric": metric, "sesoi": 0.01, "direction": "up", **more}
+    study = sound(quantities={"it": quantity})
+    spread = [0.01 * ((3 * seed) % 7 - 3) for seed in range(10)]
+    made = [
+        Trial(arm, seed, {"it": value * (1 + (seed + 2) % 3 * spread[seed] / 10)})
+        for arm, value in zip(study.arms, values, strict=True)
+        for seed in range(10)
+    ]
+    return study, Results(tuple(made))
+
+
+@pytest.mark.parametrize("more", [{}, {"at": "last"}, {"at": "rise"}, {"scale": "log", "sesoi": "1%"}])
+@pytest.mark.parametrize("metric", ["test/acc", "val_accuracy", "test/f1"])
+def test_per_cents_under_the_name_of_a_share_are_not_judged(metric, more):
+    judgement = judge(*measured(metric, (95.0, 97.2, 80.0), **more))
+    message = one(judgement.lint, "not_a_share", "error").message
+    assert "holds values up to 97" in message
+    assert f"{metric} is a share between 0 and 1" in message
+    assert f"another name, as {metric}_percent" in message
+    assert judgement.verdicts["better"].verdict == "inconclusive"
+    assert "lint: not_a_share" in judgement.verdicts["better"].reason
+    assert not found(judge(*measured(f"{metric}_percent", (95.0, 97.2, 80.0), **more)).lint, "not_a_share")
+
+
+@pytest.mark.parametrize(
+    ("metric", "values", "more"),
+    [
+        ("test/acc", (0.95, 0.972, 0.8), {}),
+        ("test/auroc", (0.95, 1.0000001 / 1.006, 0.8), {}),
+        ("test/adjusted_accuracy", (-0.05, 0.1, -0.02), {}),
+        ("delta/acc", (-0.2, -0.1, 0.1), {}),
+        ("val/acc", (240.0, 120.0, 200.0), {"at": {"time_to": 0.7, "unit": "updates"}}),
+        ("test/loss", (95.0, 97.2, 80.0), {}),
+    ],
+)
+def test_what_a_share_may_be_and_what_is_none_is_judged(metric, values, more):
+    """A difference of shares and an accuracy adjusted for chance may be negative; single precision goes beyond one."""
+    assert not found(judge(*measured(metric, values, **more)).lint, "not_a_share")
+
+
+@pytest.mark.parametrize(("score", "value", "fires"), [(0.9, 0.9, False), (90.0, 0.9, True), (0.9, 90.0, True)])
+def test_per_cents_among_the_tuning_runs_of_a_share_are_told(score, value, fires):
+    study = sound(quantities={"it": {"metric": "test/acc", "sesoi": 0.01, "select": "val/acc"}})
+    _, results = measured("test/acc", (0.9, 0.95, 0.8))
+    runs = tuple(TuningRun("norm=batch", {"lr": 1e-3}, 100 + seed, score, {"it": value}) for seed in range(3))
+    findings = lint_results(study, Results(results.trials, tuning=runs))
+    assert [finding.predictions for finding in found(findings, "not_a_share")] == [("better",)] * fires
 
 
 def test_identical_arms_are_an_error():

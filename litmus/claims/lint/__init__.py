@@ -54,6 +54,7 @@ RESULTS_RULES = (
     trials.missing_trials,
     trials.not_finite,
     trials.not_positive,
+    trials.not_a_share,
     active.same_runs,
     active.early_judgement,
     active.unequal_evaluations,

@@ -1,17 +1,19 @@
-"""Rules on the trials themselves: missing, not finite, not positive, without spread."""
+"""Rules on the trials themselves: missing, not finite, not positive, in per cent, without spread."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from litmus.claims.contrast import UndecidableError
 from litmus.claims.finding import Finding, about, error, using, warning
 from litmus.claims.measured import Measured
 from litmus.claims.notation import listing
-from litmus.claims.quantity import Quantity
+from litmus.claims.quantity import Quantity, is_share, share_told
 from litmus.claims.results import Results
 from litmus.claims.study import Study
-from litmus.words import count, sentence
+from litmus.claims.tuning import is_tuned
+from litmus.words import count, plain, sentence
 
 
 def missing_trials(study: Study, results: Results) -> Iterator[Finding]:
@@ -72,6 +74,37 @@ def not_positive(study: Study, results: Results) -> Iterator[Finding]:
                 f"The quantity {name} is on the log scale but not positive in {listing(bad)}: use scale: identity."
             )
             yield error("not_positive", message, about(study, name))
+
+
+# What single precision may add to a share of one.
+ROUNDING = 1e-6
+
+
+def not_a_share(study: Study, results: Results) -> Iterator[Finding]:
+    """Values in per cent of what is a share by its name: each amount, as a sesoi, is a hundredth of what was meant.
+
+    The difference of two shares, and an accuracy adjusted for chance, may be negative: one point is 0.01 of them, too.
+    Tuning runs count where an interval holds them.
+    """
+    for name, quantity in study.quantities.items():
+        if not quantity.share:
+            continue
+        scored = is_tuned(quantity, study.leading) and is_share(study.leading.select)
+        found = {arm: list(results.finite(name, arm).values()) for arm in study.arms}
+        for run in results.tuning:
+            own = [*([run.values[name]] if name in run.values else []), *([run.score] if scored else [])]
+            # Of several data sets, this one's arms alone are looked at.
+            if run.arm in found:
+                found[run.arm] += [value for value in own if math.isfinite(value)]
+        beyond = {arm: [one for one in own if not -1 < one <= 1 + ROUNDING] for arm, own in found.items()}
+        worst = {arm: max(own, key=abs) for arm, own in beyond.items() if own}
+        if worst:
+            most = plain(max(worst.values(), key=abs))
+            message = (
+                f"{quantity.label} of {listing(list(worst), 4)} holds values up to {most}, and "
+                f"{share_told(quantity.metric)}: rename it in the study and in the table, or divide its values by 100."
+            )
+            yield error("not_a_share", sentence(message), about(study, name, using(study, worst)))
 
 
 ALIKE = "is the same on every seed"
