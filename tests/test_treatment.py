@@ -191,6 +191,58 @@ def test_accuracies_over_many_rows_and_counts():
     assert not any(finding.code == "same_run" for finding in judge(counted, results_from_rows(counted, equal)).lint)
 
 
+def told_same(metric, first, second, sesoi=0.01):
+    study = read_study(asked({"metric": metric, "sesoi": sesoi, "direction": "down"}, seeds=len(first)))
+    both = zip(first, second, strict=True)
+    rows = [
+        {"arm": arm, "seed": seed, "it": value}
+        for seed, pair in enumerate(both)
+        for arm, value in zip(("constant", "step"), pair, strict=True)
+    ]
+    judgement = judge(study, results_from_rows(study, rows))
+    return any(finding.code == "same_run" for finding in judgement.lint)
+
+
+FEW = [0.0] * 12 + [0.02] * 8
+OTHERS = [0, 0.02, 0, 0.04, 0.02, 0.04, 0.06, 0, 0.02, 0, 0, 0.02, 0.02, 0.02, 0.04, 0.06, 0.02, 0.02, 0.04, 0.02]
+
+
+@pytest.mark.parametrize(
+    ("metric", "first", "second"),
+    [
+        ("test/acc", [1.0] * 20, [1.0] * 10 + [0.95] * 10),
+        ("test/acc", [100.0] * 20, [100.0] * 10 + [95.0] * 10),
+        ("test/error", FEW, OTHERS),
+        ("test_error", FEW, FEW[:10] + OTHERS[10:]),
+        ("test/zero_one_loss", FEW, OTHERS),
+        ("test/hamming_loss", FEW, FEW[:10] + OTHERS[10:]),
+        ("val/top_5_error", FEW, FEW[:10] + OTHERS[10:]),
+        # Four digits of 1,500 rows, which some number of fewer rows fits by accident; and what counts no rows.
+        ("test/acc", [1.0] * 20, [1.0] * 10 + [0.9993] * 10),
+        ("test/spearman", [1.0] * 20, [1.0] * 10 + [0.9993] * 10),
+    ],
+)
+def test_good_values_over_few_rows_tie_on_any_seeds_and_are_judged(metric, first, second):
+    assert not told_same(metric, first, second)
+
+
+@pytest.mark.parametrize(
+    "metric", ["test/loss", "test/mse", "test/acc", "test/zero_one_loss", "test/classification_loss"]
+)
+@pytest.mark.parametrize("digits", [17, 4])
+@pytest.mark.parametrize(("alike", "same"), [(9, True), (4, True), (3, False), (0, False)])
+def test_equal_values_on_equal_seeds_alone_are_those_of_one_run(metric, digits, alike, same):
+    generator = np.random.default_rng(4)
+    first = [round(float(value), digits) for value in 0.1 + 0.05 * generator.random(9)]
+    second = [value - (0 if seed < alike else 0.0301 + seed / 1000) for seed, value in enumerate(first)]
+    assert told_same(metric, first, second) is same
+
+
+def test_losses_in_three_digits_are_those_of_one_run_where_other_seeds_have_others():
+    first = [0.351, 0.342, 0.360, 0.355, 0.347, 0.339, 0.351, 0.344, 0.358]
+    assert told_same("test/loss", first, [*first[:5], *(round(value - 0.02, 3) for value in first[5:])])
+
+
 def test_arms_on_one_side_and_arms_that_no_contrast_compares_may_be_the_same():
     arms = {"a": {"norm": "none"}, "b": {"norm": "batch"}, "c": {"norm": "group"}}
     node = asked(arms=arms, prediction={"kind": "best", "arms": ["a"]})

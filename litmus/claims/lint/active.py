@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import product
 
@@ -12,7 +13,7 @@ from litmus.claims.contrast import UndecidableError, planned
 from litmus.claims.finding import Finding, error, warning
 from litmus.claims.notation import listing
 from litmus.claims.prediction import Prediction
-from litmus.claims.quantity import COUNTED, Quantity
+from litmus.claims.quantity import COUNTED, Quantity, is_share
 from litmus.claims.results import Results, Trial
 from litmus.claims.study import Study
 
@@ -22,6 +23,12 @@ LEAST_CHANGE = 0.5
 SCHEDULED = {"scheduler", "batching"}
 # Shares over fewer rows tie by chance: nets that agree on 90 % of 80 rows are equal on a third of the seeds.
 FEWEST_ROWS = 2000
+# Losses and errors that count rows, as an accuracy does: test/error, test/zero_one_loss, val/top_5_error.
+ROWS = re.compile(
+    r"(?:^|[/. ])(?:(?:test|val|train)_)?(?:err|error|error_rate)$"
+    r"|(?:^|[/._ ])(?:zero_?one|0_?1|hamming)_(?:loss|err|error|error_rate)$"
+    r"|(?:^|[/._ ])(?:(?:mis)?classification|top_?\d+)_(?:err|error|error_rate)$"
+)
 SAME = "cannot be judged: the arms were still the same run"
 SHARED = "cannot be judged: the machine was shared"
 # What a machine does beside: the load of a run alone is its threads and less than this.
@@ -34,8 +41,9 @@ def same_runs(study: Study, results: Results) -> Iterator[Finding]:
     for quantity, pairs in compared(study).items():
         chance = _ties_by_chance(quantity, results)
         for (first, second), names in pairs.items():
-            same = [_same(*pair, quantity, chance) for pair in _shared(results, first, second, quantity)]
-            if sum(same) > MOST_SHARE * len(same):
+            shared = _shared(results, first, second, quantity)
+            same = [_same(*pair, quantity, chance) for pair in shared]
+            if sum(same) > MOST_SHARE * len(same) and _beyond_chance(shared, sum(same), quantity) > MOST_SHARE:
                 message = (
                     f"On {sum(same)} of {len(same)} seeds {first} and {second} were still the same run where "
                     f"{quantity.label} is judged: what tells them apart had not begun, or changes nothing."
@@ -180,6 +188,17 @@ def _same(one: Trial, other: Trial, quantity: Quantity, chance: bool) -> bool:
     return epoch == other.course.judged[name] and one.course.same_until(other.course, epoch)
 
 
+def _beyond_chance(pairs: list[tuple[Trial, Trial]], same: int, quantity: Quantity) -> float:
+    """The share of seeds on which two arms are the same run beyond what chance makes equal (Cohen's kappa).
+
+    How often that is, the arms' values on different seeds say: of losses it is never, of few rows it may be often.
+    """
+    many = len(pairs) * (len(pairs) - 1)
+    apart = ((one, other) for place, (one, _) in enumerate(pairs) for at, (_, other) in enumerate(pairs) if place != at)
+    chance = sum(_same(*pair, quantity, False) for pair in apart) / many if many else 0.0
+    return (same / len(pairs) - chance) / (1 - chance) if chance < 1 else 0.0
+
+
 def _shares(one: Trial, other: Trial, quantity: Quantity, study: Study) -> tuple[float | None, float | None]:
     """The share of either run's planned change that had happened; None for a run that plans none.
 
@@ -208,20 +227,24 @@ def _ties_by_chance(quantity: Quantity, results: Results) -> bool:
     """Whether equal values say nothing: counts, whole numbers, and shares of fewer than 2,000 rows.
 
     The rows are read off the values: with 80 rows all are multiples of 1/80. As many digits as were written are
-    compared; so few values that some number of rows fits by accident count as shares of many rows.
+    compared; so few values that some number of rows fits by accident count as shares of many rows, but those that are
+    written with so few digits that they have fewer than 2,000 levels.
     """
     if quantity.metric.split("/")[-1] in COUNTED or quantity.at == "time_to":
         return True
     values = [trial.values[quantity.name] for trial in results.trials if quantity.name in trial.values]
     different = np.unique([value for value in values if np.isfinite(value)])
-    if not len(different) or quantity.metric.endswith("loss"):
+    counts_rows = is_share(quantity.metric) or bool(ROWS.search(quantity.metric.lower()))
+    if not len(different) or (quantity.metric.endswith("loss") and not counts_rows):
         return False
     if (different == np.round(different)).all():
         return True
     if different.min() < 0 or different.max() > 100:
         return False
     shares = different / 100 if different.max() > 1 else different
-    digits = max(len(f"{value:.15g}".partition(".")[2]) for value in shares)
+    digits = max(len(f"{value:.15f}".rstrip("0").partition(".")[2]) for value in shares)
+    if counts_rows and 10**digits < FEWEST_ROWS:
+        return True
     tolerance = max(0.5001 * 10.0**-digits, 1e-7)
     accident = 0.0
     for rows in range(1, FEWEST_ROWS):
