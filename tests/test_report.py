@@ -140,14 +140,17 @@ def test_an_embedded_figure_follows_the_theme(studied):
     assert "#24292f" not in page
 
 
-def test_figures_of_an_earlier_report_go(studied, tmp_path):
+def test_figures_of_an_earlier_report_go_and_no_others(studied, tmp_path):
     _, _, shown = studied
+    mine = {name: name.encode() for name in ("my_drawing.png", "logo.svg", "notes.txt")}
     (tmp_path / "figures").mkdir()
-    (tmp_path / "figures" / "old.png").touch()
-    (tmp_path / "figures" / "notes.txt").touch()
+    for name, content in mine.items():
+        (tmp_path / "figures" / name).write_bytes(content)
     write_document(shown, tmp_path)
-    assert not (tmp_path / "figures" / "old.png").exists()
-    assert (tmp_path / "figures" / "notes.txt").exists()
+    with_forest = {path.name for path in (tmp_path / "figures").iterdir()}
+    write_document(replace(shown, sections=[one for one in shown.sections if one.id != "predictions"]), tmp_path)
+    assert with_forest - {path.name for path in (tmp_path / "figures").iterdir()} == {"forest.png", "forest.svg"}
+    assert {name: (tmp_path / "figures" / name).read_bytes() for name in mine} == mine
 
 
 def test_the_results_table_is_the_data(studied):

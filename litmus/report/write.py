@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from litmus.report.render import html, markdown
 from litmus.tables import table_text
 
 AUTHOR = "author.yaml"
+# Each picture of a page, which has its name before the identifiers inside it.
+SHOWN = re.compile(r'id="([^"]+)-figure_1"')
 
 
 def write_report(evidence: Evidence, directory: Path) -> Document:
@@ -40,18 +43,23 @@ def write_report(evidence: Evidence, directory: Path) -> Document:
 
 
 def write_document(shown: Document, directory: Path) -> None:
-    """The page, the Markdown file and the figures; figures of an earlier report that this one lacks go."""
-    figures = directory / "figures"
+    """The page, the Markdown file and the figures; figures of the report that is there which this one lacks go."""
+    figures, earlier = directory / "figures", shown_in(directory / "report.html")
     files = [picture.file for picture in shown.pictures if not picture.page_only]
     for picture in files:
         write(figures / f"{picture.name}.svg", picture.svg)
         write(figures / f"{picture.name}.png", picture.png)
-    kept = {picture.name for picture in files}
-    for path in figures.glob("*.*") if figures.is_dir() else ():
-        if path.suffix in (".svg", ".png") and path.stem not in kept:
-            path.unlink()
+    for name in earlier - {picture.name for picture in files}:
+        for kind in ("svg", "png"):
+            (figures / f"{name}.{kind}").unlink(missing_ok=True)
     write(directory / "report.md", markdown(shown))
     write(directory / "report.html", html(shown))
+
+
+def shown_in(page: Path) -> set[str]:
+    """The names of the pictures in a report's page: of these alone an earlier report wrote the files."""
+    text = page.read_text(encoding="utf-8", errors="replace") if page.is_file() else ""
+    return {name for name in SHOWN.findall(text) if Path(name).name == name}
 
 
 def write(path: Path, content: str | bytes) -> None:
