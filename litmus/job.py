@@ -42,7 +42,7 @@ def job(
     from litmus.trial.offline import told_of_run
     from litmus.trial.place import begun, given_to_parts, occupied, with_directory
     from litmus.trial.ranks import on_one_device
-    from litmus.trial.source import with_source
+    from litmus.trial.source import refuse_own_source, with_source
 
     config = with_directory(config)
     hydra_config = HydraConfig.get()
@@ -80,6 +80,7 @@ def job(
 
     def alone() -> float | None:
         with naming(typed_path(config.output_dir)), occupied(typed_path(config.output_dir), config.trainer):
+            refuse_own_source(config, typed_path(config.output_dir))
             score = trial(config.resume is not None)
         if not in_sweep and not quiet and own_rank() == 0 and (told := told_of_run(typed_path(config.output_dir))):
             print(told)

@@ -17,6 +17,7 @@ from src.models.mlp import MLP
 from tests.conftest import ROOT
 from tests.small_data import optimizer_of, quiet_trainer, seeded
 from tests.strangers import small_blobs
+from tests.sweep_helpers import sweep
 from tests.test_averaging import Stranger
 from tests.test_resume import ActsOnBatches, PowerCut
 
@@ -248,6 +249,23 @@ def test_damaged_weights_are_refused_before_a_run_has_begun(refused, own_source,
     _damage(own_source, what)
     assert DAMAGES[what] in refused(*SMALL, f"weights={own_source}")
     assert not (tmp_path / "run" / ".hydra").exists()
+
+
+@pytest.mark.parametrize("typed", ["weights={}", "weights.from={}", "weights={}/../link"])
+def test_a_run_does_not_clear_the_directory_that_it_begins_from(refused, own_source, tmp_path, typed):
+    (tmp_path / "link").symlink_to(own_source)
+    before = {path: path.read_bytes() for path in own_source.rglob("*") if path.is_file()}
+    said = refused(*SMALL, typed.format(own_source), directory=own_source)
+    assert "is the directory that this run would be written to, and clear first: expected another one" in said
+    assert {path: path.read_bytes() for path in own_source.rglob("*") if path.is_file()} == before
+
+
+def test_a_job_of_a_multirun_does_not_clear_the_directory_that_it_begins_from(own_source, tmp_path):
+    shutil.move(own_source, tmp_path / "M" / "0")
+    before = {path: path.read_bytes() for path in (tmp_path / "M" / "0").rglob("*") if path.is_file()}
+    with pytest.raises(ValueError, match="1 of 1 jobs failed"):
+        sweep(tmp_path, *SMALL, "threads=1", "weights=M/0", "hydra.sweep.dir=M")
+    assert {path: path.read_bytes() for path in before if path.is_file()} == before
 
 
 REFUSED = {

@@ -54,6 +54,22 @@ def with_source(config: DictConfig) -> DictConfig:
     return changed
 
 
+def refuse_own_source(config: DictConfig, directory: Path) -> None:
+    """Refuses a new run in the directory of the run that it would begin from, which it clears first.
+
+    Raises:
+        ValueError: with the way out.
+    """
+    if config.get("weights") is None or config.resume is not None:
+        return
+    source = told_weights(_plain(config), read=False)["from"]
+    if source is not None and typed_path(source).resolve() == directory.resolve():
+        raise ValueError(
+            f"weights={source} is the directory that this run would be written to, and clear first: expected another "
+            "one; name it with hydra.run.dir=…, or hydra.sweep.dir=… of a multirun"
+        )
+
+
 def best_weights(weights: Mapping[str, Any]) -> Path:
     """The file that a run begins from.
 
