@@ -40,12 +40,14 @@ def main(given: list[str] | None = None) -> None:
 def judge_tables(study: Path, tables: list[Path], output: Path | None) -> None:
     """A study file and its tables of trials."""
     from litmus.records.looks_file import record_look
-    from litmus.report.results_files import read_tables
+    from litmus.report.results_files import read_tables, refuse_inputs, refuse_other_study
 
     if not tables:
         raise ValueError(f"{study} needs a table of trials: scripts/report.py {study} RESULTS.csv -o DIR")
     if output is None:
         raise ValueError(f"say where the report goes: scripts/report.py {study} {tables[0]} -o DIR")
+    refuse_inputs(tables, output)
+    refuse_other_study(study, output)
     evidence = read_tables(study, tables, output)
     record_look(output, evidence.judgement, evidence.study.arms)
     finish(evidence, output)
@@ -54,8 +56,11 @@ def judge_tables(study: Path, tables: list[Path], output: Path | None) -> None:
 def report_directory(directory: Path, output: Path) -> None:
     """A study's directory, or else a multirun's."""
     from litmus.records.looks_file import record_look
+    from litmus.report.results_files import refuse_other_study
     from litmus.report.study_directory import is_study_directory, read_study_directory
 
+    if output.resolve() != directory.resolve():
+        refuse_other_study(directory / "study.yaml", output)
     if is_study_directory(directory):
         evidence = read_study_directory(directory)
         record_look(directory, evidence.judgement)

@@ -655,15 +655,59 @@ def test_mistakes_are_answered_in_one_sentence(tmp_path, refused):
     assert refused(tmp_path / "nothing").endswith("nothing: no such file or directory")
     assert "needs a table of trials" in refused(study)
     assert "say where the report goes" in refused(study, results)
-    assert "an arm column or one per factor" in refused(study, results, "-o", tmp_path)
-    assert "missing.csv: no such file" in refused(study, tmp_path / "missing.csv", "-o", tmp_path)
+    assert "an arm column or one per factor" in refused(study, results, "-o", tmp_path / "out")
+    assert "missing.csv: no such file" in refused(study, tmp_path / "missing.csv", "-o", tmp_path / "out")
     assert "found neither" in refused(tmp_path)
     assert "leave out" in refused(tmp_path, results)
     study.write_text("study: {question: 3}")
-    assert "study lacks the key 'quantities'" in refused(study, results, "-o", tmp_path)
+    assert "study lacks the key 'quantities'" in refused(study, results, "-o", tmp_path / "out")
     results.write_bytes(b"seed,loss\n\xff\xfe\x00,1\n")
     study.write_text(yaml.safe_dump(NODE))
-    assert "expected CSV in UTF-8" in refused(study, results, "-o", tmp_path)
+    assert "expected CSV in UTF-8" in refused(study, results, "-o", tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", ["results.csv", "results.csv.gz", "tuning.csv", "tuning.csv.gz"])
+def test_a_table_that_is_judged_is_not_written_over(tmp_path, refused, name):
+    table = tmp_path / (name if name.startswith("results") else "runs.csv")
+    text = "\n".join(f"{line},{'my_note' if not place else 'x'}" for place, line in enumerate(TABLE)).encode()
+    (tmp_path / name).write_bytes(text)
+    table.write_bytes(gzip.compress(text) if table.suffix == ".gz" else text)
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump({"study": NODE}))
+    (tmp_path / "link").symlink_to(tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    for output in (tmp_path, tmp_path / "link"):
+        said, own = refused(tmp_path / "study.yaml", table, "-o", output), name.removesuffix(".gz")
+        assert f"{tmp_path / name} is judged, and a report in {output} has a {own} of its own there" in said
+        assert f"take another directory, as in -o {output / 'report'}" in said
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
+
+
+def test_a_report_is_not_written_over_another_studys(tmp_path, refused, studied):
+    directory, _, _ = studied
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "study.yaml").write_text(yaml.safe_dump({"study": {**NODE, "question": "Another?"}}))
+    (other / "verdicts.json").write_text("{}")
+    (tmp_path / "asked.yaml").write_text(yaml.safe_dump({"study": NODE}))
+    (tmp_path / "runs.csv").write_text("\n".join(TABLE))
+    for given in ((tmp_path / "asked.yaml", tmp_path / "runs.csv"), (directory,), (tmp_path,)):
+        assert f"{other / 'study.yaml'} is another study than is reported here" in refused(*given, "-o", other)
+    assert sorted(path.name for path in other.iterdir()) == ["study.yaml", "verdicts.json"]
+    before = (directory / "verdicts.json").read_bytes()
+    said = refused(directory / "study.yaml", tmp_path / "runs.csv", "-o", directory)
+    assert f"{directory} has trials of its own" in said
+    assert (directory / "verdicts.json").read_bytes() == before
+
+
+@pytest.mark.long
+def test_a_copy_of_the_study_beside_its_report_stays_there(tmp_path, undrawn):
+    (tmp_path / "out").mkdir()
+    for place in (tmp_path / "asked.yaml", tmp_path / "out" / "study.yaml"):
+        place.write_text(yaml.safe_dump({"study": NODE}))
+    (tmp_path / "runs.csv").write_text("\n".join(TABLE))
+    for _ in range(2):  # the second over the first
+        script.main([str(tmp_path / "asked.yaml"), str(tmp_path / "runs.csv"), "-o", str(tmp_path / "out")])
+    assert (tmp_path / "out" / "verdicts.json").is_file()
 
 
 @pytest.mark.long

@@ -11,7 +11,7 @@ from litmus.claims.results_table import read_results
 from litmus.claims.study_file import is_smoke, read_study_file
 from litmus.legible import legible
 from litmus.records.looks_file import read_looks
-from litmus.records.tuning import read_table, table_beside, trials_of
+from litmus.records.tuning import TABLE, read_table, table_beside, trials_of
 from litmus.report.evidence import SMOKE, Evidence, evidence_of
 from litmus.report.write import author_words
 
@@ -51,6 +51,38 @@ def read_tables(study_file: Path, tables: Sequence[Path], output: Path) -> Evide
         # A directory's table is looked at as often as the directory itself, and a table that grows as its reports are.
         looked=read_looks(*(path.parent for path in (study_file, *tables)), output, arms=study.arms),
     )
+
+
+def refuse_inputs(tables: Sequence[Path], output: Path) -> None:
+    """Refuses a directory whose own tables are judged: the report would write others over or beside them.
+
+    Raises:
+        ValueError: with the way out.
+    """
+    beside = [path for path in map(table_beside, dict.fromkeys(path.parent for path in tables)) if path is not None]
+    written = {(output / f"{name}{zipped}").resolve() for name in ("results.csv", TABLE) for zipped in ("", ".gz")}
+    for path in (*tables, *beside):
+        if path.resolve() in written:
+            raise ValueError(
+                f"{path} is judged, and a report in {output} has a {path.name.removesuffix('.gz')} of its own there, "
+                f"with other columns; take another directory, as in -o {output / 'report'}"
+            )
+
+
+def refuse_other_study(study_file: Path, output: Path) -> None:
+    """Refuses a directory of another study, or of a study's own trials, whose verdicts would be written over.
+
+    Raises:
+        ValueError: with the way out.
+    """
+    there = output / f"{STUDY}.yaml"
+    if not there.is_file():
+        return
+    elsewhere = f"would be written over; take another directory, as in -o {output / 'report'}"
+    if not study_file.is_file() or there.read_bytes() != study_file.read_bytes():
+        raise ValueError(f"{there} is another study than is reported here, and its report in {output} {elsewhere}")
+    if (output / "trials").is_dir():
+        raise ValueError(f"{output} has trials of its own, and what is told of them there {elsewhere}")
 
 
 def digest(path: Path) -> str:
