@@ -40,11 +40,11 @@ def job(
     from litmus.trial.description import describe, identified
     from litmus.trial.knobs import check_knobs
     from litmus.trial.offline import told_of_run
-    from litmus.trial.place import begun, given_to_parts, occupied, with_directory
+    from litmus.trial.place import begun, given_to_parts, occupied, refuse_elsewhere, with_directory
     from litmus.trial.ranks import on_one_device
     from litmus.trial.source import refuse_own_source, with_source
 
-    config = with_directory(config)
+    composed, config = config, with_directory(config)
     hydra_config = HydraConfig.get()
     in_sweep = hydra_config.mode == RunMode.MULTIRUN
 
@@ -79,6 +79,7 @@ def job(
             return run(parts, directory, description, resume=resume, brief=in_sweep, quiet=quiet)
 
     def alone() -> float | None:
+        refuse_elsewhere(composed)
         with naming(typed_path(config.output_dir)), occupied(typed_path(config.output_dir), config.trainer):
             refuse_own_source(config, typed_path(config.output_dir))
             score = trial(config.resume is not None)

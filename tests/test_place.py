@@ -13,6 +13,7 @@ from litmus.sweeps.lock import claimed, held
 from litmus.trial.command_line import imports, stop_when_told
 from litmus.trial.place import ARTEFACTS, SWEEPS, clear, follows, occupied
 from litmus.trial.resuming import run_named
+from tests.sweep_helpers import sweep, write_study
 
 EVERYTHING = ("callbacks=[default,trajectory]", "logger=[tensorboard,wandb]")
 TINY = ("epochs=2", "updates_per_epoch=2", "model.units=[4]")
@@ -82,6 +83,28 @@ def test_a_directory_of_many_runs_is_not_taken_for_one(refused, tmp_path, name):
     for door in (lambda: evaluate(tmp_path), lambda: run_named(str(tmp_path / "none" / ".."))):
         with pytest.raises(ValueError, match="expected"):
             door()
+
+
+def test_a_runs_directory_is_named_in_one_way(trial, refused, tmp_path):
+    """By output_dir all jobs of a multirun would write over each other."""
+    said = refused(*TINY, f"output_dir={tmp_path / 'same'}", directory=tmp_path / "new")
+    assert "the same one for every job: expected it left out; a run's directory is named by hydra.run.dir=…" in said
+    assert not list(tmp_path.iterdir())
+    trial("epochs=1", "updates_per_epoch=2", f"output_dir={tmp_path / 'x' / '..' / 'run'}")  # as a stored one has it
+    assert (tmp_path / "run" / "result.json").is_file()
+
+
+def test_jobs_are_not_written_to_one_output_dir(tmp_path):
+    tiny = [*TINY, "threads=1", "output_dir=same"]
+    with pytest.raises(ValueError, match="2 of 2 jobs failed"):
+        sweep(tmp_path, *tiny, "seed=0,1", "hydra.sweep.dir=multirun")
+    write_study(tmp_path)
+    with pytest.raises(ValueError, match="output_dir=same would be another directory than Hydra's"):
+        sweep(tmp_path, "study=tiny", "output_dir=same")
+    with pytest.raises(ValueError, match="output_dir=same would be another directory than Hydra's"):
+        sweep(tmp_path, *tiny, "search=random", "lr=0.1,0.2", "hydra.sweep.dir=search")
+    assert not (tmp_path / "same").exists()
+    assert not list(tmp_path.rglob("trial.json"))
 
 
 def test_what_another_process_holds_is_not_written_and_can_be_read(trial, refused, tmp_path):

@@ -23,6 +23,7 @@ from litmus.sweeps.workers import refuse_many_processes
 from litmus.trial.command_line import sentence
 from litmus.trial.knobs import check_knobs
 from litmus.trial.overriding import may_leave_unread
+from litmus.trial.place import refuse_all_elsewhere
 
 
 @dataclass(frozen=True)
@@ -142,6 +143,7 @@ def _arm(
 ) -> Arm:
     try:
         config = composition.compose(typed)
+        refuse_all_elsewhere(config)
         refuse_unanswerable(config, study)
         if study.resampling is not None:
             typed = (*typed, override("data.folds", study.resampling.folds))

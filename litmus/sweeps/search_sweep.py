@@ -25,6 +25,7 @@ from litmus.sweeps.pruner import COMPARING, pruning
 from litmus.sweeps.watched import watched
 from litmus.trial.identity import HASHES
 from litmus.trial.knobs import check_knobs
+from litmus.trial.place import refuse_all_elsewhere
 from litmus.words import count
 
 STUDY = "search"
@@ -105,6 +106,7 @@ def search(wanted: Wanted, composition: Composition, task: TaskFunction, directo
 
     typed, base = one_thread(wanted.typed, composition.compose(wanted.typed))
     wanted = replace(wanted, typed=typed)
+    refuse_all_elsewhere(base)
     check_knobs(composition.compose([*wanted.typed, *typed_values(first_point(wanted.space))]))
     keep_question(wanted, base, directory)
     path = directory / "journal.log"

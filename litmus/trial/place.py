@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, Node, OmegaConf
 
 from litmus.atomic import write_json
 from litmus.legible import read_object
-from litmus.paths import typed_directory
+from litmus.paths import typed_directory, typed_path
 from litmus.sweeps.lock import LOCK, held
 from litmus.sweeps.overrides import literal
 from litmus.trial.description import identified
@@ -46,6 +46,44 @@ def with_directory(config: DictConfig) -> DictConfig:
     changed = config.copy()
     changed.output_dir = literal(runtime["output_dir"])
     return changed
+
+
+def refuse_elsewhere(config: DictConfig) -> None:
+    """Refuses an output_dir that is not the directory Hydra made: all jobs of a multirun would write over each other.
+
+    Raises:
+        ValueError: with what names the directory.
+    """
+    typed = config._get_node("output_dir")
+    if not isinstance(typed, Node) or typed._value() == OF_HYDRA:
+        return
+    hydra: Any = HydraConfig.instance().cfg
+    runtime: Any = OmegaConf.to_container(hydra.hydra.runtime, resolve=False)
+    made = Path(str(runtime["output_dir"]))
+    if typed_path(config.output_dir).resolve() == made.resolve():
+        return
+    if not (follows(config.trainer) or is_of_a_run(made) or (made / LOCK).exists()):
+        leave(made)
+    raise ValueError(elsewhere(config.output_dir))
+
+
+def refuse_all_elsewhere(config: DictConfig) -> None:
+    """The same for the trials of a sweep, each of which has a directory below the sweep's.
+
+    Raises:
+        ValueError: with what names the directory.
+    """
+    typed = config._get_node("output_dir")
+    if isinstance(typed, Node) and typed._value() != OF_HYDRA:
+        raise ValueError(elsewhere(typed._value()))
+
+
+def elsewhere(typed: Any) -> str:
+    """What is said of an output_dir of one's own."""
+    return (
+        f"output_dir={typed} would be another directory than Hydra's, and the same one for every job: expected it left "
+        "out; a run's directory is named by hydra.run.dir=…, that of a multirun, study or search by hydra.sweep.dir=…"
+    )
 
 
 def given_to_parts(config: DictConfig, directory: Path) -> DictConfig:
