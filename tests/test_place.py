@@ -107,6 +107,34 @@ def test_jobs_are_not_written_to_one_output_dir(tmp_path):
     assert not list(tmp_path.rglob("trial.json"))
 
 
+@pytest.mark.parametrize("left", [{"command.json": '{"study": "placed"}'}, {"study.yaml": "x"}, {"search.json": "{}"}])
+def test_a_multirun_leaves_the_directory_of_another_sweep_alone(tmp_path, left):
+    (tmp_path / "taken").mkdir()
+    for name, text in left.items():
+        (tmp_path / "taken" / name).write_text(text)
+    with pytest.raises(ValueError, match=r"^taken holds (the study|a search).*; take another hydra\.sweep\.dir for a"):
+        sweep(tmp_path, *TINY, "seed=5", "hydra.sweep.dir=taken")
+    assert {path.name: path.read_text() for path in (tmp_path / "taken").iterdir() if path.name != ".lock"} == left
+
+
+def test_the_jobs_of_a_multirun_are_not_found_beside_those_of_a_longer_one(tmp_path):
+    typed = (*TINY, "threads=1", "data=social_network_ads", "hydra.sweep.dir=mr")
+
+    def seeds():
+        return {path.parent.name: json.loads(path.read_text())["seed"] for path in tmp_path.glob("mr/*/result.json")}
+
+    sweep(tmp_path, *typed, "seed=0,1")
+    (tmp_path / "mr" / "notes").mkdir()
+    (tmp_path / "mr" / "2026").mkdir()  # of no run
+    sweep(tmp_path, *typed, "seed=3,4,5")
+    assert seeds() == {"0": 3, "1": 4, "2": 5}
+    before = (tmp_path / "mr" / "multirun.yaml").read_bytes()
+    with pytest.raises(ValueError, match=r"^mr holds the run 2 of another multirun, .* take another hydra\.sweep\.dir"):
+        sweep(tmp_path, *typed, "lr=0.1,0.01")
+    assert seeds() == {"0": 3, "1": 4, "2": 5}
+    assert (tmp_path / "mr" / "multirun.yaml").read_bytes() == before
+
+
 def test_what_another_process_holds_is_not_written_and_can_be_read(trial, refused, tmp_path):
     from litmus.compare.comparison import compare
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper, BasicSweeperConf
 from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
@@ -55,16 +56,24 @@ class PlainSweeper(BasicSweeper):
     def sweep(self, arguments: list[str]) -> Any:
         from litmus.atomic import naming
         from litmus.sweeps.lock import held
-        from litmus.sweeps.plain import Surviving, tell_failures
+        from litmus.sweeps.plain import Surviving, refuse_others, tell_failures
 
         assert self.config is not None
         directory = Path(self.config.hydra.sweep.dir)
         with naming(directory), held(directory):  # of two such commands each would take the other's jobs
+            refuse_others(directory, str(self.config.hydra.sweep._get_node("subdir")), self._size(arguments))
             returned = super().sweep(arguments)
         assert isinstance(self.launcher, Surviving)
         _tell_offline(directory)
         tell_failures(self.launcher, directory)
         return returned
+
+    def _size(self, arguments: list[str]) -> int:
+        """How many jobs these arguments ask for."""
+        assert self.hydra_context is not None
+        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
+        read = parser.parse_overrides([*self._parse_config(), *arguments])
+        return sum(map(len, self.split_arguments(read, None)))
 
 
 class StudySweeper(Sweeper):

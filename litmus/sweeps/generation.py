@@ -61,15 +61,25 @@ def refuse_other(directory: Path, study: str = "") -> None:
     Raises:
         ValueError: naming both, and the way out.
     """
-    known = read_object(directory / COMMAND).get("study")
-    there = ""
-    if (directory / SEARCH).is_file():
-        there = "a search"
-    elif known or (directory / "study.yaml").is_file():
-        there = f"the study {known or study}".strip()  # one that was killed before it had noted its name is its own
+    there = found_in(directory, study)
     own = f"the study {study}" if study else "a search"
     if there not in ("", own):
         raise ValueError(f"{directory} holds {there}; take another hydra.sweep.dir for {own}")
+
+
+def found_in(directory: Path, study: str = "") -> str:
+    """Whose directory it is in words, "a search" or "the study NAME"; nothing where it is of neither.
+
+    Args:
+        directory: of the sweep.
+        study: the name of one that was killed before it had noted it.
+    """
+    known = read_object(directory / COMMAND).get("study")
+    if (directory / SEARCH).is_file():
+        return "a search"
+    if known or (directory / "study.yaml").is_file():
+        return f"the study {known or study}".strip()
+    return ""
 
 
 def refuse_earlier(directory: Path, note: str) -> None:

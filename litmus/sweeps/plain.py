@@ -1,5 +1,6 @@
 """A plain multirun: every combination is run, whatever becomes of the others, and what failed is named at the end."""
 
+import re
 import shlex
 import time
 from collections.abc import Sequence
@@ -15,9 +16,12 @@ from litmus.legible import read_object
 from litmus.sweeps.apart import run_apart
 from litmus.sweeps.overrides import override
 from litmus.trial.command_line import sentence
+from litmus.words import count
 
 # What the user need not read again of each job.
 HIDDEN = ("hydra.", "hydra/")
+# How configs/train.yaml names the jobs' directories, and what that gives.
+NUMBERED, NUMBER = "${hydra.job.num}", re.compile(r"0|[1-9][0-9]*")
 
 
 class Surviving(Launcher):
@@ -121,6 +125,31 @@ class Surviving(Launcher):
         with open_dict(config):
             config.hydra.job.num = number
         return Path(str(config.hydra.sweep.dir)) / str(config.hydra.sweep.subdir)
+
+
+def refuse_others(directory: Path, subdir: str, jobs: int) -> None:
+    """Refuses a directory of a study or a search, and one in which jobs of a longer multirun would stay beside these.
+
+    Args:
+        directory: of the multirun.
+        subdir: as it is typed; jobs whose directories have other names than their numbers are not looked for.
+        jobs: how many there will be.
+
+    Raises:
+        ValueError: naming what is there, and the way out.
+    """
+    from litmus.sweeps.generation import found_in
+
+    if there := found_in(directory):
+        raise ValueError(f"{directory} holds {there}; take another hydra.sweep.dir for a multirun")
+    if subdir != NUMBERED:
+        return
+    numbers = [int(path.parent.name) for path in directory.glob("*/trial.json") if NUMBER.fullmatch(path.parent.name)]
+    if left := sorted(number for number in numbers if number >= jobs):
+        raise ValueError(
+            f"{directory} holds the run {left[0]} of another multirun, which would be taken for one of these "
+            f"{count(jobs, 'job')}; take another hydra.sweep.dir, or remove it"
+        )
 
 
 def tell_failures(launcher: Surviving, directory: Path) -> None:
