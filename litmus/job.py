@@ -73,7 +73,7 @@ def job(
                 from litmus.trial.run import run
 
             def parts() -> "Parts":
-                built = build(silent(given) if quiet else given)
+                built = build(silent(given) if quiet else given, description["code"])
                 return built if changed is None else changed(built)
 
             return run(parts, directory, description, resume=resume, brief=in_sweep, quiet=quiet)

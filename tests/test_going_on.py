@@ -1,10 +1,13 @@
 """`resume=DIR epochs=N` is the whole run of N epochs, to the bit, or a sentence that says why it cannot be."""
 
 import json
+import os
+import re
 from types import SimpleNamespace
 
 import pytest
 import torch
+from omegaconf import open_dict
 from pytorch_lightning import Callback
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
@@ -224,3 +227,104 @@ def test_a_trial_of_a_sweep_that_began_elsewhere_is_run_anew(compose, tmp_path):
     assert calls == [(True, True), (False, False)]
     assert json.loads((tmp_path / "trial.json").read_text())["asked_hash"] == begun["asked_hash"]
     assert not (tmp_path / "result.json").exists()
+
+
+OWN = """import torch
+
+
+class Net(torch.nn.Linear):
+    def __init__(self, features, outputs):
+        super().__init__(features, outputs)
+
+    def forward(self, x):
+        return super().forward(x.flatten(1))
+"""
+WITH_OWN = ("model=net", "model.net._target_=mine_to_edit.Net", "+callbacks.cut._target_=tests.test_going_on.Cut")
+
+
+class Cut(Callback):
+    """Interrupts a run in its second epoch while it is told to, as somebody at the keyboard would; notes what began."""
+
+    def on_train_epoch_start(self, trainer, pl_module):
+        if trainer.current_epoch == 1 and "CUT" in os.environ:
+            raise KeyboardInterrupt
+        print(f"epoch {trainer.current_epoch} begins")
+
+
+@pytest.fixture
+def edited(tmp_path, monkeypatch):
+    """A stranger's net in a folder of its own, and what edits it: its code is read anew, as by another process."""
+    from litmus.trial import code
+
+    (tmp_path / "own").mkdir()
+    monkeypatch.syspath_prepend(tmp_path / "own")
+    file = tmp_path / "own" / "mine_to_edit.py"
+
+    def write(text):
+        file.write_text(text)
+        code._read.cache_clear()
+        code._modules.cache_clear()
+
+    write(OWN)
+    yield write
+    code._read.cache_clear()
+    code._modules.cache_clear()
+
+
+def test_a_run_that_was_cut_goes_on_with_the_code_it_began_with(trial, refused, tmp_path, monkeypatch, capsys, edited):
+    """It trained on with other code, and its record named that one for all of it."""
+    resume, share = f"resume={tmp_path / 'run'}", "callbacks.checkpoint.share=1"
+    monkeypatch.setenv("CUT", "1")
+    with pytest.raises(SystemExit):
+        trial(*WITH_OWN, share, "epochs=2", "updates_per_epoch=2")
+    monkeypatch.delenv("CUT")
+    capsys.readouterr()
+    before = (tmp_path / "run" / "result.json").read_text()
+    edited(OWN.replace("x.flatten(1)", "2 * x.flatten(1)"))
+    told = refused(*WITH_OWN, share, "epochs=2", "updates_per_epoch=2", resume)
+    assert told.startswith(f"the run began with code {json.loads(before)['code']} and would go on with ")
+    assert told.endswith(": put the code back, or start a new run")
+    assert (tmp_path / "run" / "result.json").read_text() == before
+    edited(OWN + "\n# What does not count.\n")
+    ended = trial(*WITH_OWN, share, "epochs=2", "updates_per_epoch=2", resume)
+    assert ended["code"] == json.loads(before)["code"]
+    edited(OWN.replace("x.flatten(1)", "3 * x.flatten(1)"))  # nothing is trained any more
+    again = trial(*WITH_OWN, share, "epochs=2", "updates_per_epoch=2", resume)
+    assert again["metrics"] == ended["metrics"]
+    told = refused(*WITH_OWN, share, "epochs=3", "updates_per_epoch=2", resume)
+    assert told.startswith(f"the run began with code {ended['code']} and would go on with {again['code']}")
+
+
+def test_a_checkpoint_that_names_no_code_goes_on(trial, tmp_path, edited):
+    first = trial(*WITH_OWN, "epochs=1", "updates_per_epoch=2")
+    last = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    checkpoint = torch.load(last, weights_only=True)
+    assert checkpoint["callbacks"]["Course"].pop("code") == first["code"]
+    torch.save(checkpoint, last)
+    edited(OWN + "\n\nchanged = True\n")
+    resume = f"resume={tmp_path / 'run'}"
+    assert trial(*WITH_OWN, "epochs=2", "updates_per_epoch=2", resume)["counters"]["epochs"] == 2
+
+
+def test_a_trial_of_a_sweep_whose_code_was_edited_is_run_anew(compose, tmp_path, monkeypatch, capsys, edited):
+    """Half of it would be the one's, half the other's, and a study counted it as the other's."""
+    from litmus.job import job
+
+    typed = (*WITH_OWN, "epochs=3", "updates_per_epoch=2", "threads=1", "callbacks.checkpoint.share=1", "seed=5")
+    config = compose(*typed, f"output_dir={tmp_path / 'run'}", "hydra.mode=MULTIRUN")
+    with open_dict(config):
+        config.hydra.runtime.choices.study = "mine"
+        config.hydra.launcher = {"_target_": "hydra._internal.core_plugins.basic_launcher.BasicLauncher"}
+    with as_job(config) as asked:
+        monkeypatch.setenv("CUT", "1")
+        with pytest.raises(KeyboardInterrupt):
+            job(asked)
+        monkeypatch.delenv("CUT")
+        cut = json.loads((tmp_path / "run" / "result.json").read_text())
+        edited(OWN.replace("x.flatten(1)", "2 * x.flatten(1)"))
+        capsys.readouterr()
+        job(asked)
+    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert (cut["status"], result["status"]) == ("interrupted", "completed")
+    assert cut["code"] != result["code"]
+    assert re.findall("epoch (.) begins", capsys.readouterr().out) == ["0", "1", "2"]

@@ -18,9 +18,11 @@ from pytorch_lightning.callbacks import ProgressBar
 
 from litmus.contract import batch_sizes_of
 from litmus.training.averaging import averaging_of
+from litmus.trial.checkpoint import BestAndLast
 from litmus.trial.going_on import (
     NEW,
     CannotGoOnError,
+    refuse_other_code,
     refuse_other_configuration,
     refuse_other_numerics,
     refuse_other_plan,
@@ -40,9 +42,11 @@ class Course(pl.Callback):
     Args:
         config: the run's, resolved.
         stored: the configuration that the run began with, for checkpoints of earlier versions.
+        code: the fingerprint of the code that trains; None where it is not known, and not compared.
     """
 
-    def __init__(self, config: Mapping[str, Any], stored: Path | None = None) -> None:
+    def __init__(self, config: Mapping[str, Any], stored: Path | None = None, code: str | None = None) -> None:
+        self.code = code
         self.config = json.loads(json.dumps(without(computing(config), TOLD_BY_NUMERICS), default=str))
         self.stored = stored
         self._numerics: dict[str, Any] = {}
@@ -66,6 +70,8 @@ class Course(pl.Callback):
             return
         refuse_other_numerics(self._before["numerics"], numerics(trainer))
         refuse_other_configuration(self._before["config"], self.config)
+        if trains_further(trainer, checkpoint, self._done):
+            refuse_other_code(self._before.get("code"), self.code)  # none in what an earlier version wrote
         self._compare(trainer)
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -74,7 +80,7 @@ class Course(pl.Callback):
         self._compare(trainer)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"config": self.config, "numerics": self._numerics, "plan": self._plan}
+        return {"config": self.config, "numerics": self._numerics, "plan": self._plan, "code": self.code}
 
     def _compare(self, trainer: pl.Trainer) -> None:
         # Some strategies restore a checkpoint after `on_fit_start`, others before.
@@ -97,6 +103,16 @@ class Course(pl.Callback):
                 f"the checkpoint is of an earlier version and does not say what was planned over its {was} epochs, got "
                 f"epochs={got}: go on with epochs={was}, or {NEW}"
             )
+
+
+def trains_further(trainer: pl.Trainer, checkpoint: Mapping[str, Any], done: int) -> bool:
+    """Whether a checkpoint after so many epochs is not the end of the run, by its length or by early stopping."""
+    kept = (one.state_key for one in trainer.callbacks if isinstance(one, BestAndLast))  # type: ignore[attr-defined]
+    stopped = any(checkpoint["callbacks"].get(key, {}).get("stopped") for key in kept)
+    epochs, steps, updates = trainer.max_epochs, trainer.max_steps, checkpoint["global_step"]
+    if (epochs is not None and 0 <= epochs <= done) or 0 <= steps <= updates:
+        return False
+    return not stopped or done < (trainer.min_epochs or 0) or updates < (trainer.min_steps or 0)
 
 
 def plan_of(trainer: pl.Trainer) -> dict[str, Any]:

@@ -36,6 +36,15 @@ def refuse_other_configuration(before: Mapping[str, Any], now: Mapping[str, Any]
             raise CannotGoOnError(f"the run began with {knob}={was} and would go on with {got}{why}: {NEW}")
 
 
+def refuse_other_code(before: str | None, now: str | None) -> None:
+    """Refuses to go on with other code than the run began with: its result would be of neither."""
+    if before is not None and now is not None and before != now:
+        raise CannotGoOnError(
+            f"the run began with code {before} and would go on with {now}, the fingerprints of the files that its "
+            f"configuration names and all they import: put the code back, or {NEW}"
+        )
+
+
 def refuse_other_plan(before: Mapping[str, Any], now: Mapping[str, Any], done: int) -> None:
     """Refuses another length of the run if the epochs that are done would have been others.
 

@@ -68,8 +68,13 @@ def net_of(config: DictConfig, data: Any) -> pl.LightningModule:
     return model_of(config, data, task)
 
 
-def build(config: DictConfig) -> Parts:
-    """Data, seeded model and trainer of the trial that `config` describes."""
+def build(config: DictConfig, code: str | None = None) -> Parts:
+    """Data, seeded model and trainer of the trial that `config` describes.
+
+    Args:
+        config: of the trial.
+        code: the fingerprint by which it is described, with which alone its checkpoints are gone on with.
+    """
     begin_run()
     seed_everything(config.seed)  # anybody's data module may draw when it is made
     data = adopted(make(config.data), config.seed)
@@ -88,7 +93,7 @@ def build(config: DictConfig) -> Parts:
     if hasattr(data, "batch_size") or not leaves_batches(config.batching):
         callbacks.append(make(config.batching))
     recorded = resolved(config, logger={})
-    callbacks.append(Course(recorded, Path(config.output_dir) / ".hydra" / "config.yaml"))
+    callbacks.append(Course(recorded, Path(config.output_dir) / ".hydra" / "config.yaml", code))
     if not isinstance(model, Learner):
         callbacks.insert(0, Shares())
     weights = recorded.get("weights")
