@@ -15,7 +15,7 @@ from litmus.sweeps.composition import as_job
 from litmus.sweeps.once import once
 from litmus.trial.course import Course, reads_length
 from litmus.trial.description import resolved
-from litmus.trial.going_on import CannotGoOnError, refuse_other_numerics
+from litmus.trial.going_on import NEW, CannotGoOnError, refuse_other_numerics
 from litmus.trial.history import read_history
 from litmus.trial.identity import asked_hash
 from src.models.mlp import MLP
@@ -328,3 +328,33 @@ def test_a_trial_of_a_sweep_whose_code_was_edited_is_run_anew(compose, tmp_path,
     assert (cut["status"], result["status"]) == ("interrupted", "completed")
     assert cut["code"] != result["code"]
     assert re.findall("epoch (.) begins", capsys.readouterr().out) == ["0", "1", "2"]
+
+
+def test_a_table_that_is_gone_is_refused_where_the_run_trains_further(trial, refused, tmp_path):
+    """The rows of what was done were left out, and the run was compared as if it had none."""
+    first, table = trial(*TINY, "epochs=2", "updates_per_epoch=2"), tmp_path / "run" / "metrics.csv"
+    rows, resume = table.read_text(), f"resume={tmp_path / 'run'}"
+    table.unlink()
+    before = (tmp_path / "run" / "result.json").read_text()
+    told = refused(*TINY, "epochs=4", "updates_per_epoch=2", resume)
+    assert told == f"{table}: expected the rows of the 2 epochs that are done, found no file; put it back, or {NEW}"
+    assert (tmp_path / "run" / "result.json").read_text() == before
+    assert trial(*TINY, "epochs=2", "updates_per_epoch=2", resume)["metrics"] == first["metrics"]
+    table.write_text(rows)
+    trial(*TINY, "epochs=4", "updates_per_epoch=2", resume)
+    assert table.read_text().startswith(rows)
+    assert len(read_history(table)) == 4
+
+
+def test_predictions_of_other_weights_go_when_a_run_goes_on(trial, tmp_path):
+    from evaluate import evaluate
+
+    directory = tmp_path / "run"
+    trial(*TINY, "epochs=1", "updates_per_epoch=2")
+    evaluate(directory)
+    predictions = (directory / "predictions.csv").read_bytes()
+    trial(*TINY, "epochs=1", "updates_per_epoch=2", f"resume={directory}")  # the same weights
+    assert (directory / "predictions.csv").read_bytes() == predictions
+    result = trial(*TINY, "epochs=3", "updates_per_epoch=2", f"resume={directory}")
+    assert result["best_epoch"] > 0
+    assert not (directory / "predictions.csv").exists()

@@ -14,6 +14,9 @@ from litmus.tables import shielded, unshielded
 from litmus.training.batches import samples_in
 from litmus.training.epoch_metrics import EpochMetrics
 from litmus.training.pack import own_seconds
+from litmus.trial.course import trains_further
+from litmus.trial.going_on import NEW, CannotGoOnError
+from litmus.words import count
 
 FIRST_COLUMNS = ("epoch", "updates", "samples", "seconds", "batch_size", "lr")
 
@@ -74,6 +77,18 @@ class History(Checkpoint):
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         if stage == "fit":
             self.seconds, self.samples, self.epochs = 0.0, 0, 0
+
+    def on_load_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        if trainer.state.fn != "fit" or not trainer.is_global_zero or self.path.exists():
+            return
+        epochs = checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
+        if epochs and trains_further(trainer, checkpoint, epochs):
+            raise CannotGoOnError(
+                f"{self.path}: expected the rows of the {count(epochs, 'epoch')} that are done, found no file; put it "
+                f"back, or {NEW}"
+            )
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._clock = own_seconds()

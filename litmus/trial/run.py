@@ -3,7 +3,7 @@
 import math
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 from zipfile import is_zipfile
@@ -29,7 +29,7 @@ from litmus.trial.command_line import sentence
 from litmus.trial.course import numerics
 from litmus.trial.curves import draw_curves
 from litmus.trial.description import flat, identified
-from litmus.trial.finished import is_tested, test_metrics
+from litmus.trial.finished import is_tested, test_metrics, weights_in
 from litmus.trial.history import History
 from litmus.trial.memory import limit, limits_in, next_limit
 from litmus.trial.movement import Movement
@@ -70,7 +70,8 @@ def run(
     silence_lightning()
     if resume:  # before anything is written: the earlier result stays what it was
         refuse_damaged(directory / "checkpoints" / "last.ckpt")
-    path = (read_object(directory / "result.json").get("counters") or {}).get("path") if resume else None
+    earlier = read_object(directory / "result.json") if resume else {}
+    path = (earlier.get("counters") or {}).get("path")
     parts: Parts | None = None
     tested: dict[str, float] = {}
     loggers: list[Logger] = []
@@ -82,6 +83,10 @@ def run(
         found = outcome(parts, tested, directory) if parts is None or parts.trainer.is_global_zero else None
         if found and found["counters"].get("path", "") is None:  # nothing was left to be trained
             found["counters"]["path"] = path
+        if found and "tail" in found:
+            found["tail"] = with_tests(found["tail"], earlier.get("tail") or {})
+        if found and earlier.get("weights") != weights_in(directory):  # of other weights than these
+            (directory / "predictions.csv").unlink(missing_ok=True)
         return found
 
     def several() -> bool:
@@ -127,6 +132,14 @@ def run(
         report(result, directory, brief)
         return None if checkpoint is None else checkpoint.best_score
     return None
+
+
+def with_tests(tail: Mapping[str, list[float]], earlier: Mapping[str, list[float]]) -> dict[str, list[float]]:
+    """The tail with an earlier result's tests of the same epochs, whose weights are gone since, where it has fewer."""
+    lost = {
+        name: values for name, values in earlier.items() if is_tested(name) and len(tail.get(name, ())) < len(values)
+    }
+    return {**tail, **lost}
 
 
 def title_of(data: dict[str, Any], config: dict[str, Any]) -> str:
