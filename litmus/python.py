@@ -85,14 +85,15 @@ def composed(
     _refuse_other_source(project.resolve())
     put_on_path(project.resolve())
     register_resolvers()
-    arguments = resumed_arguments(sweep_arguments(readable_arguments(list(overrides))))
-    place, name = project / "configs", "train"
-    if arguments[:1] == ["--config-path"]:  # of a run that is gone on with
-        place, name, arguments = Path(arguments[1]), arguments[3], arguments[4:]
+    arguments = sweep_arguments(readable_arguments(list(overrides)))
     if directory is not None:
         from litmus.sweeps.overrides import override
 
         arguments = [*arguments, override("hydra.run.dir", str(directory))]
+    arguments = resumed_arguments(arguments)
+    place, name = project / "configs", "train"
+    if arguments[:1] == ["--config-path"]:  # of a run that is gone on with
+        place, name, arguments = Path(arguments[1]), arguments[3], arguments[4:]
     hydra, settings = GlobalHydra.instance(), HydraConfig.instance()
     before = hydra.hydra, settings.cfg
     hydra.clear()

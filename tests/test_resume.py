@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -14,10 +15,12 @@ import torch
 from pytorch_lightning.callbacks import BackboneFinetuning, EarlyStopping, EMAWeightAveraging
 from torch.optim.lr_scheduler import CosineAnnealingLR, ReduceLROnPlateau
 
+import litmus
 from litmus.training.schedule import Schedule
 from litmus.trial.checkpoint import BestAndLast
 from litmus.trial.command_line import resumed_arguments
 from litmus.trial.history import History, read_history
+from litmus.trial.resuming import goes_on
 from tests.conftest import ROOT
 from tests.small_data import Blobs, optimizer_of, quiet_trainer, seeded
 from tests.strangers import WithBackbone
@@ -212,6 +215,52 @@ def test_a_directory_without_a_run_and_a_changed_knob_are_refused(tmp_path):
         resumed_arguments([f"resume={tmp_path}", "lr=1", "model=cnn"])
     assert resumed_arguments(["lr=1"]) == ["lr=1"]
     assert f"hydra.run.dir={tmp_path}" in resumed_arguments([f"resume={tmp_path}", "epochs=9"])
+
+
+def test_a_resumed_run_stays_where_it_is(tmp_path, monkeypatch):
+    """It was told to go elsewhere, went on where it was, and wrote over that."""
+    monkeypatch.chdir(tmp_path)
+    run = tmp_path / "run"
+    (run / ".hydra").mkdir(parents=True)
+    (run / ".hydra" / "config.yaml").write_text("lr: 0.1")
+    for knob in ("hydra.run.dir", "+hydra.run.dir", "++hydra.run.dir"):
+        with pytest.raises(ValueError, match=r"keeps its configuration and its directory .*, got \+*hydra\.run\.dir="):
+            resumed_arguments(["resume=run", f"{knob}={tmp_path / 'fork'}", "epochs=2"])
+    for same in ("run", "./run/", f"'{run}'", str(run)):
+        assert f"hydra.run.dir={run}" in resumed_arguments(["resume=run", f"hydra.run.dir={same}"])
+    with pytest.raises(ValueError, match="keeps its configuration and its directory"):
+        litmus.run("resume=run", directory="fork")
+
+
+def test_the_value_of_an_option_is_no_knob_of_a_resumed_run(tmp_path):
+    (tmp_path / ".hydra").mkdir()
+    (tmp_path / ".hydra" / "config.yaml").write_text("lr: 0.1")
+    resume = f"resume={tmp_path}"
+    for option in (["--config-dir", "X"], ["--cfg", "job"], ["-c", "job", "--resolve"], ["--info"], ["--config-dir=X"]):
+        for typed in ([resume, "epochs=2", *option], [*option, "epochs=2", resume], ["epochs=2", *option, resume]):
+            found = resumed_arguments(typed)
+            assert found[4 : 5 + len(option)] == [*option, "epochs=2"]
+    for typed in (["--config-dir", "X", "lr=1"], ["lr=1", "--cfg", "job"], ["--info", "lr=1"], ["--resolve", "lr=1"]):
+        with pytest.raises(ValueError, match="may change\\), got lr=1; start a new run"):
+            resumed_arguments([*typed, resume])
+    with pytest.raises(ValueError, match="got --config-name other; start a new run"):
+        resumed_arguments([resume, "--config-name", "other"])
+
+
+def test_the_command_that_goes_on_names_what_a_resumed_run_was_given(tmp_path):
+    """It was told to train the epochs of the first command, and called itself completed after those."""
+    directory = tmp_path / "run"
+    assert goes_on(directory, {"epochs": 3}).endswith(f" resume={directory}")
+    (directory / ".hydra").mkdir(parents=True)
+    (directory / ".hydra" / "config.yaml").write_text("epochs: 400\nmodel: {recompute: false, units: '${width}'}")
+    as_stored = {"epochs": 400, "model": {"recompute": False, "units": 1}}
+    assert goes_on(directory, as_stored).endswith(f" resume={directory}")
+    assert goes_on(directory, {**as_stored, "epochs": 800}).endswith(f" resume={directory} epochs=800")
+    both = goes_on(directory, {"epochs": 800, "model": {"recompute": True}})
+    assert both.endswith(f" resume={directory} epochs=800 model.recompute=True")
+    assert "epochs=800" in resumed_arguments(shlex.split(both)[2:])
+    (directory / ".hydra" / "config.yaml").write_text("lr: 0.1\nepochs: 400")
+    assert goes_on(directory, {"epochs": 400, "model": {}}).endswith(f" resume={directory}")
 
 
 def test_a_run_that_would_begin_anew_is_not_called_one_that_is_gone_on_with(tmp_path, trial, refused):

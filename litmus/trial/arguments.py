@@ -45,6 +45,26 @@ def _quoted_again(argument: str) -> str:
     return override("hydra.run.dir", found[1])
 
 
+def options_and_knobs(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """Hydra's options, each with its value behind it, and the rest of the arguments."""
+    if not any(argument.startswith("-") for argument in arguments):
+        return [], list(arguments)
+    from hydra._internal.utils import get_args_parser
+
+    own = get_args_parser()._option_string_actions
+    options: list[str] = []
+    knobs: list[str] = []
+    left = list(arguments)
+    while left:
+        argument = left.pop(0)
+        (options if argument.startswith("-") else knobs).append(argument)
+        meant = [name for name in own if name == argument or (argument[:2] == "--" and name.startswith(argument))]
+        takes = {own[name].nargs for name in meant}
+        if left and (None in takes or ("?" in takes and left[0][:1] != "-" and "=" not in left[0])):
+            options.append(left.pop(0))
+    return options, knobs
+
+
 # Set by `wandb agent` for every command that it runs.
 AGENT = "WANDB_SWEEP_ID"
 

@@ -20,7 +20,7 @@ from yaml import MarkedYAMLError
 from litmus.atomic import NO_ROOM
 from litmus.claims.factors import is_factor
 from litmus.legible import legible, yaml_fault
-from litmus.trial.arguments import AGENT
+from litmus.trial.arguments import AGENT, options_and_knobs
 from litmus.trial.hydra_versions import register_resolver
 
 SWEEPER = "hydra/sweeper="
@@ -38,7 +38,8 @@ NO_TUNER = (
 )
 Answer = TypeVar("Answer")
 # Knobs that a resumed run may change without being another run.
-RESUMABLE = ("resume", "epochs", "model.recompute")
+MAY_CHANGE = ("epochs", "model.recompute")
+RESUMABLE = ("resume", *MAY_CHANGE)
 # It may be said again where the machine would choose otherwise: the run must go on with what it began with.
 SAID_AGAIN = ("threads", "trust", "fast")
 
@@ -229,26 +230,36 @@ def resumed_arguments(arguments: list[str]) -> list[str]:
     from litmus.trial.stored import read_stored
 
     directory = run_named(wanted[-1])
-    changed = [
-        argument
-        for argument in arguments
-        if not argument.startswith(("-", "hydra.")) and argument.partition("=")[0] not in (*RESUMABLE, *SAID_AGAIN)
-    ]
+    options, knobs = options_and_knobs(arguments)
+    changed = [argument for argument in knobs if not _leaves(argument, directory)]
+    if named := [one for one in options if one.partition("=")[0] in ("--config-name", "-cn")]:
+        changed += [*named, *options[options.index(named[0]) + 1 :][: "=" not in named[0]]]
     if changed:
         raise ValueError(
-            f"a resumed run keeps its configuration ({', '.join(RESUMABLE[1:])} may change), got {' '.join(changed)}; "
-            "start a new run for it"
+            f"a resumed run keeps its configuration and its directory ({', '.join(MAY_CHANGE)} may change), got "
+            f"{' '.join(changed)}; start a new run for it"
         )
     if read_stored(directory, trusted(arguments)).get("tuner"):
         raise ValueError(f"{directory} tuned itself, expected a run with one setting: {NO_TUNER}")
     # The stored configuration must survive: Hydra would overwrite it with this command's.
     return [
         *("--config-path", str(directory / ".hydra"), "--config-name", "config"),
-        *(argument for argument in arguments if not argument.startswith(("resume=", "trust="))),
+        *options,  # argparse knows knobs on one side of them alone
+        *(argument for argument in knobs if not argument.startswith(("resume=", "trust="))),
         *(override("resume", str(directory)), override("hydra.run.dir", str(directory)), "hydra.output_subdir=null"),
         *("hydra.job.name=train", "+hydra.job_logging.handlers.console.level=WARNING"),  # as configs/train.yaml has it
         *_own_log(directory),
     ]
+
+
+def _leaves(argument: str, directory: Path) -> bool:
+    """Whether an argument leaves a run that is gone on with in this directory what it is, and where."""
+    from litmus.trial.resuming import readings
+
+    knob, _, value = argument.partition("=")
+    if knob.lstrip("+") == "hydra.run.dir":
+        return any(path.resolve() == directory for path in readings(value))
+    return knob.startswith("hydra.") or knob in (*RESUMABLE, *SAID_AGAIN)
 
 
 def _own_log(directory: Path) -> list[str]:
