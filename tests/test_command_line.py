@@ -169,6 +169,17 @@ def test_a_directory_without_a_name_is_none(knob, value):
         refuse_no_place(["epochs=1", f"{knob}={value}"])
 
 
+@pytest.mark.parametrize(
+    "typed", [f"{plus}hydra.output_subdir={value}" for plus in ("", "+", "++") for value in ("x", "")]
+)
+def test_hydra_writes_no_configuration_before_the_directory_is_the_runs(typed):
+    """Of a refused run it replaced the stored one, and made somebody's directory one of a run, which is emptied."""
+    for command in (["lr=-1", typed], ["-m", "seed=1,2", typed]):
+        with pytest.raises(ValueError, match=r"output_subdir=x?: a run writes \.hydra itself, .*; leave it out"):
+            refuse_no_place(command)
+    refuse_no_place(["hydra.output_subdir=null"])  # as the processes are given that Lightning starts
+
+
 def test_a_file_in_the_place_of_a_directory_is_one_sentence(tmp_path):
     from litmus.trial.command_line import sentence
 

@@ -103,11 +103,14 @@ def _as_knob(argument: str) -> str:
     return f"{knob}={'null' if value == 'None' else value}"
 
 
+COPIES = "hydra.output_subdir"
 PLACES = ("hydra.run.dir", "hydra.sweep.dir")
 
 
 def refuse_no_place(arguments: list[str]) -> None:
     """Refuses a directory that is to be gone on with and has no name, and one in which nothing can be written.
+
+    So it does Hydra's own copies of a configuration, written before anybody knows whose the directory is.
 
     Raises:
         ValueError: naming what stands there.
@@ -119,6 +122,8 @@ def refuse_no_place(arguments: list[str]) -> None:
                 "resume=: expected the directory of an interrupted run, found nothing, as of a variable that is not "
                 "set; leave it out for a new run"
             )
+        if knob.lstrip("+") == COPIES and value.strip("'\" ") != "null":
+            raise ValueError(f"{argument}: a run writes .hydra itself, once the directory is its own; leave it out")
         if knob not in PLACES or not sign or "${" in value:
             continue
         if value.strip("'\" ") in ("", "null"):
