@@ -162,10 +162,10 @@ def test_a_directory_without_a_name_or_a_place_is_one_sentence(tmp_path, monkeyp
 
 
 @pytest.mark.parametrize("value", ["", "''", '""', "null"])
-@pytest.mark.parametrize("knob", ["hydra.sweep.dir", "hydra.run.dir"])
+@pytest.mark.parametrize("knob", ["hydra.sweep.dir", "hydra.run.dir", "+hydra.run.dir", "++hydra.sweep.dir"])
 def test_a_directory_without_a_name_is_none(knob, value):
     """It would be the project itself, as of a variable that is not set."""
-    with pytest.raises(ValueError, match=f"^{knob}={value}: expected a directory, found nothing"):
+    with pytest.raises(ValueError, match=f"^{re.escape(knob)}={value}: expected a directory, found nothing"):
         refuse_no_place(["epochs=1", f"{knob}={value}"])
 
 

@@ -17,6 +17,7 @@ from litmus.legible import legible
 from litmus.records.directories import arm_of, folders
 from litmus.sweeps import study_sweep
 from litmus.sweeps.generation import refuse_earlier, refuse_other
+from litmus.sweeps.launching import placed
 from litmus.sweeps.lock import held
 from litmus.sweeps.once import outcome_of
 from litmus.sweeps.overrides import override, parsed
@@ -312,6 +313,27 @@ def wait_until(condition, running, seconds=90):
         assert running.poll() is None, "the sweep ended by itself"
         assert time.monotonic() < limit
         time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("typed", "in_file", "expected"),
+    [
+        ((), {}, "studies/tiny"),
+        (("hydra.sweep.dir=there",), {}, "there"),
+        (("++hydra.sweep.dir=there",), {}, "there"),
+        (("hydra.sweep.dir=${run_directory:there}",), {}, None),
+        (("hydra.sweep.subdir=there",), {}, "studies/tiny"),
+        ((), {"hydra": {"sweep": {"dir": "there"}}}, "there"),
+        (("hydra.sweep.dir=here",), {"hydra": {"sweep": {"dir": "there"}}}, "here"),
+    ],
+)
+def test_a_study_runs_where_it_is_told_to_however_that_is_said(compose, tmp_path, typed, in_file, expected):
+    write_study(tmp_path, **in_file)
+    config = compose(f"hydra.searchpath=[file://{tmp_path}]", "hydra.mode=MULTIRUN", "study=tiny", *typed)
+    own, directory = placed(config, "studies/tiny")
+    assert str(directory) == own.hydra.sweep.dir
+    assert directory.is_relative_to("there") if expected is None else str(directory) == expected
+    assert placed(config, "studies/tiny", "-smoke")[1].name == f"{directory.name}-smoke"
 
 
 def test_a_lock_of_a_dead_process_is_taken_over(tmp_path):

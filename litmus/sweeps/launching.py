@@ -172,15 +172,26 @@ class Launching:
 
 
 def placed(config: DictConfig, default: str | None, suffix: str = "") -> tuple[DictConfig, Path]:
-    """The configuration with the sweep's directory, as typed, else `default`, else the new one that it names."""
-    typed = any(entry.startswith("hydra.sweep.dir=") for entry in config.hydra.overrides.hydra)
-    directory = str(config.hydra.sweep.dir) if typed or default is None else default
+    """The configuration with the sweep's directory, as asked for, else `default`, else the new one that it names."""
+    directory = str(config.hydra.sweep.dir) if default is None or asks_for_place(config) else default
     directory = directory.rstrip("/") + suffix
     config = holding(config, "hydra.sweep.dir", directory)
     # The launchers would name every job on the terminal, where the sweep shows them in one table.
     logging.getLogger("hydra_plugins").setLevel(logging.WARNING)
     OmegaConf.update(config, "hydra.hydra_logging.root.level", "WARNING", force_add=True)
     return config, Path(directory)
+
+
+def asks_for_place(config: DictConfig) -> bool:
+    """Whether `hydra.sweep.dir` was typed, or a chosen file has another than the program's own."""
+    if any(str(entry).lstrip("+").partition("=")[0] == "hydra.sweep.dir" for entry in config.hydra.overrides.hydra):
+        return True
+    homes = [one.path for one in config.hydra.runtime.config_sources if one.provider == "main"]
+    file = Path(homes[0]) / f"{config.hydra.job.config_name}.yaml" if homes else None
+    own: Any = OmegaConf.load(file) if file is not None and file.is_file() else OmegaConf.create()
+    nodes = [OmegaConf.to_container(one, resolve=False) for one in (own, config)]
+    asked = [((node.get("hydra") or {}).get("sweep") or {}).get("dir") for node in nodes if isinstance(node, dict)]
+    return asked[0] is not None and asked[0] != asked[1]
 
 
 def prepare_data(configs: Sequence[DictConfig], workers: int) -> None:

@@ -122,9 +122,10 @@ def refuse_no_place(arguments: list[str]) -> None:
                 "resume=: expected the directory of an interrupted run, found nothing, as of a variable that is not "
                 "set; leave it out for a new run"
             )
-        if knob.lstrip("+") == COPIES and value.strip("'\" ") != "null":
+        place = knob.lstrip("+")
+        if place == COPIES and value.strip("'\" ") != "null":
             raise ValueError(f"{argument}: a run writes .hydra itself, once the directory is its own; leave it out")
-        if knob not in PLACES or not sign or "${" in value:
+        if place not in PLACES or not sign or "${" in value:
             continue
         if value.strip("'\" ") in ("", "null"):
             raise ValueError(
