@@ -258,4 +258,5 @@ def _results(study: Study, results: Any) -> Results:
 
 def _plain(value: Any) -> Any:
     """A number of numpy's as Python's own."""
-    return value.item() if hasattr(value, "item") and getattr(value, "ndim", 0) == 0 else value
+    number = not isinstance(value, type) and hasattr(value, "item") and getattr(value, "ndim", 0) == 0
+    return value.item() if number else value

@@ -127,10 +127,8 @@ def leave(directory: Path) -> None:
     log = directory / f"{hydra.job.name}.log"
     if log.is_file() and not log.stat().st_size:
         log.unlink()
-    typed, here = (
-        any(one.lstrip("+").startswith("hydra.run.dir=") for one in hydra.overrides.hydra),
-        typed_directory().absolute(),
-    )
+    typed = any(one.lstrip("+").startswith("hydra.run.dir=") for one in hydra.overrides.hydra)
+    here = typed_directory().absolute()
     made = [] if typed else [place for place in directory.absolute().parents if here in place.parents]
     with suppress(OSError):  # from the first on that holds anything
         for place in (directory, *made):
