@@ -1,6 +1,7 @@
 """What exact tests decide: shared rows make runs fewer, failures tell which side has more, and advice can be taken."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -181,3 +182,93 @@ def test_who_diverges_less_is_advised_by_pairs():
     found = verdict({"a": [0] * 9, "b": [1] * 4 + [0] * 5}, claim, DIVERGED)
     assert "An exact test needs at least 6 pairs in which one side alone failed, all of one kind" in found.reason
     assert verdict(TWELVE, claim, DIVERGED).verdict == "confirmed"
+
+
+def gained(distances, test="sign"):
+    """The rates at which a gain, more than one, and an equivalence within one are decided, of medians that are one."""
+    one = Contrast(read_quantity("q", {**TIME, "sesoi": 1}), PAIR, distances, test=test)
+    return {
+        "gain": Gain(one, 0.0, 1.0).rejects(),
+        "more": Gain(one, 1.0).confirms(),
+        "within": Inside(one, -1.0, 1.0).confirms(),
+    }
+
+
+@pytest.mark.parametrize("n", [10, 20, 40])
+def test_pairs_that_lie_on_a_bar_are_not_beyond_it(n):
+    """Of counted epochs many gains are one epoch: whoever leaves those out finds the median beside one."""
+    generator = np.random.default_rng(n)
+    drawn = generator.choice([0.0, 1.0, 2.0], size=(n, SIMULATIONS), p=[0.22, 0.56, 0.22])
+    for name, wrong in gained(drawn).items():
+        assert np.mean(wrong) <= LIMIT, name
+    for shares, wrong in (([0.45, 0.55, 0.0], "within"), ([0.0, 0.55, 0.45], "more"), ([0.45, 0.55, 0.0], "gain")):
+        drawn = generator.choice([0.0, 1.0, 2.0], size=(n, SIMULATIONS), p=shares)
+        assert np.mean(gained(drawn)[wrong]) <= LIMIT, wrong
+
+
+def test_a_bar_that_a_logarithm_misses_by_rounding_is_the_bar():
+    half = Contrast(read_quantity("q", {**TIME, "sesoi": "50%"}), PAIR, np.full(20, math.log(66) - math.log(33)))
+    assert replace(half, test="sign").counts(math.log(2), 1) == (0, 20)
+
+
+@pytest.mark.parametrize("runs", [3, 5, 10])
+@pytest.mark.parametrize(
+    "claim",
+    [
+        {"kind": "equivalent", "arms": [{"norm": "none"}, {"norm": "batch"}], "within": 0.1},
+        {"kind": "interaction", "form": "none"},
+        {"kind": "bound", "arm": {"norm": "none"}, "high": 0.1},
+    ],
+    ids=lambda claim: claim["kind"],
+)
+def test_that_no_run_of_several_arms_diverged_shows_no_share(claim, runs):
+    node = {
+        "question": "?",
+        "factors": {"norm": ["none", "batch"], "dropout": [0, 1]},
+        "quantities": {"q": DIVERGED},
+        "predictions": {"it": claim},
+        "seeds": runs,
+    }
+    study = read_study(node)
+    made = tuple(Trial(arm, seed, {"q": 0.0}) for arm in study.arms for seed in range(runs))
+    assert judge(study, Results(made)).verdicts["it"].verdict == "inconclusive"
+
+
+def test_who_diverges_less_is_decided_of_sides_of_several_arms():
+    node = {
+        "question": "?",
+        "factors": {"norm": ["none", "batch", "group"], "dropout": [0, 1, 2]},
+        "quantities": {"q": DIVERGED},
+        "predictions": {"it": {"kind": "compare", "better": {"norm": "batch"}, "than": {"norm": "none"}}},
+    }
+    study = read_study(node)
+    assert len(study.arms) == 9
+    for runs, verdict_of in ((5, "inconclusive"), (6, "confirmed")):
+        made = [
+            Trial(arm, seed, {"q": float(own["norm"] == "none" and own["dropout"] != seed % 3)})
+            for arm, own in study.arms.items()
+            for seed in range(runs)
+        ]
+        found = judge(study, Results(tuple(made))).verdicts["it"]
+        assert (found.verdict, found.p_confirm) == (verdict_of, pytest.approx(0.5**runs))
+
+
+def test_a_rise_that_no_run_has_is_known_of_the_median_alone():
+    rise = {"metric": "val/loss", "at": "rise", "sesoi": 0.01}
+    for runs, said in ((3, "inconclusive"), (5, "inconclusive"), (6, "confirmed")):
+        assert verdict({"a": [0] * runs, "b": [0] * runs}, ALIKE, rise).verdict == said
+
+
+@pytest.mark.parametrize(("runs", "said"), [(35, "inconclusive"), (36, "confirmed")])
+def test_an_end_of_what_a_share_can_be_is_no_end(runs, said):
+    for ends, value in (({"low": 0, "high": 0.1}, 0), ({"low": 0.9, "high": 1}, 1)):
+        alone = {end: ends[end] for end in ends if 0 < ends[end] < 1}
+        for claim in (ends, alone):
+            found = verdict({"a": [value] * runs}, {"kind": "bound", "arm": "a", **claim}, DIVERGED)
+            assert found.verdict == said
+            if said == "inconclusive":
+                assert "An exact test needs at least 36 runs, all of one kind" in found.reason
+    with pytest.raises(ValueError, match="holds of every share: give low above 0, or high below 1"):
+        verdict({"a": [0] * 5}, {"kind": "bound", "arm": "a", "low": 0, "high": 1}, DIVERGED)
+    never = verdict({"a": [0] * 40}, {"kind": "bound", "arm": "a", "high": 0}, DIVERGED)
+    assert never.reason.endswith("No number of runs shows that a share is exactly 0 or 1: leave the claim some room.")

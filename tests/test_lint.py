@@ -3,6 +3,7 @@
 import copy
 import math
 from collections import defaultdict
+from dataclasses import replace
 
 import pytest
 
@@ -396,6 +397,59 @@ def test_a_fault_of_one_quantity_leaves_conjunctions_about_others_alone():
     assert [verdicts[name].verdict for name in study.predictions] == [
         *("confirmed", "inconclusive", "confirmed", "inconclusive")
     ]
+
+
+@pytest.mark.parametrize("data", [None, ["one", "other"]])
+def test_a_conjunction_is_no_surer_than_its_members(data):
+    """Its own verdict is capped by whatever caps one of them, and is of the regime that one of them is of."""
+    study = sound(
+        quantities={"loss": {"metric": "test/loss", "scale": "log", "sesoi": "8%"}, "free": {"metric": "test/loss"}},
+        predictions={
+            "better": {**SOUND["predictions"]["better"], "quantity": "loss"},
+            "wide": {"kind": "equivalent", "arms": [{"norm": "batch"}, {"norm": "instance"}], "within": "60%",
+                     "quantity": "loss"},
+            "no_size": {"kind": "compare", "quantity": "free", "better": {"norm": "batch"}, "than": {"norm": "none"}},
+            "one": {"kind": "all_of", "of": ["better", "wide"]},
+            "other": {"kind": "all_of", "of": ["no_size"]},
+            "deep": {"kind": "all_of", "of": ["other", "better"]},
+            "sure": {"kind": "all_of", "of": ["better"]},
+        },
+        data=data,
+    )  # fmt: skip
+    made = [replace(one, values={**one.values}) for one in trials(study, losses=(0.40, 0.30, 0.31) * 2).trials]
+    verdicts = judge(study, Results(tuple(made))).verdicts
+    for name in ("wide", "no_size", "one", "other", "deep"):
+        assert verdicts[name].verdict == "inconclusive", name
+        if data:
+            assert verdicts[f"{name}@one"].verdict == "inconclusive", name
+    assert [verdicts[name].verdict for name in ("better", "sure")] == ["confirmed"] * 2
+    assert "lint: wide_margin" in verdicts["one"].reason
+    assert "lint: no_sesoi" in verdicts["deep"].reason
+
+
+def test_a_conjunction_is_of_the_regime_of_its_members():
+    better = SOUND["predictions"]["better"]
+    study = sound(
+        predictions={
+            "there": {**better, "regime": "document", "source": "?"},
+            "here": better,
+            "both": {"kind": "all_of", "of": ["here", "there"]},
+            "deep": {"kind": "all_of", "of": ["both"]},
+            "only": {"kind": "all_of", "of": ["here"]},
+        }
+    )
+    verdicts = judge(study, trials(study)).verdicts
+    marked = [name for name, one in verdicts.items() if "in the document's regime only" in one.marks]
+    assert marked == ["there", "both", "deep"]
+
+
+def test_a_shape_of_two_levels_is_none_on_several_data_sets_either():
+    shape = {"kind": "shape", "factor": "dropout", "form": "rising"}
+    study = sound(factors={"dropout": [0.0, 0.5]}, predictions={"it": shape}, data=["one", "other"])
+    for finding in found(lint_design(study), "few_levels"):
+        assert finding.level == "error"
+        assert "it" in finding.predictions
+    assert len(found(lint_design(study), "few_levels")) == 2
 
 
 def test_that_no_run_lost_anything_of_its_best_is_a_result():

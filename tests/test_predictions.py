@@ -420,6 +420,28 @@ def test_counted_values_are_exact():
     assert [v.verdict for v in verdicts.values()] == ["confirmed", "confirmed", "rejected"]
 
 
+@pytest.mark.parametrize("smaller", [7, 33, 50, 100, 5000, 93_130])
+def test_what_is_exactly_as_claimed_is_confirmed_whatever_a_logarithm_is_rounded_to(smaller):
+    half = {"kind": "bound", "arm": "a", "relative_to": "b"}
+    study = read_study(
+        {
+            "question": "Is it half as large?",
+            "arms": {"a": {"width": 1}, "b": {"width": 2}},
+            "quantities": {"params": {"metric": "params", "sesoi": "10%"}},
+            "predictions": {
+                "at_least": {**half, "low": "50%"},
+                "exactly": {**half, "low": "50%", "high": "50%"},
+                "by": {"kind": "compare", "better": "a", "than": "b", "by": "50%"},
+                "less": {**half, "high": "49%"},
+                "more": {"kind": "compare", "better": "a", "than": "b", "by": "51%"},
+            },
+        }
+    )
+    rows = [{"arm": arm, "seed": s, "params": size * smaller} for arm, size in (("a", 1), ("b", 2)) for s in range(3)]
+    verdicts = judge(study, results_from_rows(study, rows)).verdicts
+    assert [v.verdict for v in verdicts.values()] == [*["confirmed"] * 3, *["rejected"] * 2]
+
+
 def test_a_count_of_ones_own_is_told_how_to_be_one():
     def flops(**more):
         node = {

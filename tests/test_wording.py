@@ -281,3 +281,19 @@ def test_an_arm_that_is_called_on_something_keeps_its_name():
     rows += [{"arm": "trained on ads", "seed": seed, "loss": 0.4 + offset} for seed, offset in enumerate(SPREAD)]
     reason = judge(study, results_from_rows(study, rows)).verdicts["it"].reason
     assert "lower than trained on ads's (" in reason
+
+
+def test_no_end_is_rounded_onto_what_decides():
+    """Lower would be shown of "5.0 % lower to 0", and ±2 % not shown of "2.0 % lower to 1.0 % higher"."""
+    assert (
+        "2.56 % lower than none's (95 %: 5.01 to 0.04 % lower; 10 seeds)" in norms(0.975 + 4.23 * SPREAD, BATCH).reason
+    )
+    alike = norms(0.995 + 2.56 * SPREAD, {"kind": "equivalent", "arms": [{"norm": "batch"}, {"norm": "none"}]})
+    assert "(95 %: 2.01 % lower to 0.99 % higher; 10 seeds). The claim needs it within ±2 %" in alike.reason
+
+
+def test_a_level_is_told_as_it_was_typed_whatever_it_holds():
+    study = read_study(
+        {"question": "?", "factors": {"data": ["C:\\data", "D:\\x", r"E:\1"]}, "quantities": {"q": "test/loss"}}
+    )
+    assert [spelled(study, arm) for arm in study.arms] == ["C:\\data", "D:\\x", r"E:\1"]

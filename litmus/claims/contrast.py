@@ -27,6 +27,8 @@ from litmus.claims.statistics import (
 
 # More pairs than this lost to failure, and the mean over the others is that of lucky runs.
 MOST_LOST = 1
+# Numbers that differ by less, as a share of them, are one number: 1/2 is log(100) − log(50) of a logarithm.
+ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -176,9 +178,15 @@ class Contrast:
         return sequential([p(one) for one in (*self.earlier, self)]) if self.corrected else p(self)
 
     def counts(self, bar: float, side: int) -> tuple[Any, Any]:
-        """(values beyond the bar on a side, values not at the bar): what the sign test counts."""
+        """(values beyond the bar on a side, values that count): what the sign test counts.
+
+        Pairs without a difference say nothing of which arm is better, and are left out. Those that lie on another bar
+        are not beyond it: leaving them out would show a median beyond the bar on which it lies.
+        """
         distance = side * (np.asarray(self.values, dtype=float) - bar)
-        return np.sum(distance > 0, axis=0), np.sum(np.isfinite(distance) & (distance != 0), axis=0)
+        distance = np.where(np.abs(distance) <= ROUNDING * abs(bar), 0.0, distance)
+        counted = np.isfinite(distance) & (distance != 0 if bar == 0 else True)
+        return np.sum(distance > 0, axis=0), np.sum(counted, axis=0)
 
     def at_least(self, hits: Any, of: Any, share: Any = 0.5) -> Any:
         """The exact test's p of so many runs or pairs of this contrast; those that share rows are worth less."""

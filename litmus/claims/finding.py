@@ -58,9 +58,19 @@ def using(study: Study, arms: Iterable[str], least: int = 1) -> list[str]:
 
 def about(study: Study, quantity: str, names: Iterable[str] | None = None) -> list[str]:
     """Those of the named predictions (by default all) that judge a quantity, and the conjunctions they are part of."""
-    found = [
-        name for name in (study.predictions if names is None else names) if study.predictions[name].quantity == quantity
-    ]
+    return with_conjunctions(
+        study,
+        (
+            name
+            for name in (study.predictions if names is None else names)
+            if study.predictions[name].quantity == quantity
+        ),
+    )
+
+
+def with_conjunctions(study: Study, names: Iterable[str]) -> list[str]:
+    """The named predictions, and the conjunctions that they are part of, however deep."""
+    found = list(names)
     for name in found:  # grows while it is read: conjunctions may be part of others
         found += [
             other

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from litmus.claims.claims import Claim
 from litmus.claims.contrast import ContrastMaker, UndecidableError
-from litmus.claims.finding import Finding, about, cap_of, warning
+from litmus.claims.finding import Finding, about, cap_of, warning, with_conjunctions
 from litmus.claims.fragility import marked, without
 from litmus.claims.leaf import LEVEL
 from litmus.claims.lint import lint_design, lint_results
@@ -63,7 +63,7 @@ def judge(
         looked: the verdicts on this study that were shown before.
     """
     design = [finding for finding in lint_design(study, configs) if not outdated(finding)]
-    lint = [*design, *results.findings, *lint_results(study, results)]
+    lint = [caps_conjunctions(study, one) for one in (*design, *results.findings, *lint_results(study, results))]
     present = {trial.seed for trial in results.trials if trial.values}
     looks = schedule(study.plan, tuple(shared_seeds(study, results) if ended is None else ended), present, looked)
     verdicts = {}
@@ -90,6 +90,13 @@ def shared_seeds(study: Study, results: Results) -> list[int]:
     for trial in results.trials:
         by_arm.setdefault(trial.arm, set()).add(trial.seed)
     return sorted(set.intersection(*by_arm.values())) if by_arm else []
+
+
+def caps_conjunctions(study: Study, finding: Finding) -> Finding:
+    """The finding, which caps what its predictions are part of as well: no conjunction is surer than its members."""
+    if finding.level != "error" or finding.predictions is None:
+        return finding
+    return replace(finding, predictions=tuple(with_conjunctions(study, finding.predictions)))
 
 
 def outdated(finding: Finding) -> bool:
@@ -171,8 +178,15 @@ def judge_predictions(study: Study, contrast: ContrastMaker, look: int = 0) -> d
             *(confirm[name], reject[name], forward.get(name), backward.get(name), levels[name]), family=sizes[name]
         )
         note, span = prediction.note(study, contrast), prediction.span(study, contrast)
-        verdicts[name] = decide(prediction, claim, ruled, look, span, note)
+        verdicts[name] = replace(decide(prediction, claim, ruled, look, span, note), regime=regime(study, name))
     return {name: verdicts[name] for name in study.predictions}
+
+
+def regime(study: Study, name: str) -> str:
+    """A prediction's regime: of a conjunction `document` as well where it is that of one of its parts."""
+    own = study.predictions[name].regime
+    members = getattr(study.predictions[name], "of", None) or ()
+    return own or next(filter(None, (regime(study, member) for member in members)), "")
 
 
 def on_the_clock(study: Study) -> set[str]:

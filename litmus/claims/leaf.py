@@ -15,10 +15,20 @@ from typing import Any, Self
 import numpy as np
 
 from litmus.claims.assurance import Chances, by_count, by_mean
-from litmus.claims.contrast import Contrast
+from litmus.claims.contrast import ROUNDING, Contrast
 from litmus.claims.statistics import ALPHA, bonferroni
 
 LEVEL = ALPHA / 2
+
+
+def known(one: Contrast) -> bool:
+    """Whether nothing is left to test: what the design fixes is compared exactly."""
+    return bool(one.decidable.all()) and one.exact
+
+
+def reaches(value: float, bar: float) -> bool:
+    """Whether an exact value is at least the bar, which a logarithm may miss by rounding."""
+    return value >= bar or math.isclose(value, bar, rel_tol=ROUNDING)
 
 
 class Leaf:
@@ -42,7 +52,8 @@ class Gain(Leaf):
     """A gain above `by`, at least `least` (sesoi): confirmed L > by and mean ≥ least, rejected U < max(by, least).
 
     Null of the confirmation: mean ≤ by. Null of the rejection: mean ≥ max(by, least). A negative `by` claims "not
-    worse by more than": then `least` plays no part.
+    worse by more than": then `least` plays no part. What the design fixes is as claimed from max(by, least) on, for
+    there is no interval that could lie above it.
     """
 
     contrast: Contrast
@@ -54,18 +65,30 @@ class Gain(Leaf):
         """The gain that the claim needs: max(by, least)."""
         return max(self.by, self.least) if self.by >= 0 else self.by
 
+    def _exactly(self, one: Contrast) -> bool:
+        """Whether the claim is decided by comparison; a difference of nothing is no direction."""
+        return self.bar != 0 and known(one)
+
+    def _confirm(self, one: Contrast) -> Any:
+        return np.float64(not reaches(float(one.mean), self.bar)) if self._exactly(one) else one.p_above(self.by)
+
+    def _reject(self, one: Contrast) -> Any:
+        return np.float64(reaches(float(one.mean), self.bar)) if self._exactly(one) else one.p_below(self.bar)
+
     @cached_property
     def p_confirm(self) -> Any:
         """p of mean ≤ by."""
-        return self.contrast.over_looks(lambda one: one.p_above(self.by))
+        return self.contrast.over_looks(self._confirm)
 
     @cached_property
     def p_reject(self) -> Any:
         """p of mean ≥ max(by, least)."""
-        return self.contrast.over_looks(lambda one: one.p_below(self.bar))
+        return self.contrast.over_looks(self._reject)
 
     def confirms(self, level: float = LEVEL) -> Any:
         """L > by and mean ≥ least."""
+        if self._exactly(self.contrast):
+            return self.p_confirm < level
         return (self.p_confirm < level) & (np.asarray(self.contrast.mean) >= self.bar)
 
     def rejects(self, level: float = LEVEL) -> Any:
@@ -100,11 +123,7 @@ class Inside(Leaf):
     high: float = math.inf
 
     def _holds(self, one: Contrast) -> bool:
-        return bool(self.low <= float(one.mean) <= self.high)
-
-    @staticmethod
-    def _known(one: Contrast) -> bool:
-        return bool(one.decidable.all()) and one.exact
+        return reaches(float(one.mean), self.low) and reaches(-float(one.mean), -self.high)
 
     @property
     def _outer(self) -> int:
@@ -112,12 +131,12 @@ class Inside(Leaf):
         return math.isfinite(self.low) + math.isfinite(self.high)
 
     def _confirm(self, one: Contrast) -> Any:
-        if self._known(one):
+        if known(one):
             return np.float64(not self._holds(one))
         return np.maximum(one.p_above(self.low), one.p_below(self.high))
 
     def _reject(self, one: Contrast) -> Any:
-        if self._known(one):
+        if known(one):
             return np.float64(self._holds(one))
         ends = []
         if math.isfinite(self.high):

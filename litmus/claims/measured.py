@@ -80,12 +80,19 @@ class Measured:
             never = quantity.at == "rise" and largest == 0  # no run of any arm lost something of its best
             if len(values) >= FEWEST_SEEDS and not quantity.ties and not never and failures.lost <= MOST_LOST:
                 fault = fault or sameness([spelled(self.study, arm) for arm in weights], quantity, not values.any())
+        test = test_of(quantity, weights, columns)
+        if test == "share" and len(weights) > 1:
+            values = np.round(values, 9)  # a third and a third are two thirds
+        if quantity.binary and test == "mean" and every(columns) <= {0.0, 1.0} and not fault:
+            together = ", ".join(spelled(self.study, arm) for arm in weights)
+            what = f"the {quantity.label} of {together} together has no exact test"
+            fault = f"{what}: name one arm, or two sides of as many arms"
         return replace(
             told,
             values=values,
             left_out=len(seeds) - len(complete),
             fault=fault,
-            test=test_of(quantity, weights, columns),
+            test=test,
             failures=failures,
             censored=0 if budget is None else self._censored(quantity, weights, complete),
             budget=budget,
@@ -147,12 +154,19 @@ class Measured:
 
 
 def test_of(quantity: Quantity, weights: Mapping[str, float], columns: Mapping[str, Mapping[int, float]]) -> str:
-    """How a contrast is tested: time_to by signs, yes and no by their share, everything else by its mean."""
-    if quantity.at == "time_to":
+    """How a contrast is tested: time_to by signs, yes and no by their share, everything else by its mean.
+
+    A rise that no run has is one by signs: without a spread a mean would be known from three seeds, whatever the next
+    would do. Of sides of several arms each pair counts for the one of which more runs say yes.
+    """
+    if quantity.at == "time_to" or (quantity.at == "rise" and every(columns) == {0.0}):
         return "sign"
-    plain = quantity.binary and set().union(*(own.values() for own in columns.values())) <= {0.0, 1.0}
-    sides = sorted(weights.values())
-    return "share" if plain and (len(weights) == 1 or sides == [-1.0, 1.0]) else "mean"
+    return "share" if quantity.binary and every(columns) <= {0.0, 1.0} and comparable(weights) else "mean"
+
+
+def every(columns: Mapping[str, Mapping[int, float]]) -> set[float]:
+    """All values of all arms."""
+    return set().union(*(own.values() for own in columns.values()))
 
 
 def sameness(arms: list[str], quantity: Quantity, alike: bool) -> str:

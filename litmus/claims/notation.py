@@ -94,9 +94,14 @@ def spelled(study: Study, words: str) -> str:
             levels = {text(arm[factor]) for arm in study.arms.values() if factor in arm}
             for level in levels - {"true", "false", "null"}:
                 if number(level) is None and re.fullmatch(r"[^\W\d]\S*", level):
-                    words = re.sub(rf"{named}{re.escape(level)}(?![\w.])", level, words)
-        words = re.sub(named + r"(?=\S)", f"{factor} ", words)
+                    words = re.sub(rf"{named}{re.escape(level)}(?![\w.])", _verbatim(level), words)
+        words = re.sub(named + r"(?=\S)", _verbatim(f"{factor} "), words)
     return _parted(words)
+
+
+def _verbatim(replacement: str) -> str:
+    """For re.sub, which reads backslashes."""
+    return replacement.replace("\\", r"\\")
 
 
 def _parted(text: str) -> str:

@@ -86,7 +86,7 @@ class Scale:
     def tick(self, place: float) -> str:
         """A tick's number with its unit: +5 %, 0, −0.02, ×8."""
         number = self.number(place)
-        if abs(place) < 1e-9 and self.oriented:
+        if place == 0 and self.oriented:
             return "0"
         if self.relative and (number >= 200 or number < -90):
             times = math.exp(min(700.0, abs(self.quantity.sign * place)))
@@ -112,11 +112,26 @@ def ends_told(contrast: Contrast) -> list[float]:
 
 
 def decimals(contrast: Contrast) -> int:
-    """Those that mean and interval share; where there is no width, the mean decides of per cent and points."""
+    """Those that mean and interval share; where there is no width, the mean decides of per cent and points.
+
+    No end is rounded to the other side of nothing, or of the smallest effect that matters, or onto them.
+    """
     scale = Scale(contrast.quantity, contrast.oriented)
     mean, numbers = abs(scale.number(float(contrast.mean))), [scale.number(end) for end in ends_told(contrast)]
     half = abs(numbers[1] - numbers[0]) / 2 if numbers else mean
-    return scale.decimals(half or (mean if scale.unit else 0.0))
+    places = scale.decimals(half or (mean if scale.unit else 0.0))
+    sesoi = contrast.quantity.sesoi or 0.0
+    bars = [scale.number(bar) for bar in (-sesoi, 0.0, sesoi)] if contrast.oriented else []
+    while places < scale.most and any(
+        beyond(round(number, places), bar) != beyond(number, bar) for number in numbers for bar in bars
+    ):
+        places += 1
+    return places
+
+
+def beyond(number: float, bar: float) -> int:
+    """On which side of a bar a number lies, −1 or 1; 0 on it."""
+    return 0 if math.isclose(number, bar, rel_tol=1e-9, abs_tol=1e-12) else 1 if number > bar else -1
 
 
 def numbers_told(contrast: Contrast) -> list[float]:

@@ -60,8 +60,9 @@ def advised(leaf: Gain | Inside, look: int | None, chance: float, seen: int, lev
     if contrast.by_failures or contrast.test != "mean":
         # Only of one arm is a share tested against any bar.
         own = contrast.test == "share" and len(contrast.weights) == 1 and not contrast.by_failures
-        bars = [leaf.low, leaf.high] if own and isinstance(leaf, Inside) else []
-        share = min([min(bar, 1 - bar) for bar in bars if 0 < bar < 1], default=0.5)
+        share = at_best(leaf) if own and isinstance(leaf, Inside) else 0.5
+        if share >= 1:
+            return f"{start}No number of runs shows that a share is exactly 0 or 1: leave the claim some room."
         strict, stricter = level * (FACTOR if contrast.corrected else 1.0), level * FACTOR
         now, later = (fewest(one, share, contrast.ratio) for one in (strict, stricter))
         if now is None:
@@ -101,6 +102,14 @@ def advised(leaf: Gain | Inside, look: int | None, chance: float, seen: int, lev
         return f"{start}More seeds {hope}: {odds}."
     where = "on" if distance < ON_THE_LINE else f"{distance:.2g} SD from"
     return f"; the estimate lies {where} that line, so more seeds {hope} ({odds})."
+
+
+def at_best(leaf: Inside) -> float:
+    """What one run of the kind that the data lean to has for a probability, at the bar where it has most."""
+    mean = float(leaf.contrast.mean)
+    if mean > leaf.high or mean < leaf.low:
+        return leaf.high if mean > leaf.high else 1 - leaf.low
+    return max(share for share in (leaf.low, 1 - leaf.high) if share > 0)
 
 
 def is_of_size(leaf: Gain | Inside, level: float) -> bool:

@@ -96,6 +96,9 @@ def summarize(values: ArrayLike, ratio: float = 0.0) -> Summary:
         return Summary(0, np.nan, np.nan, np.nan)
     if array.ndim > 1 and not np.isfinite(array).all():
         return _summarize_rest(array, ratio)
+    if array.ndim == 1 and (array == array[0]).all():  # rounding makes a mean of equal numbers another one
+        none = np.float64(0.0 if n > 1 else np.nan)
+        return Summary(n, array[0], none, none)
     sd = array.std(axis=0, ddof=1) if n > 1 else np.full(array.shape[1:], np.nan)
     return Summary(n, array.mean(axis=0), sd, sd * math.sqrt(1 / n + ratio))
 

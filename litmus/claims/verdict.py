@@ -133,6 +133,8 @@ def direction_of(claim: Claim, ruled: Ruled) -> str | None:
     sign = claim.sign()
     if sign is None or ruled.forward is None or ruled.backward is None:
         return None
+    if claim.confirms() and sign.rejects():
+        return None  # not worse by more than so much, as claimed, and worse
     if sign.confirms() and ruled.forward < LEVEL:
         return AS_PREDICTED
     return OPPOSITE if sign.rejects() and ruled.backward < LEVEL else OPEN

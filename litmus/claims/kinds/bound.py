@@ -42,6 +42,8 @@ class Bound(Prediction):
         low, high = self.ends(study)
         if not low <= high:
             raise ValueError(f"study.predictions.{self.id} needs low <= high, got low {self.low} and high {self.high}")
+        if math.isinf(low) and math.isinf(high):
+            raise ValueError(f"study.predictions.{self.id} holds of every share: give low above 0, or high below 1")
         if self.relative_to is not None:
             refuse_shared(study, self.where("relative_to"), self.arm, self.relative_to)
 
@@ -62,6 +64,9 @@ class Bound(Prediction):
             raise ValueError(f"{self.where(key)} must be greater than 0 on the log scale, got {value!r}")
         if quantity.share and abs(amount) > 1:
             raise ValueError(f"{self.where(key)} is {value!r}, and {share_told(quantity.metric)}")
+        # A share is never beyond 0 or 1, so that no interval could lie on the right side of such an end.
+        if quantity.binary and amount == {"low": 0, "high": 1}[key]:
+            return absent
         return float(quantity.transform(amount))
 
     def test(self, study: Study, contrast: ContrastMaker) -> Claim:

@@ -40,8 +40,7 @@ def missing_cells(study: Study, configs: Configs) -> Iterator[Finding]:
         absent = [cell for cell in prediction.selectors(study) if not study.select(cell)]
         if absent:
             cells = listing([f"({describe(cell)})" for cell in absent])
-            affected = [name, *(n for n, p in study.predictions.items() if name in (getattr(p, "of", None) or ()))]
-            yield error("missing_cell", f"The prediction {name} needs {cells}, which no arm has: add it.", affected)
+            yield error("missing_cell", f"The prediction {name} needs {cells}, which no arm has: add it.", [name])
 
 
 def missing_off_level(study: Study, configs: Configs) -> Iterator[Finding]:
@@ -65,9 +64,10 @@ def missing_off_level(study: Study, configs: Configs) -> Iterator[Finding]:
 def few_levels(study: Study, configs: Configs) -> Iterator[Finding]:
     """A shape needs three levels."""
     for name, prediction in study.predictions.items():
-        if isinstance(prediction, Shape) and len(prediction.levels(study)) < 3:
-            found = len(prediction.levels(study))
-            message = (
-                f"The prediction {name} is about a shape, which needs 3 levels of {prediction.factor}, found {found}."
-            )
+        if prediction.kind != "shape":
+            continue
+        shape: Shape = prediction  # type: ignore[assignment]
+        found = len(study.levels(shape.factor, shape.given or {}))
+        if found < 3:
+            message = f"The prediction {name} is about a shape, which needs 3 levels of {shape.factor}, found {found}."
             yield error("few_levels", message, [name])
