@@ -294,6 +294,32 @@ def test_the_best_was_picked_after_looking_so_intervals_count_all_rivals(tmp_pat
     assert "paired by seed, 95 %, for all 4 at once" in block.heading
 
 
+def scored(root, metric, arms):
+    """The ranking of arms (name → a value for each seed) by a metric of their own."""
+    losses(root, dict.fromkeys(arms, 1.0), {norm: range(len(own)) for norm, own in arms.items()})
+    for file in root.glob("*/result.json"):
+        result = json.loads(file.read_text())
+        (norm,) = [one.removeprefix("norm=") for one in result["overrides"] if one.startswith("norm=")]
+        result["metrics"] = {metric: arms[norm][int(file.parent.name.split("-")[1])]}
+        file.write_text(json.dumps(result))
+    return ranking(compare([root]))[0]
+
+
+def test_a_difference_has_the_digits_that_its_width_needs(tmp_path):
+    spread = [0.0, 0.001, -0.001, 0.002, -0.002]
+    likelihood = scored(tmp_path / "nll", "val/loss", {"none": [-1.23 - s for s in spread], "batch": [-1.2] * 5})
+    assert "Behind: norm=batch (+0.0300)" in likelihood.sentence
+    share = scored(tmp_path / "f1", "val/f1", {"none": [0.852 + s for s in spread], "batch": [0.81] * 5})
+    assert "Behind: norm=batch (+4.2 pts)" in share.sentence
+
+
+def test_nobody_who_is_behind_the_best_is_ahead_of_it(tmp_path):
+    arms = {"none": [1.0, 1.007, 0.993, 1.0, 1.0], "batch": [0.5, 0.51, 0.49, 0.5, 3.1]}
+    block = scored(tmp_path, "val/loss", arms)
+    assert block.standings[0].name == "norm=batch"
+    assert all(one.behind >= 0 for one in block.standings)
+
+
 def test_one_seed_cannot_be_told_from_luck_and_unlike_arms_are_named(tmp_path):
     losses(tmp_path / "one", {"none": 1.0, "batch": 1.5}, 1)
     (block,) = ranking(compare([tmp_path / "one"]))

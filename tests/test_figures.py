@@ -19,11 +19,13 @@ from litmus.claims.results_table import results_from_rows
 from litmus.claims.runs import Run
 from litmus.claims.scale import Scale, effect
 from litmus.claims.study import read_study
+from litmus.report.blocks import Picture
 from litmus.report.document import document, limiting
 from litmus.report.effects import outcome
 from litmus.report.evidence import evidence_of
+from litmus.report.figures import headline
 from litmus.report.figures.forest import Plan, panels
-from litmus.report.figures.headline import meaning
+from litmus.report.figures.headline import chosen, meaning
 from litmus.report.figures.lanes import drawable, level
 from litmus.report.figures.sensitivity import averaged, tuned
 from litmus.report.figures.sheet import ticks, width_of, wrapped
@@ -361,3 +363,45 @@ def test_the_level_that_is_said_is_that_of_the_intervals():
     assert level([leaf]) == "95 %"
     looked = replace(leaf, contrast=replace(leaf.contrast, corrected=True))
     assert level([leaf, looked]) == f"{100 * (1 - looked.contrast.alpha):.4g} %" == "98.66 %"
+
+
+@pytest.mark.parametrize(
+    ("form", "both", "side"), [("synergy", 0.4, "more"), ("redundancy", 0.8, "less"), ("none", 0.64, "more")]
+)
+def test_the_words_beside_an_interaction_are_of_the_side_that_is_confirmed(form, both, side):
+    study = read_study(
+        {
+            "question": "?", "factors": {"norm": [0, 1], "dropout": [0, 1]}, "seeds": 5,
+            "quantities": {"loss": {"metric": "test/loss", "sesoi": "2%"}},
+            "predictions": {"it": {"kind": "interaction", "form": form}},
+        }
+    )  # fmt: skip
+    level = {(0, 0): 1.0, (1, 0): 0.8, (0, 1): 0.8, (1, 1): both}
+    rows = [
+        {**own, "seed": seed, "loss": level[own["norm"], own["dropout"]] * (1 + 0.001 * ((7 * seed + place) % 5))}
+        for place, own in enumerate(study.arms.values())
+        for seed in range(5)
+    ]
+    evidence = evidence_of("study", study, results_from_rows(study, rows))
+    verdict = evidence.judgement.verdicts["it"]
+    assert verdict.verdict == "confirmed"
+    rows = chosen(verdict)
+    _, _, right, _, _ = headline.Plan(evidence, verdict, rows, Scale(rows[0].contrast.quantity), True).zones()
+    assert right.startswith(side)
+
+
+def test_a_picture_has_a_name_that_paths_and_pages_and_markdown_can_have():
+    plain = "headline-better@mnist1d-wide"
+    assert Picture(plain, "", "", lambda: ("", b"")).name == plain
+    names = ['a"><script>', "val/acc better", "val.acc_better", "../up", "a\\d", "val acc/better", "größer"]
+    made = [Picture(name, "", "", lambda: ("", b"")).name for name in names]
+    assert len(set(made)) == len(names)
+    assert not [name for name in made if re.search(r"[^\w.@=,+-]", name)]
+    assert made[-1] == "größer"
+
+
+def test_the_numbers_of_a_small_axis_are_not_all_zero():
+    tiny = Scale(Quantity("mse", "test/mse", sesoi=1e-11))
+    told = [tiny.tick(place) for place in ticks(tiny, -3e-10, 2e-10, 500)]
+    assert len(set(told)) == len(told) >= 3
+    assert "0" in told

@@ -14,11 +14,12 @@ from scipy.special import stdtrit
 
 from litmus.claims.contrast import FEWEST_SEEDS
 from litmus.claims.notation import listing
-from litmus.claims.quantity import direction_of
+from litmus.claims.quantity import is_share
 from litmus.claims.statistics import ALPHA, summarize
 from litmus.compare.comparison import Comparison, metrics
+from litmus.direction import direction_of
 from litmus.records.gathering import Arm, GatheredRun
-from litmus.words import count, plain, plus_minus
+from litmus.words import count, decimals, plain, plus_minus
 
 # Differences of so many per cent, or points of accuracy, are shown as small.
 SMALL = 0.02
@@ -52,7 +53,14 @@ class Standing:
     @property
     def difference(self) -> str:
         """+4.4 %; of the best, best."""
-        return "best" if self.rank == "★" else f"{shown(self.behind, self.unit):+.1f} {self.unit}".replace("-", "−")
+        return "best" if self.rank == "★" else f"{self.told(self.behind)} {self.unit}".rstrip()
+
+    def told(self, behind: float) -> str:
+        """The number of a difference or of an end of its interval: one decimal of per cents and points, else so many
+        as its width, or itself, needs."""
+        number = shown(behind, self.unit)
+        places = 1 if self.unit else decimals((self.high - self.low) / 2) or decimals(abs(self.behind)) or 1
+        return f"{number:+.{places}f}".replace("-", "−")
 
 
 @dataclass(frozen=True)
@@ -95,7 +103,8 @@ class Block:
     def ends(self) -> tuple[float, float]:
         """From where to where differences are drawn."""
         found = [end for one in self.standings for end in (one.behind, one.low, one.high) if math.isfinite(end)]
-        low, high = min([*found, -SMALL / 2]), max([*found, SMALL / 2])
+        least = SMALL / 2 if self.standings[0].unit else max(map(abs, found)) / 100 or 1.0
+        low, high = min([*found, -least]), max([*found, least])
         return low - 0.05 * (high - low), high + 0.05 * (high - low)
 
     def place(self, behind: float) -> float:
@@ -150,9 +159,10 @@ def block(title: str, metric: str, arms: Mapping[Arm, Sequence[GatheredRun]]) ->
         for arm, runs in arms.items()
     }
     every = [value for own in values.values() for value in own.values()]
-    accuracy = metric.rpartition("/")[2] in ("acc", "accuracy")
-    unit = "pts" if accuracy else "%" if min(every) > 0 and not up else ""
-    order = sorted(values, key=lambda arm: (-1 if up else 1) * float(np.mean(list(values[arm].values()))))
+    points = is_share(metric) and min(every) >= 0 and max(every) <= 1
+    unit = "pts" if points else "%" if min(every) > 0 and not up else ""
+    # By the mean of what differences are told of: an arm that is ahead of the best would be none that is behind it.
+    order = sorted(values, key=lambda arm: float(np.mean([scored(one, unit, up) for one in values[arm].values()])))
     best, level = order[0], ALPHA / max(1, len(order) - 1)
     names = spelled([arm.name for arm in order])
     shared = {arm: sorted(set(values[arm]) & set(values[best]), key=str) for arm in order}

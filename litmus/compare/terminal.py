@@ -16,7 +16,7 @@ from litmus.claims.quantity import direction_of
 from litmus.claims.reductions import UNITS, Curve
 from litmus.claims.runs import Run
 from litmus.compare.comparison import Comparison, metrics
-from litmus.compare.ranking import Block, data_of, ranking, shown
+from litmus.compare.ranking import Block, data_of, ranking
 from litmus.records.gathering import Arm, GatheredRun, counted_of
 from litmus.report.figures.curves import Band
 from litmus.report.figures.style import SERIES, scale_of, short
@@ -70,7 +70,7 @@ def ranking_table(comparison: Comparison, block: Block) -> Table:
     for column in columns:
         table.add_column(column, justify="left" if column in ("", "arm") else "right", overflow="fold")
     for one in block.standings:
-        ends = [f"{shown(end, one.unit):+.1f}".replace("-", "−") for end in (one.low, one.high) if math.isfinite(end)]
+        ends = [one.told(end) for end in (one.low, one.high) if math.isfinite(end)]
         interval = f" [{', '.join(ends)}]" if ends and one.rank != "★" else ""
         name = Text.assemble(("━━ ", _style(comparison, one.arm)), one.name)
         cells = (one.score, one.difference + interval, plain(one.test), counted_of(comparison.arms[one.arm]))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
+from zlib import crc32
 
 # Numbers with what belongs to them, and the words that stand where a number is missing.
 _ONE = r"[±+−<>≥≤]*\s?(?:\d[\d,.]*(?:e[+-]?\d+)?|∞)(?: ?(?:%|s|min|h))?"
@@ -68,10 +69,17 @@ class Table:
         ]
 
 
+def name_of_file(name: str) -> str:
+    """The name without what means something to a path, to a page or to Markdown; those of other names stay apart."""
+    plain = re.sub(r"[^\w.@=,+-]", "-", name)
+    return plain if plain == name else f"{plain}-{crc32(name.encode()):08x}"
+
+
 @dataclass(frozen=True)
 class Picture:
     """A figure, its content in words for those who cannot see it, its caption; drawn when first looked at.
 
+    Its `name` is that of its files and in the page, of what may stand in both: a prediction's own may hold anything.
     `narrow` is the same for small screens, and for files unless `linked`; `page_only` stands in no file of its own.
     """
 
@@ -82,6 +90,9 @@ class Picture:
     narrow: Picture | None = None
     linked: bool = False
     page_only: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", name_of_file(self.name))
 
     @cached_property
     def drawn(self) -> tuple[str, bytes]:
@@ -182,7 +193,11 @@ class Document:
     @property
     def main(self) -> Ruling | None:
         """The prediction that the headline shows."""
-        shown = [one for one in self.rulings if self.headline and self.headline.name == f"headline-{one.id}-wide"]
+        shown = [
+            one
+            for one in self.rulings
+            if self.headline and self.headline.file.name == name_of_file(f"headline-{one.id}")
+        ]
         return next(iter([*shown, *self.rulings]), None)
 
     @property

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from litmus.records.record import Record
 from litmus.report import multirun
 from litmus.report.evidence import Evidence
-from litmus.report.render import SYMBOLS, escaped
+from litmus.report.figures.forest import ruled
+from litmus.report.render import escaped
 
 MOST_TRIALS = 10
 
@@ -16,7 +17,7 @@ def of_study(evidence: Evidence) -> list[str]:
     if evidence.study.source:
         told.append(f"Source: {escaped(evidence.study.source)}")
     rows = [
-        [one.id + " (primary)" * one.primary, one.claim, f"{SYMBOLS[one.verdict]} {one.verdict}", one.reason]
+        [one.id + " (primary)" * one.primary, one.claim, ruled(one), one.reason]
         for one in evidence.judgement.verdicts.values()
     ]
     if rows:

@@ -238,7 +238,11 @@ class Plan:
         if not isinstance(self.rows[0], Gain):
             bad = good = MUTED
         if self.verdict.kind == "interaction":
-            return "less than the sum", middle, "more than the sum of the parts", bad, good
+            words = ["less than the sum", "more than the sum of the parts"]
+            asked = self.evidence.study.predictions[self.verdict.id]
+            if getattr(asked, "form", "") == "redundancy":  # its gain is what is missing
+                words = ["more than the sum", "less than the sum of the parts"]
+            return words[0], middle, words[1], bad, good
         subjects = {pair(leaf.contrast)[0] for leaf in self.rows}
         who = f"{subjects.pop()} " if len(subjects) == 1 else ""
         if width_of(who, SMALL) > 150:

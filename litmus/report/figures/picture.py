@@ -95,5 +95,5 @@ def inline(shown: Picture) -> str:
     opening = f'<svg {box[0] if box else ""} role="img" aria-label="{escape(shown.alt, quote=True)}"'
     rest = COLOUR.sub(lambda found: f"var({VARIABLES[found[0]]})", rest)
     rest = re.sub(r"'DejaVu Sans'[^;\"]*", "var(--sans)", rest)
-    rest = re.sub(r'(id="|url\(#|href="#)', rf"\g<1>{shown.name}-", rest)
+    rest = re.sub(r'(id="|url\(#|href="#)', lambda found: f"{found[1]}{shown.name}-", rest)
     return f"{opening}>{rest}"

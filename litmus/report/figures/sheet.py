@@ -131,6 +131,7 @@ def ticks(scale: Scale, low: float, high: float, width: float) -> list[float]:
             found = [scale.place(number) for number in numbers if not curved or number > (-99 if scale.oriented else 0)]
         else:
             found = [float(place) for place in locator.tick_values(low, high)]
+        found = [0.0 if abs(place) < 1e-9 * (high - low) else place for place in found]
         places = sorted(filter(fits, found))
         if apart(places) and len(places) >= 3:
             return places

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from litmus.claims.leaf import Gain
 from litmus.claims.notation import listing
 from litmus.claims.quantity import Quantity
 from litmus.claims.scale import effect
@@ -38,12 +39,14 @@ def section(evidence: Evidence) -> Section:
 
 
 def opposite(evidence: Evidence) -> Iterator[str]:
-    """Contrasts whose whole interval lies on the other side of zero."""
+    """Contrasts that are claimed to be gains, whose whole interval lies on the other side of zero."""
     for verdict in evidence.judgement.verdicts.values():
-        for leaf in verdict.contrasts if verdict.kind not in ("all_of", "equivalent", "bound", "best") else ():
+        for leaf in verdict.contrasts if verdict.kind not in ("all_of", "best") else ():
             contrast = leaf.contrast
             if (
-                contrast.oriented
+                isinstance(leaf, Gain)
+                and leaf.by >= 0
+                and contrast.oriented
                 and contrast.decidable
                 and not contrast.by_failures
                 and float(contrast.interval[1]) < 0
