@@ -9,6 +9,7 @@ import pytest
 from litmus.claims.contrast import Contrast, count_failures
 from litmus.claims.judgement import judge
 from litmus.claims.leaf import Gain, Inside
+from litmus.claims.lint import lint_design
 from litmus.claims.quantity import read_quantity
 from litmus.claims.resampling import Resampling
 from litmus.claims.results import Results, Trial
@@ -272,3 +273,36 @@ def test_an_end_of_what_a_share_can_be_is_no_end(runs, said):
         verdict({"a": [0] * 5}, {"kind": "bound", "arm": "a", "low": 0, "high": 1}, DIVERGED)
     never = verdict({"a": [0] * 40}, {"kind": "bound", "arm": "a", "high": 0}, DIVERGED)
     assert never.reason.endswith("No number of runs shows that a share is exactly 0 or 1: leave the claim some room.")
+
+
+@pytest.mark.parametrize(
+    ("plan", "told"),
+    [
+        ({"seeds": 5}, "which needs 6 pairs all of one kind: 5 seeds cannot decide it."),
+        ({"seeds": {"until": "decided", "most": 5}}, "which needs 8 pairs all of one kind: 5 seeds cannot decide it."),
+        ({"resampling": {"folds": 5, "repeats": 4}}, "and no number of repeats of these folds decides it"),
+        ({"resampling": {"folds": 10}}, "which needs 14 pairs all of one kind: 10 runs cannot decide it."),
+        ({"resampling": {"folds": 10, "repeats": 2}}, ""),
+        ({"seeds": 6}, ""),
+        ({"seeds": {"until": "decided", "most": 10}}, ""),
+    ],
+)
+def test_what_no_planned_run_can_decide_is_told_before_any(plan, told):
+    claims = {
+        "sooner": {"kind": "compare", "better": "a", "than": "b", "quantity": "time"},
+        "fewer": {"kind": "compare", "better": "a", "than": "b", "quantity": "diverged"},
+        "lower": {"kind": "compare", "better": "a", "than": "b", "quantity": "loss"},
+        "alone": {"kind": "bound", "arm": "a", "high": 0.9, "quantity": "diverged"},
+    }
+    quantities = {"time": TIME, "diverged": "diverged", "loss": {"metric": "test/loss", "sesoi": "5%"}}
+    arms = {"a": {"x": 1}, "b": {"x": 2}}
+    study = read_study({"question": "?", "arms": arms, "quantities": quantities, "predictions": claims, **plan})
+    found = [one for one in lint_design(study) if "exact test" in one.message]
+    assert [one.predictions for one in found] == ([("sooner",), ("fewer",)] if told else [])
+    assert all(told in one.message for one in found)
+
+
+def test_what_no_seed_decides_is_not_waited_for():
+    assert not verdict(TWELVE, ALIKE, DIVERGED, seeds={"until": "decided", "most": 40}).open
+    sooner = {"kind": "compare", "better": "a", "than": "b"}
+    assert verdict({"a": [0] * 5, "b": [1] * 4 + [0]}, sooner, DIVERGED, seeds={"until": "decided", "most": 40}).open

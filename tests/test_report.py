@@ -9,6 +9,7 @@ import json
 import math
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -444,6 +445,14 @@ def test_a_table_beside_a_smoke_runs_study_is_one_of_a_smoke_run(tmp_path):
         (tmp_path / "results.csv").write_text("\n".join(TABLE))
         evidence = read_tables(tmp_path / "study.yaml", [tmp_path / "results.csv"], tmp_path / "out")
         assert ("smoke" in [finding.code for finding in evidence.judgement.lint]) is smoke
+
+
+def test_the_command_of_a_page_can_be_pasted(tmp_path):
+    named = {"study": "my study.yaml", "table": "it's $HOME.csv"}
+    (tmp_path / named["study"]).write_text(yaml.safe_dump({"study": NODE}))
+    (tmp_path / named["table"]).write_text("\n".join(TABLE))
+    evidence = read_tables(*(tmp_path / named["study"], [tmp_path / named["table"]], tmp_path / "out here"))
+    assert shlex.split(evidence.command)[2:] == [*named.values(), "-o", "out here"]
 
 
 @pytest.mark.parametrize("table", ["results.csv", "results.csv.gz"])

@@ -13,7 +13,7 @@ from litmus.claims.leaf import LEVEL, Gain, Inside
 from litmus.claims.looks import LOOKS
 from litmus.claims.practical import improvement, practical
 from litmus.claims.prediction import Prediction
-from litmus.claims.sentence import advised, cause, counting, settled, undecided
+from litmus.claims.sentence import advised, cause, counting, is_of_size, settled, undecided
 from litmus.words import count
 
 COLUMNS = (
@@ -199,7 +199,7 @@ def decide(
         look=look,
         tuned_share=round(leaf.contrast.tuned_share, 3),
         frozen_at=look if corrected and verdict != "inconclusive" else None,
-        open=verdict == "inconclusive" and not all(one.contrast.fault for one in leaves),
+        open=verdict == "inconclusive" and not all(one.contrast.fault or is_of_size(one, LEVEL) for one in leaves),
         regime=prediction.regime,
     )
 

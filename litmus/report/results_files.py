@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -39,13 +40,13 @@ def read_tables(study_file: Path, tables: Sequence[Path], output: Path) -> Evide
     folders = dict.fromkeys(path.parent for path in tables if study.nuisance)
     beside = [path for path in map(table_beside, folders) if path is not None]
     tuning = tuple(run for path in beside for run in read_table(path, study))
-    names = " ".join(legible(path.name) for path in tables)
+    names = [study_file.name, *(path.name for path in tables), "-o", output.name or "."]
     return evidence_of(
         legible(study_file.stem if study_file.stem != STUDY else study_file.resolve().parent.name),
         study,
         replace(results, tuning=tuning, findings=(*((SMOKE,) if is_smoke(study_file) else ()), *results.findings)),
         tuning=trials_of(tuning, study),
-        command=f"python scripts/report.py {legible(study_file.name)} {names} -o {legible(output.name) or '.'}",
+        command=legible(f"python scripts/report.py {shlex.join(names)}"),
         sources={legible(path.name): digest(path) for path in (study_file, *tables, *beside)},
         words=author_words(output),
         # A directory's table is looked at as often as the directory itself, and a table that grows as its reports are.

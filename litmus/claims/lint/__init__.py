@@ -39,6 +39,7 @@ DESIGN_RULES = (
     splits.selection_split,
     splits.statistics_split,
     samples.few_seeds,
+    samples.exact_tests,
     samples.no_sesoi,
     questions.wide_margins,
     questions.training_metric,

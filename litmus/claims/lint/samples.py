@@ -7,12 +7,14 @@ from typing import Any
 
 from litmus.claims.contrast import FEWEST_SEEDS, Contrast, ContrastMaker, UndecidableError, planned
 from litmus.claims.finding import Finding, about, error, using, warning
+from litmus.claims.leaf import LEVEL
 from litmus.claims.lint.questions import margin_of
+from litmus.claims.looks import FACTOR
 from litmus.claims.measured import Measured
 from litmus.claims.notation import listing
 from litmus.claims.prediction import Prediction
 from litmus.claims.results import Results
-from litmus.claims.statistics import resolvable_effect, seeds_needed
+from litmus.claims.statistics import fewest, resolvable_effect, seeds_needed
 from litmus.claims.study import Study
 from litmus.words import count
 
@@ -34,6 +36,27 @@ def few_seeds(study: Study, configs: Configs) -> Iterator[Finding]:
         if fine:
             message = f"The study has {n} seeds; {listing(fine)} ask for 10, being about small or many differences."
             yield warning("few_seeds", message, fine)
+
+
+def exact_tests(study: Study, configs: Configs) -> Iterator[Finding]:
+    """What is judged by signs or failures needs six pairs whatever they say, and more where they share rows."""
+    level = LEVEL * (FACTOR if study.plan.until else 1.0)
+    for name, prediction in study.predictions.items():
+        if not prediction.needs_quantity:
+            continue
+        quantity = prediction.measured(study)
+        if quantity.at != "time_to" and not (quantity.binary and prediction.kind != "bound"):
+            continue
+        ratio, told = study.ratio_of(quantity), f"{name} is judged by an exact test"
+        least = fewest(level, ratio=ratio)
+        if least is None:
+            message = f"{told}, and no number of repeats of these folds decides it: deal more folds, as ten."
+            yield warning("few_seeds", message, [name])
+        elif least > len(study.seeds):
+            what = count(len(study.seeds), "run" if ratio else "seed")
+            yield warning(
+                "few_seeds", f"{told}, which needs {least} pairs all of one kind: {what} cannot decide it.", [name]
+            )
 
 
 def is_fine(study: Study, prediction: Prediction) -> bool:
