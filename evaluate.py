@@ -56,7 +56,7 @@ def write_predictions(path: Path, columns: dict[str, list[Any]]) -> None:
     """A row per test sample, numbered, in these columns."""
     from litmus.atomic import replacing
 
-    with replacing(path) as part, part.open("w", newline="") as file:
+    with replacing(path) as part, part.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["row", *columns])
         writer.writerows([row, *cells] for row, cells in enumerate(zip(*columns.values(), strict=True)))

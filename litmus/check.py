@@ -22,7 +22,7 @@ from litmus.python import composed, run_with
 from litmus.quiet import silence_lightning
 from litmus.records.record import Record
 from litmus.training.array_data_module import ArrayDataModule
-from litmus.training.batches import pair
+from litmus.training.batches import Share, Size, pair
 from litmus.training.learner import Learner
 from litmus.training.overridden import between_updates, overridden
 from litmus.training.plain import class_of
@@ -476,9 +476,15 @@ def _no_augment(case: Case) -> list[str]:
 
 
 def _first(batch: Any, samples: int) -> Any:
+    """The first samples of a batch of anybody's form; what the run itself says of it is left out."""
+    if isinstance(batch, Tensor):
+        return batch[:samples] if batch.dim() else batch
     if isinstance(batch, Mapping):
-        return {name: value[:samples] if isinstance(value, Tensor) else value for name, value in batch.items()}
-    return tuple(one[:samples] if isinstance(one, Tensor) and one.dim() else one for one in batch[:2])
+        return {name: _first(value, samples) for name, value in batch.items()}
+    if isinstance(batch, list | tuple):
+        kept = [_first(one, samples) for one in batch if not isinstance(one, Size | Share)]
+        return type(batch)(*kept) if hasattr(batch, "_fields") else type(batch)(kept)
+    return batch
 
 
 def _same(one: Seen, other: Seen, what: str, *stored: str) -> None:
@@ -497,17 +503,24 @@ def _difference(one: Seen, other: Seen, *stored: str) -> str | None:
             if not _equal(one.weights(name).get(part), other.weights(name).get(part)):
                 return f"{'weights' if part == 'state_dict' else part.replace('_', ' ')} in {name}.ckpt"
     metrics = [seen.record.content.get("metrics") or {} for seen in (one, other)]
-    return next((name for name in metrics[0] if metrics[0][name] != metrics[1].get(name)), None)
+    return next((name for name in metrics[0] if not _equal(metrics[0][name], metrics[1].get(name))), None)
 
 
 def _equal(one: Any, other: Any) -> bool:
     if isinstance(one, Tensor):
-        return isinstance(other, Tensor) and torch.equal(one, other)
+        return isinstance(other, Tensor) and _same_tensor(one, other)
     if isinstance(one, Mapping):
         return isinstance(other, Mapping) and one.keys() == other.keys() and all(_equal(one[k], other[k]) for k in one)
     if isinstance(one, list | tuple):
         return len(one) == len(other) and all(map(_equal, one, other))
-    return bool(one == other)
+    return bool(one == other) or bool(one != one and other != other)  # not a number in both
+
+
+def _same_tensor(one: Tensor, other: Tensor) -> bool:
+    if one.shape != other.shape or one.dtype != other.dtype:
+        return False
+    same = one == other
+    return bool((same | ((one != one) & (other != other))).all())
 
 
 def _reads_updates(config: DictConfig) -> bool:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from litmus.trial.parts import Parts
 
+_RUNNING = threading.Lock()
 # Knobs of the run that a constructor of data is given where it names them, as the files of configs/data do.
 OF_DATA = ("data_dir", "batch_size", "updates_per_epoch", "seed")
 
@@ -59,11 +61,31 @@ def run_with(
 ) -> Record:
     """The same from what is typed; `changed` adds to the parts who watches them, see `job`."""
     from litmus.job import job
+    from litmus.trial.command_line import shown_anyhow
     from litmus.trial.ranks import own_environment
 
-    with composed(overrides, directory, project) as config, own_environment(config.trainer):
+    with (
+        _alone(),
+        composed(overrides, directory, project) as config,
+        own_environment(config.trainer),
+        shown_anyhow(),
+    ):
         job(config, lambda task: task(), changed, quiet)
         return read_record(Path(config.output_dir))
+
+
+@contextmanager
+def _alone() -> "Iterator[None]":
+    """Refuses a second run beside one in another thread: both would draw from the same generators."""
+    if not _RUNNING.acquire(blocking=False):
+        raise ValueError(
+            "another run goes on in this process, whose random numbers this one would take; wait for it, or start this "
+            "one in a process of its own"
+        )
+    try:
+        yield
+    finally:
+        _RUNNING.release()
 
 
 @contextmanager

@@ -1,8 +1,13 @@
 """Each law finds the part that breaks it, and no other does; nothing that is here is broken."""
 
-import pytest
+import math
+from collections import namedtuple
 
-from litmus.check import BESIDE, BROKEN, HELD, LAWS, check
+import pytest
+import torch
+
+from litmus.check import BESIDE, BROKEN, HELD, LAWS, _equal, _first, check
+from litmus.training.batches import Size
 from scripts.check import main
 from tests.broken_parts import BREAKS
 from tests.own_data import TYPED
@@ -84,3 +89,26 @@ def test_ordinary_data_keep_what_is_promised_of_them(tmp_path):
         "the order does not depend on the batch size",
         "both paths give the same bits",
     }
+
+
+Weighted = namedtuple("Weighted", ["x", "y", "weight"])
+
+
+def test_batches_of_any_form_are_cut_to_their_first_samples():
+    x, y = torch.arange(8.0), torch.arange(8)
+    cut = _first((x, y, x * 2, Size(8)), 3)
+    assert [len(one) for one in cut] == [3, 3, 3]
+    named = _first(Weighted(x, {"label": y, "name": "a"}, [x, 0.5]), 3)
+    assert isinstance(named, Weighted)
+    assert (len(named.x), len(named.y["label"]), named.y["name"]) == (3, 3, "a")
+    assert (len(named.weight[0]), named.weight[1]) == (3, 0.5)
+    assert torch.equal(_first(x, 3), x[:3])
+    assert _first(torch.tensor(2.0), 3) == 2
+
+
+def test_what_is_no_number_twice_is_the_same():
+    nan, other = torch.tensor([1.0, math.nan]), torch.tensor([1.0, 2.0])
+    assert _equal({"a": [nan, math.nan]}, {"a": [nan.clone(), math.nan]})
+    assert not _equal(nan, other)
+    assert not _equal(math.nan, 1.0)
+    assert not _equal(other, other.double())

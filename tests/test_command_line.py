@@ -99,6 +99,8 @@ def test_help_cfg_and_a_misspelt_override_are_answered_without_torch():
         (["model.depth=3"], "there is no knob model.depth"),
         (["+model.depth=3"], "model.depth: src.models.mlp.MLP does not take it; it takes units, layers, norm"),
         (["data.folds=5", "data.fold=5"], "got fold 5 of 5"),
+        (["+epochs=3"], "epochs is a knob that is there; leave the + before epochs= out"),
+        (["~epochs"], "reads epochs, which is not there; leave ~epochs out, or type a value for"),
     ],
 )
 def test_a_value_that_cannot_be_is_answered_in_one_sentence(compose, refused, typed, said):

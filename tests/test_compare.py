@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -11,12 +12,14 @@ import pytest
 from rich.console import Console
 from scipy.special import stdtrit
 
+from litmus.claims.runs import Run
 from litmus.compare.comparison import compare
 from litmus.compare.payload import MOST_POINTS, as_script, payload
 from litmus.compare.ranking import ranking
-from litmus.compare.terminal import print_comparison
+from litmus.compare.terminal import Canvas, print_comparison
 from litmus.records.directories import find
 from litmus.records.gathering import Arm
+from litmus.report.figures.curves import Band
 from litmus.trial.command_line import answer
 from scripts import compare as script
 from tests.compare_data import DAMAGE, write_damaged, write_job, write_many
@@ -190,8 +193,23 @@ def test_a_very_long_curve_is_thinned_from_its_first_to_its_last_point(tmp_path)
     write_job(tmp_path / "0", 0, np.random.default_rng(0), epochs=3 * MOST_POINTS)
     found = payload(compare([tmp_path]))
     epochs = found["series"][found["curves"]["epoch"][0]]
-    assert len(epochs) == MOST_POINTS
+    assert MOST_POINTS / 2 < len(epochs) <= MOST_POINTS
     assert (epochs[0], epochs[-1]) == (1, 3 * MOST_POINTS)
+
+
+def test_runs_of_other_lengths_are_thinned_to_the_same_epochs(tmp_path):
+    """They are averaged place by place: half a run's epochs would be averaged with all of another's."""
+    for seed, length in enumerate((MOST_POINTS + 200, 2 * MOST_POINTS + 401)):
+        write_job(tmp_path / str(seed), seed, np.random.default_rng(0), epochs=2 * MOST_POINTS + 401)
+        table = tmp_path / str(seed) / "metrics.csv"  # the first stopped early
+        table.write_text("".join(table.read_text().splitlines(keepends=True)[: length + 1]))
+    write_job(tmp_path / "2", 2, np.random.default_rng(0), norm="group", epochs=30)
+    found = payload(compare([tmp_path]))
+    curves = [found["series"][place] for place in found["curves"]["epoch"]]
+    other, short, long = sorted(curves, key=len)
+    assert short[:-1] == long[: len(short) - 1]
+    assert other == list(range(1, 31))  # an arm of its own is as fine as its own runs are
+    assert sorted(arm["stride"] for arm in found["arms"]) == [1, 3]
 
 
 def test_no_name_can_end_the_script():
@@ -353,6 +371,24 @@ def test_a_falling_curve_falls_in_braille(tmp_path):
     first, last = (max(place for place, sign in enumerate(row) if sign != "⠀") for row in (rows[0], rows[-1]))
     assert len(rows) == 16
     assert first < 10 < last
+
+
+def test_a_metric_of_every_second_epoch_is_a_line():
+    canvas, whole = Canvas(20, 5), Canvas(20, 5)
+    places, heights = np.linspace(0, 1, 7), np.linspace(1, 0, 7)
+    canvas.line(places, np.where(np.arange(7) % 2 == 0, heights, math.nan), "")
+    whole.line(places, heights, "")
+    assert [row.plain for row in canvas.rows()] == [row.plain for row in whole.rows()]
+    empty = Canvas(20, 5)
+    empty.line(places, np.full(7, math.nan), "")
+    assert not any(set(row.plain) - {chr(0x2800)} for row in empty.rows())
+    band = Band(
+        [Run("a", 0, {"epoch": np.arange(4.0), "val/loss": np.array([math.nan, 2.0, math.nan, 1.0])})],
+        "val/loss",
+        "epoch",
+    )
+    x, y = band.threads()
+    assert (list(x[:2]), list(y[:2])) == ([2.0, 4.0], [2.0, 1.0])
 
 
 def test_a_run_that_was_killed_early_does_not_cut_the_mean_of_its_arm(tmp_path):

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from litmus.trial.epoch_rows import EpochRows, is_row
+
 
 def test_tensorboard_has_every_metric_by_updates(trial, tmp_path):
     trial("logger=[csv,tensorboard]", "epochs=3", "model.units=[8]", "batch_size=100")
@@ -19,6 +21,48 @@ def test_tensorboard_has_every_metric_by_updates(trial, tmp_path):
         assert [scalar.step for scalar in scalars] == [36, 72, 108]
         assert [scalar.value for scalar in scalars] == pytest.approx([row[name] for row in rows])
     assert events.Scalars("test/acc")
+
+
+def told(epochs, updates):
+    """What Lightning and the run's history tell a logger of a module that logs a loss by steps and one by epochs."""
+    for epoch in range(epochs):
+        for step in range(epoch * updates, (epoch + 1) * updates):
+            yield {"train_loss": step / 10, "epoch": epoch}, step
+        yield {"val/loss": 1.0 - epoch, "epoch": epoch}, step
+        row = {"updates": step + 1, "samples": 8 * (step + 1), "seconds": 1.0, "lr": 0.1}
+        yield {"epoch": epoch, **row, "train_loss": step / 10, "val/loss": 1.0 - epoch}, step + 1
+    yield {"test/loss": 0.5, "epoch": epochs}, step + 1
+
+
+def test_what_a_module_logs_for_itself_costs_no_row_and_stands_once():
+    rows = EpochRows()
+    found = [one for metrics, step in told(3, 4) for one in rows.due(metrics, step)]
+    found += rows.left()
+    whole = [metrics for metrics, _ in found if is_row(metrics)]
+    assert [row["epoch"] for row in whole] == [0, 1, 2]
+    assert whole == [metrics for metrics, _ in told(3, 4) if is_row(metrics)]
+    rest = [(metrics, step) for metrics, step in found if not is_row(metrics)]
+    # The last of an epoch's steps is the row's; an epoch's loss is the row's alone, and only a row says its epoch.
+    assert rest == [
+        *(({"train_loss": step / 10}, step) for step in range(12) if step % 4 != 3), ({"test/loss": 0.5}, 12)
+    ]  # fmt: skip
+
+
+def test_tensorboard_has_a_modules_own_losses_once(tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    from litmus.trial.tensorboard_logger import TensorBoardLogger
+
+    one = TensorBoardLogger(tmp_path, name="", version="")
+    for metrics, step in told(3, 4):
+        one.log_metrics(metrics, step)
+    one.finalize("success")
+    events = EventAccumulator(str(tmp_path))
+    events.Reload()
+    assert [scalar.step for scalar in events.Scalars("val/loss")] == [4, 8, 12]
+    assert [scalar.step for scalar in events.Scalars("train_loss")] == [0, 1, 2, 4, 4, 5, 6, 8, 8, 9, 10, 12]
+    assert [scalar.value for scalar in events.Scalars("epoch")] == [0, 1, 2]
+    assert [scalar.step for scalar in events.Scalars("test/loss")] == [12]
 
 
 @pytest.mark.long

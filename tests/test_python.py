@@ -1,5 +1,6 @@
 """`litmus.run` and `litmus.judge` from Python, and the page about them, from the page."""
 
+import io
 import re
 import subprocess
 import sys
@@ -136,3 +137,23 @@ def test_verdicts_are_the_same_from_whatever_holds_the_trials(tmp_path):
 def test_what_is_no_table_is_a_sentence(table):
     with pytest.raises(ValueError, match="expected the trials as a CSV file, a DataFrame or mappings"):
         litmus.judge(STUDY, table)
+
+
+def test_a_run_beside_another_in_one_process_is_refused(tmp_path):
+    """Both would draw from the same generators: "completed", with other numbers than alone."""
+    with litmus.python._alone(), pytest.raises(ValueError, match="another run goes on in this process"):
+        litmus.run(directory=tmp_path / "second", **SHORT)
+    assert not (tmp_path / "second").exists()
+    with pytest.raises(ValueError, match="norm"):
+        litmus.run("norm=nothing", directory=tmp_path / "refused", **SHORT)
+    litmus.run("model.units=[4]", directory=tmp_path / "after", **SHORT)  # a refused one leaves nothing locked
+
+
+def test_a_terminal_without_letters_costs_no_run(tmp_path, monkeypatch):
+    written = io.BytesIO()
+    stream = io.TextIOWrapper(written, encoding="ascii", write_through=True)
+    monkeypatch.setattr(sys, "stdout", stream)
+    knobs = {**SHORT, "quiet": False, "callbacks.progress.every_seconds": 0}
+    assert litmus.run("model.units=[4]", directory=tmp_path / "größer", **knobs).content["status"] == "completed"
+    assert b"epoch 1/1 \\xb7 " in written.getvalue()
+    assert stream.errors == "strict"

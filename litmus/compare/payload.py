@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -26,7 +28,7 @@ TUNING = "longdash"
 def payload(comparison: Comparison) -> dict[str, Any]:
     """The page's data; `series` holds each different curve once, and curves are places in it."""
     arms = list(comparison.arms)
-    series = Series()
+    series, apart = Series(), strides(comparison)
     known = dict.fromkeys(filter(None, map(data_of, comparison.runs)))
     # What nobody knows of a damaged run is what all others have in common.
     unknown = next(iter(known)) if len(known) == 1 else "unknown data"
@@ -34,10 +36,10 @@ def payload(comparison: Comparison) -> dict[str, Any]:
     return {
         "title": comparison.title,
         "ranked": ranked_by(comparison),
-        "arms": [_arm(arm, comparison.order[arm.name]) for arm in arms],
+        "arms": [{**_arm(arm, comparison.order[arm.name]), "stride": apart[arm]} for arm in arms],
         "runs": [_run(run, arms.index(run.arm), data_of(run) or unknown) for run in comparison.runs],
         "columns": [vars(column) for column in columns(comparison)],
-        "curves": curves(comparison, series),
+        "curves": curves(comparison, series, apart),
         "series": series.curves,
         "settings": settings(comparison.runs),
         # The half-width of a 95 % interval of a mean, in standard errors, by degrees of freedom from 1 on.
@@ -58,10 +60,10 @@ class Series:
         self.curves: list[list[float | None]] = []
         self._places: dict[bytes, int] = {}
 
-    def place(self, curve: Curve) -> int:
-        """Where the curve is; what is not finite becomes null."""
-        if len(curve) > MOST_POINTS:
-            curve = curve[np.linspace(0, len(curve) - 1, MOST_POINTS).round().astype(int)]
+    def place(self, curve: Curve, stride: int) -> int:
+        """Where the curve is, thinned to points so far apart and the last; what is not finite becomes null."""
+        if stride > 1 and len(curve):
+            curve = curve[np.unique([*range(0, len(curve), stride), len(curve) - 1])]
         key = np.ascontiguousarray(curve).tobytes()
         if key not in self._places:
             self._places[key] = len(self.curves)
@@ -69,15 +71,26 @@ class Series:
         return self._places[key]
 
 
-def curves(comparison: Comparison, series: Series) -> dict[str, list[int | None]]:
+def curves(comparison: Comparison, series: Series, apart: Mapping[Arm, int]) -> dict[str, list[int | None]]:
     """Metric or clock → each run's place in the series; epochs are counted from 1, as they end."""
     # Columns without epochs are no learning curves: the file is another's.
     histories = [run.record.history if "epoch" in run.record.history else {} for run in comparison.runs]
     names = dict.fromkeys([*UNITS, *(name for history in histories for name in history)])
     return {
-        name: [series.place(history[name] + (name == "epoch")) if name in history else None for history in histories]
+        name: [
+            series.place(history[name] + (name == "epoch"), apart[run.arm]) if name in history else None
+            for run, history in zip(comparison.runs, histories, strict=True)
+        ]
         for name in names
     }
+
+
+def strides(comparison: Comparison) -> dict[Arm, int]:
+    """By how much an arm's curves are thinned, that of its longest run: its runs are averaged place by place, and equal
+    places are equal epochs, whatever their lengths."""
+    longest = {arm: max((len(run.record.history.get("epoch", ())) for run in own), default=0)
+               for arm, own in comparison.arms.items()}  # fmt: skip
+    return {arm: max(1, math.ceil((most - 1) / (MOST_POINTS - 2))) for arm, most in longest.items()}
 
 
 def settings(runs: Any) -> dict[str, Any]:

@@ -36,6 +36,8 @@ NO_TUNER = (
     "no run tunes itself any more; a search tries settings: "
     "python train.py -m search=tpe 'lr=tag(log,interval(1e-4,1e-1))' search.trials=25"
 )
+MISSING = re.compile(r"Interpolation key '([^']+)' not found")
+THERE = re.compile(r"Could not append to config\. An item is already at '([^']+)'")
 Answer = TypeVar("Answer")
 # Knobs that a resumed run may change without being another run.
 MAY_CHANGE = ("epochs", "model.recompute")
@@ -77,12 +79,11 @@ def answer(task: Callable[[], Answer]) -> Answer:
     """
     # Hydra would print errors itself, over several lines, and exit; so it is told to raise them, as in full. What the
     # user asked for is kept for nested calls and for the processes that this one starts.
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # no name of a directory may cost what is printed with it
     wanted = os.environ.setdefault("LITMUS_FULL_ERROR", os.environ.get("HYDRA_FULL_ERROR", "0"))
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
-        return task()
+        with shown_anyhow():
+            return task()
     except KeyboardInterrupt as interruption:
         print(str(interruption) or "interrupted", file=sys.stderr)
         # An agent of a sweep at W&B ends what it stops early so, and gives up after three failures in a minute.
@@ -92,6 +93,21 @@ def answer(task: Callable[[], Answer]) -> Answer:
             raise
         print(sentence(error), file=sys.stderr)
         sys.exit(1)
+
+
+@contextmanager
+def shown_anyhow() -> Iterator[None]:
+    """What the terminal has no letters for is printed as their numbers: no word may cost what is done beside it."""
+    stream = sys.stdout
+    if not isinstance(stream, io.TextIOWrapper):
+        yield
+        return
+    before = stream.errors
+    stream.reconfigure(errors="backslashreplace")
+    try:
+        yield
+    finally:
+        stream.reconfigure(errors=before)
 
 
 def said_at_once(task: Callable[[], Answer], number: int) -> Answer:
@@ -129,6 +145,11 @@ def sentence(error: BaseException, arguments: Sequence[str] | None = None) -> st
         choices = getattr(error, "options", None) or _choices(group, str(error))
         if choices:
             return f"{group} has no choice {choice}; expected one of {', '.join(sorted(choices))}"
+    if type(error).__name__ == "InterpolationKeyError" and (missing := MISSING.search(str(error))):
+        reader = f"{getattr(error, 'full_key', '') or 'another'}"
+        return f"{reader} reads {missing[1]}, which is not there; leave ~{missing[1]} out, or type a value for {reader}"
+    if there := THERE.search(str(error)):
+        return f"{there[1]} is a knob that is there; leave the + before {there[1]}= out"
     if type(error).__name__ in ("ConfigKeyError", "ConfigAttributeError"):
         return _unknown_knob(error)
     if isinstance(error, OSError) and error.errno in NO_ROOM:

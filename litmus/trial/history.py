@@ -27,7 +27,7 @@ def read_history(path: Path) -> list[dict[str, float]]:
     Raises:
         ValueError: for a row that is damaged elsewhere, naming its line.
     """
-    lines = path.read_text().splitlines(keepends=True)
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     if not lines:
         return []
     header = [unshielded(name) for name in next(csv.reader([lines[0]]))]
@@ -158,10 +158,10 @@ class History(Checkpoint):
         if not kept:
             self.path.unlink()
             return
-        lines = self.path.read_text().splitlines(keepends=True)
+        lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True)
         self._columns = [unshielded(name) for name in next(csv.reader(lines[:1]))]
         with replacing(self.path) as path:
-            path.write_text("".join([lines[0], *(lines[number] for number in kept)]), newline="")
+            path.write_text("".join([lines[0], *(lines[number] for number in kept)]), encoding="utf-8", newline="")
 
     def _append(self, row: dict[str, float]) -> None:
         new = [name for name in row if name not in (*FIRST_COLUMNS, *self._columns)]
@@ -172,7 +172,7 @@ class History(Checkpoint):
         fresh = not self.path.exists()
         if self._file is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self.path.open("a", newline="")
+            self._file = self.path.open("a", encoding="utf-8", newline="")
         writer = csv.DictWriter(self._file, self._columns)
         if fresh:
             writer.writerow({name: shielded(name) for name in self._columns})
@@ -182,10 +182,10 @@ class History(Checkpoint):
     def _add_columns(self, names: list[str]) -> None:
         """Writes the table anew with more columns: a metric may be measured in some epochs only."""
         self._close()
-        with self.path.open(newline="") as file:
+        with self.path.open(encoding="utf-8", newline="") as file:
             _, *rows = csv.reader(file)
         self._columns = [*self._columns, *names]
-        with replacing(self.path) as path, path.open("w", newline="") as file:
+        with replacing(self.path) as path, path.open("w", encoding="utf-8", newline="") as file:
             names_written = [shielded(name) for name in self._columns]
             csv.writer(file).writerows([names_written, *([*row, *("" for _ in names)] for row in rows)])
 

@@ -4,7 +4,7 @@ import math
 import os
 import re
 from argparse import Namespace
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from litmus.atomic import write_json
 from litmus.claims.factors import is_place, told_by
 from litmus.legible import legible, legible_values, read_object
 from litmus.paths import typed_path
+from litmus.trial.epoch_rows import EpochRows, Row, is_row
 from litmus.trial.tensorboard_logger import RESULT
 
 # Who a run is at MLflow, kept beside its result.
@@ -69,6 +70,7 @@ class MLFlowLogger(loggers.MLFlowLogger):
         arm = arm or told_by(factors)
         tags = {"study": study, "arm": arm, "seed": seed, "job_type": job_type, "directory": self.directory}
         self._last_epoch, self._status, self._known = -1.0, "", set[str]()
+        self._rows = EpochRows()
         with self._alone():
             super().__init__(
                 experiment_name=experiment or "litmus",
@@ -119,12 +121,16 @@ class MLFlowLogger(loggers.MLFlowLogger):
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Each epoch's row once, also where a run goes on from before it."""
-        _ = self.experiment
-        epoch = metrics.get("epoch")
-        if epoch is not None and epoch <= self._last_epoch:
-            return
-        self._last_epoch = self._last_epoch if epoch is None else epoch
-        super().log_metrics({_name(key): one for key, one in metrics.items() if not math.isnan(one)}, step)
+        self._log_rows(self._rows.due(metrics, step))
+
+    def _log_rows(self, rows: Iterable[Row]) -> None:
+        for metrics, step in rows:
+            _ = self.experiment  # which knows how far a run is that goes on
+            if is_row(metrics):
+                if metrics["epoch"] <= self._last_epoch:
+                    continue
+                self._last_epoch = metrics["epoch"]
+            super().log_metrics({_name(key): one for key, one in metrics.items() if not math.isnan(one)}, step)
 
     @rank_zero_only
     def log_result(self, result: Mapping[str, Any]) -> None:
@@ -133,7 +139,7 @@ class MLFlowLogger(loggers.MLFlowLogger):
             return
         numbers = {**result["metrics"], **result["counters"]}
         found = {f"{RESULT}{key}": one for key, one in numbers.items() if isinstance(one, int | float)}
-        self.log_metrics(found, result["counters"].get("updates"))
+        self._log_rows([*self._rows.left(), (found, result["counters"].get("updates"))])
         told = {key: result[key] for key in ("status", "error", "arm", "code") if result.get(key)}
         for key, value in told.items():
             self._mlflow_client.set_tag(self._run_id, "arm_id" if key == "arm" else key, legible(str(value)))
@@ -142,6 +148,7 @@ class MLFlowLogger(loggers.MLFlowLogger):
     @rank_zero_only
     def finalize(self, status: str = "success") -> None:
         """Ends the run; Lightning says so after every fit and test, and whoever wrote the result says it last."""
+        self._log_rows(self._rows.left())
         super().finalize(self._status or status)
 
     @contextmanager

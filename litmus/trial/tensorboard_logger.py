@@ -1,7 +1,7 @@
 """Lightning's TensorBoard logger, with a row of the HParams table for the run when it has its result."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from litmus.claims.factors import SWEEPS, is_place
 from litmus.claims.notation import number, text
 from litmus.records.record import Record, read_overrides
+from litmus.trial.epoch_rows import EpochRows, Row
 
 # The table shows a tag's last value: the result has tags of its own, since the best epoch is not the last.
 RESULT = "result/"
@@ -26,6 +27,25 @@ WAYS = ("trust", "fast", "threads")
 class TensorBoardLogger(loggers.TensorBoardLogger):
     """As Lightning's, whose own table would hold what is known before the first update."""
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._rows = EpochRows()
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """An epoch's row, without the points that the module logged of it a step before."""
+        self._log_rows(self._rows.due(metrics, step))
+
+    def _log_rows(self, rows: Iterable[Row]) -> None:
+        for metrics, step in rows:
+            super().log_metrics(dict(metrics), step)
+
+    @rank_zero_only
+    def finalize(self, status: str) -> None:
+        """Writes what no epoch's row came for."""
+        self._log_rows(self._rows.left())
+        super().finalize(status)
+
     @rank_zero_only
     def log_result(self, result: Mapping[str, Any]) -> None:
         """Writes the hyperparameters and final metrics of a run; one that failed has curves and no row."""
@@ -35,7 +55,8 @@ class TensorBoardLogger(loggers.TensorBoardLogger):
         if record.done and metrics:
             table = columns(list(metrics))
             self.log_hyperparams(hyperparameters(record), {f"{RESULT}{name}": metrics[name] for name in table})
-            self.log_metrics({f"{RESULT}{name}": metrics[name] for name in metrics if name not in table})
+            rest = {f"{RESULT}{name}": metrics[name] for name in metrics if name not in table}
+            self._log_rows([*self._rows.left(), (rest, None)])
 
 
 def columns(names: list[str]) -> list[str]:

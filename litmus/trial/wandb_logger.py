@@ -4,7 +4,7 @@ import math
 import os
 import secrets
 from argparse import Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pytorch_lightning.loggers as loggers
@@ -16,11 +16,11 @@ from litmus.claims.factors import is_place, told_by
 from litmus.legible import legible, legible_values, read_object
 from litmus.paths import typed_path
 from litmus.trial.arguments import AGENT
+from litmus.trial.epoch_rows import UNITS, EpochRows, Row, is_row
 from litmus.trial.history import read_history
 from litmus.trial.offline import IDENTITY, has_key
 
 # What a curve can be drawn over; every row of a run's history has all four.
-UNITS = ("epoch", "updates", "samples", "seconds")
 PLACE = ("id", "project", "entity")
 AT_WANDB = (*PLACE, "group", "name", "job_type", "tags")
 
@@ -91,6 +91,7 @@ class WandbLogger(loggers.WandbLogger):
         self._resume: Any = "allow" if kept and self.mode == "online" else None
         self._last_epoch = -1.0
         self._caught_up = False
+        self._rows = EpochRows()
 
     @property
     @rank_zero_experiment
@@ -139,17 +140,29 @@ class WandbLogger(loggers.WandbLogger):
         """An epoch's row once, also where a run goes on from before it; the test, which has no epoch, as summary."""
         if all(name.startswith("test/") for name in metrics):
             self.experiment.summary.update(dict(metrics))
-        elif metrics.keys() >= set(UNITS):
-            self._catch_up(metrics["epoch"])
-            self._log_epoch(metrics)
         else:
-            self.experiment.log({"updates": step, **metrics})
+            self._log_rows(self._rows.due(metrics, step))
+
+    def _log_rows(self, rows: Iterable[Row]) -> None:
+        for metrics, step in rows:
+            if is_row(metrics):
+                self._catch_up(metrics["epoch"])
+                self._log_epoch(metrics)
+            else:
+                self.experiment.log({"updates": step, **metrics})
+
+    @rank_zero_only
+    def finalize(self, status: str) -> None:
+        """Logs what no epoch's row came for."""
+        self._log_rows(self._rows.left())
+        super().finalize(status)
 
     @rank_zero_only
     def log_result(self, result: Mapping[str, Any]) -> None:
         """Makes the result's metrics and counters the run's summary."""
         if self._experiment is None:
             return
+        self._log_rows(self._rows.left())
         self._catch_up(result["counters"].get("epochs", 0))
         numbers = {**result["metrics"], **result["counters"]}
         facts = {

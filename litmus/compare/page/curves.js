@@ -151,15 +151,19 @@ function singleRuns(members, line, stride) {
       points.text.push(text);
     };
     for (const member of members) {
-      const curve = smoothed(member.y, weight);
-      for (let at = 0; at < curve.length; at += stride) add(member.x[at], curve[at], hoverNames[member.run]);
-      if ((curve.length - 1) % stride) add(member.x.at(-1), curve.at(-1), hoverNames[member.run]);
+      // What not every epoch measures is one line all the same: plotly draws none to a gap.
+      const known = smoothed(member.y, weight)
+        .map((y, at) => [member.x[at], y])
+        .filter(([, y]) => y !== null);
+      known.forEach(([x, y], at) => {
+        if (at % stride === 0 || at === known.length - 1) add(x, y, hoverNames[member.run]);
+      });
       add(null, null, "");
     }
     return points;
   };
-  // A run of a single epoch is a point, which no line shows.
-  const mode = members.some(({ y }) => y.length === 1) ? "lines+markers" : "lines";
+  // A run of a single measurement is a point, which no line shows.
+  const mode = members.some(({ y }) => y.filter(isNumber).length === 1) ? "lines+markers" : "lines";
   const trace = {
     mode,
     line: { ...line, width: 1.2 },
@@ -174,7 +178,8 @@ function singleRuns(members, line, stride) {
 
 function meanOfRuns(members, arm, line) {
   const smooth = members.map(({ x, y }) => ({ x, y: smoothed(y, state.smooth) }));
-  const { x, y, low, high, n } = bandOf(smooth, state.show);
+  const thinned = arms[arm].stride > 1;
+  const { x, y, low, high, n } = bandOf(smooth, state.show, thinned);
   const mode = y.length === 1 ? "markers" : "lines";
   // On a logarithmic axis a band that reaches zero has no lower edge: it is cut.
   const floor = low.map((value, at) => (state.logy && value <= 0 ? y[at] / 10 : value));
@@ -191,7 +196,7 @@ function meanOfRuns(members, arm, line) {
     });
   }
   if (state.smooth > 0) {
-    const raw = bandOf(members, state.show);
+    const raw = bandOf(members, state.show, thinned);
     traces.push({ x: raw.x, y: raw.y, mode, line: { ...line, width: 1.2 }, opacity: 0.3, hoverinfo: "skip" });
   }
   const many = members.length > 1;

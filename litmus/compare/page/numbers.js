@@ -51,10 +51,12 @@ function smoothed(curve, weight) {
 
 // Per entry the mean of several curves with its band, as far as the shortest whole run goes: beyond it the mean would
 // be that of the survivors. A run that broke is only missing from it.
-function bandOf(members, kind) {
+function bandOf(members, kind, thinned) {
   const whole = members.filter(({ y }) => y.length && y[y.length - 1] !== null);
   const counted = whole.length ? whole : members;
-  const length = Math.min(...counted.map(({ y }) => y.length));
+  let length = Math.min(...counted.map(({ y }) => y.length));
+  // The last point of a thinned curve lies between those of a longer one.
+  if (thinned && length > 1 && members.some(({ y }) => y.length !== length)) length -= 1;
   const band = { x: [], y: [], low: [], high: [], n: [] };
   for (let at = 0; at < length; at++) {
     const values = members.map(({ y }) => y[at]).filter(isNumber);

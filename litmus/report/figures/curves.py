@@ -61,14 +61,20 @@ def curves(evidence: Evidence, metric: str, page_only: bool = False) -> Picture 
         axes = sheet.axes(left, top, sheet.width - left - right, bottom - top)
         for arm, band in bands.items():
             if arm not in shown:
-                axes.plot(band.clock, band.mean, color=MUTED, linewidth=0.5, alpha=0.5, zorder=1)
+                known = np.isfinite(band.mean)
+                axes.plot(band.clock[known], band.mean[known], color=MUTED, linewidth=0.5, alpha=0.5, zorder=1)
                 continue
             colour, dash = colour_of(arm, evidence.shown), dash_of(arm, evidence.shown)
             if len(shown) <= FEW:
                 axes.plot(*band.threads(), color=colour, linewidth=0.5, alpha=0.35, zorder=2)
             under, over = possible(metric, band.low, band.high)
-            axes.fill_between(band.clock, under, over, color=colour, alpha=0.18, linewidth=0, zorder=3)
-            axes.plot(band.clock, band.mean, color=colour, linestyle=dash, zorder=4)
+            known = np.isfinite(
+                band.mean
+            )  # of a metric that not every epoch measures, the line goes on over the others
+            axes.fill_between(
+                band.clock[known], under[known], over[known], color=colour, alpha=0.18, linewidth=0, zorder=3
+            )
+            axes.plot(band.clock[known], band.mean[known], color=colour, linestyle=dash, zorder=4)
             if np.isfinite(band.mean).any():
                 best = int(np.nanargmax(sign * band.mean))
                 axes.plot([band.clock[best]], [band.mean[best]], "o", color=colour, fillstyle="none", zorder=5)
@@ -167,8 +173,12 @@ class Band:
 
     def threads(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """All runs as one broken line: one path in the file instead of one per run."""
-        gap = np.full((len(self.values), 1), np.nan)
-        return np.hstack([self.clocks, gap]).ravel(), np.hstack([self.values, gap]).ravel()
+        gap = [np.nan]
+        parts = []
+        for clock, values in zip(self.clocks, self.values, strict=True):
+            known = np.isfinite(values)
+            parts.append((np.append(clock[known], gap), np.append(values[known], gap)))
+        return np.concatenate([x for x, _ in parts]), np.concatenate([y for _, y in parts])
 
 
 def _padded(curve: Any, length: int) -> NDArray[np.float64]:

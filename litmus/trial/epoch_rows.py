@@ -1,0 +1,41 @@
+"""What loggers are told of an epoch, once: what a module logs, Lightning hands on, and the run's own row has again."""
+
+from collections.abc import Iterator, Mapping
+
+UNITS = ("epoch", "updates", "samples", "seconds")
+Row = tuple[Mapping[str, float], int | None]
+
+
+def is_row(metrics: Mapping[str, float]) -> bool:
+    """Whether it is an epoch's row in the run's own history, and not what Lightning hands on of a module's logging."""
+    return metrics.keys() >= set(UNITS)
+
+
+class EpochRows:
+    """Keeps what a module logged at a step until the next step, or an epoch's row, which takes the names that it has.
+
+    A curve by steps stays one; what is measured once an epoch is one point, by the row's updates and samples. The epoch
+    that Lightning adds to each is left out: it would stand for one that has ended.
+    """
+
+    def __init__(self) -> None:
+        self._kept: list[Row] = []
+
+    def due(self, metrics: Mapping[str, float], step: int | None) -> Iterator[Row]:
+        """What is to be logged now that this is told."""
+        whole, kept = is_row(metrics), self._kept
+        if whole or any(at != step for _, at in kept):
+            self._kept = []
+            for row, at in kept:
+                left = {name: value for name, value in row.items() if not (whole and name in metrics)}
+                if left:
+                    yield left, at
+        if whole:
+            yield metrics, step
+        else:
+            self._kept.append(({name: value for name, value in metrics.items() if name != "epoch"}, step))
+
+    def left(self) -> Iterator[Row]:
+        """What was told last and no row came for."""
+        kept, self._kept = self._kept, []
+        yield from kept
