@@ -2,6 +2,9 @@
 
 import inspect
 import math
+import os
+import subprocess
+import sys
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,7 +23,7 @@ from torch.utils.data import DataLoader
 
 from litmus.python import composed, run_with
 from litmus.quiet import silence_lightning
-from litmus.records.record import Record
+from litmus.records.record import Record, read_record
 from litmus.training.array_data_module import ArrayDataModule
 from litmus.training.batches import Share, Size, pair
 from litmus.training.learner import Learner
@@ -36,6 +39,14 @@ from litmus.trial.parts import Parts, build
 from litmus.trial.readers import UnreadError
 from litmus.words import plain
 
+# The same run, in a process of its own: where and what, without a word.
+ELSEWHERE = """
+import sys
+from litmus.quiet import silence_lightning
+silence_lightning()
+from litmus.python import run_with
+run_with(sys.argv[2:], sys.argv[1], quiet=True)
+"""
 EPOCHS, UPDATES, FALLS, SAMPLES = 3, 3, 60, 32
 HELD, BROKEN, BESIDE = "held", "broken", "not applicable"
 
@@ -114,6 +125,7 @@ class Case:
 
     overrides: Sequence[str]
     place: Path
+    processes: bool = True
     broken: list[str] = field(default_factory=list)
 
     @cached_property
@@ -250,6 +262,32 @@ def loss_falls(case: Case) -> str:
 def same_bits(case: Case) -> str:
     """Two runs of one seed have the same weights, optimizer and metrics."""
     _same(case.whole, case.run("again"), "a second run of the same seed")
+    return ""
+
+
+def same_bits_elsewhere(case: Case) -> str:
+    """A process whose sets have another order, and whose modules begin anew, computes the same."""
+    if not case.processes:
+        raise NotApplicableError("no other process was asked for")
+    _refuse_after(case, "the same bits twice")
+    place = case.place / "elsewhere"
+    hashes = "1" if os.environ.get("PYTHONHASHSEED") != "1" else "2"
+    done = subprocess.run(
+        [sys.executable, "-c", ELSEWHERE, str(place), *case.short],
+        env={**os.environ, "PYTHONHASHSEED": hashes},
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        said = (done.stderr.strip().splitlines() or ["nothing was said"])[-1]
+        raise BrokenError(f"in a process of its own the run failed: {said}")
+    there = Seen(read_record(place), case.whole.parts, Counter(), case.whole.stretches)
+    difference = _difference(case.whole, there)
+    if difference is not None:
+        raise BrokenError(
+            f"a run in another process has other {difference}: sort what comes out of a set, and keep nothing in a "
+            "module that a run changes"
+        )
     return ""
 
 
@@ -415,6 +453,7 @@ LAWS: tuple[tuple[str, Callable[[Case], str]], ...] = (
     ("trains, and the weights move", trains),
     (f"the loss falls on {SAMPLES} samples", loss_falls),
     ("the same bits twice", same_bits),
+    ("the same bits in another process", same_bits_elsewhere),
     ("another seed differs", seeds_differ),
     ("the order does not depend on the batch size", order_is_free_of_batch_size),
     ("cut and resumed = whole", resumed_is_whole),
@@ -427,10 +466,15 @@ LAWS: tuple[tuple[str, Callable[[Case], str]], ...] = (
 )
 
 
-def check(overrides: Sequence[str], place: Path) -> Iterator[Outcome]:
-    """What became of each law, in their order; runs lie below `place`."""
+def check(overrides: Sequence[str], place: Path, processes: bool = True) -> Iterator[Outcome]:
+    """What became of each law, in their order; runs lie below `place`.
+
+    Args:
+        processes: whether another process may be started, which takes seconds; the law that asks for one is not
+            applicable without.
+    """
     silence_lightning()
-    case = Case(list(overrides), place)
+    case = Case(list(overrides), place, processes)
     for count, (words, law) in enumerate(LAWS):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

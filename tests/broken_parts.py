@@ -26,6 +26,14 @@ class Entropic(MLP):
         return super().forward(x + 1e-3 * torch.randn(x.shape, generator=noise) if self.training else x)
 
 
+class Unordered(MLP):
+    """Takes its columns as a set has them."""
+
+    def forward(self, x):
+        columns = {f"x{place}" for place in range(x.shape[1])}
+        return super().forward(x[:, [int(name[1:]) for name in columns]])
+
+
 class SelfSeeded(MLP):
     """Begins with the same weights, whatever the run is told."""
 
@@ -153,6 +161,7 @@ BREAKS = {
     "trains, and the weights move": ("model._target_=tests.strangers.Idle", "model.units=[8]", *BLOBS),
     "the loss falls on 32 samples": ("optimizer=sgd", "+optimizer.maximize=true", "model.units=[8]", *BLOBS),
     "the same bits twice": (*model("Entropic"), *BLOBS),
+    "the same bits in another process": (*model("Unordered"), *BLOBS),
     "another seed differs": (*model("SelfSeeded"), "model.dropout=0.0", "batch_size=20", *data("Unseeded")),
     "the order does not depend on the batch size": ("model.units=[8]", "batch_size=20", *data("Bucketed")),
     "cut and resumed = whole": (*model("Counting"), *BLOBS),

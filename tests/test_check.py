@@ -13,6 +13,7 @@ from tests.broken_parts import BREAKS
 from tests.own_data import TYPED
 from tests.test_configs import BOUND, CHOICES, PARTNERS
 
+ELSEWHERE = "the same bits in another process"
 EVERY_RUN = ("default", "checkpoint", "epoch_seed", "history", "progress", "summary")
 # Each of the choices that bind each other, with one of each of these groups, which stays for so many rows. Callbacks
 # stand alone: one that looks at each update takes laws from whatever is beside it.
@@ -51,7 +52,7 @@ def test_the_command_prints_a_line_for_each_law_and_tells_by_its_code(capsys, la
 @pytest.mark.long
 @pytest.mark.parametrize("law", BREAKS)
 def test_a_broken_part_breaks_its_law_and_no_other(law, tmp_path):
-    outcomes = list(check(BREAKS[law], tmp_path))
+    outcomes = list(check(BREAKS[law], tmp_path, processes=law == ELSEWHERE))
     assert list(broken(outcomes)) == [law], broken(outcomes)
     assert len(outcomes) == len(LAWS)
     assert all(one.told for one in outcomes if one.state in (BROKEN, BESIDE))
@@ -73,7 +74,7 @@ def test_nothing_that_is_here_is_broken(row, tmp_path):
         typed += TYPED[choice](tmp_path) if files else partners.get((group, choice), ())
     group, choice = row[0]
     typed += SMALL.get(choice, () if group == "experiment" else ("model.units=[8]",))
-    outcomes = list(check(typed, tmp_path))
+    outcomes = list(check(typed, tmp_path, processes=False))
     assert not broken(outcomes)
     assert sum(one.state == HELD for one in outcomes) > len(LAWS) // 2
 
@@ -85,6 +86,7 @@ def test_ordinary_data_keep_what_is_promised_of_them(tmp_path):
         check(["~data", f"+data={{_target_: tests.broken_parts.Batches, {knobs}}}", "model.units=[8]"], tmp_path)
     )
     assert not broken(outcomes)
+    assert ELSEWHERE in {one.law for one in outcomes if one.state == HELD}
     assert {one.law for one in outcomes if one.state == BESIDE} == {
         "the order does not depend on the batch size",
         "both paths give the same bits",
