@@ -151,6 +151,24 @@ def test_a_prefix_ends_where_a_part_of_a_name_does():
     ]
 
 
+def test_what_is_tied_is_frozen_by_each_of_its_names():
+    module = seeded(MLP, (2,), 2, units=(2,))
+    first, second, norm = nn.Linear(2, 2), nn.Linear(2, 2, bias=False), nn.BatchNorm1d(2)
+    second.weight = first.weight
+    module.net = nn.Sequential(first, second, norm, nn.Linear(2, 2), norm)
+    trainer, frozen = quiet_trainer(1), Pretrained(frozen=["net.1", "net.4"])
+    frozen.setup(trainer, module, "fit")
+    assert [name for name, value in module.named_parameters() if value.requires_grad] == [
+        *("net.0.bias", "net.3.weight", "net.3.bias")
+    ]
+    frozen.on_train_start(trainer, module)
+    frozen.on_train_epoch_start(trainer, module)
+    assert not norm.training
+    first.weight.data += 1
+    with pytest.raises(ValueError, match=r"expected net\.1\.weight to stay as it was"):
+        frozen.on_train_end(trainer, module)
+
+
 # ---------------------------------------------------------------------- going on
 
 

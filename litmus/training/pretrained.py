@@ -50,7 +50,7 @@ class Pretrained(pl.Callback):
         for prefix in self.frozen:
             if not any(lies_below(name, prefix) for name in names):
                 raise ValueError(f"weights.frozen={prefix}: expected the beginning of a name, {_told(pl_module)}")
-        for name, parameter in pl_module.named_parameters():
+        for name, parameter in pl_module.named_parameters(remove_duplicate=False):
             if self._is_frozen(name):
                 parameter.requires_grad_(False)
 
@@ -64,14 +64,15 @@ class Pretrained(pl.Callback):
             take_weights(pl_module, self.checkpoint(), self.only)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        kept = {**dict(pl_module.named_parameters()), **dict(pl_module.named_buffers())}
         self._kept = {
-            name: value.detach().clone() for name, value in kept.items() if self._is_frozen(name) and not is_lazy(value)
+            name: value.detach().clone()
+            for name, value in _by_all_names(pl_module).items()
+            if self._is_frozen(name) and not is_lazy(value)
         }
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         # Anybody may have called train() since the last epoch.
-        for name, layer in pl_module.named_modules():
+        for name, layer in pl_module.named_modules(remove_duplicate=False):
             if self._is_frozen(name) and any(value is not None for value in layer._buffers.values()):
                 layer.training = False
 
@@ -84,7 +85,7 @@ class Pretrained(pl.Callback):
         self._kept = {}
 
     def _refuse_changed(self, pl_module: pl.LightningModule) -> None:
-        now = {**dict(pl_module.named_parameters()), **dict(pl_module.named_buffers())}
+        now = _by_all_names(pl_module)
         for name, value in self._kept.items():
             if name not in now or not torch.equal(value.nan_to_num(), now[name].to(value.device).nan_to_num()):
                 raise ValueError(
@@ -94,6 +95,12 @@ class Pretrained(pl.Callback):
 
     def _is_frozen(self, name: str) -> bool:
         return any(lies_below(name, prefix) for prefix in self.frozen)
+
+
+def _by_all_names(module: nn.Module) -> dict[str, Tensor]:
+    """Parameters and buffers; one that is tied is there by each of its names, any of which may be the frozen one."""
+    parameters = module.named_parameters(remove_duplicate=False)
+    return {**dict(parameters), **dict(module.named_buffers(remove_duplicate=False))}
 
 
 def take_weights(module: pl.LightningModule, checkpoint: Path, only: Sequence[str] | None = None) -> None:
