@@ -9,6 +9,7 @@ import torch
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch.utils.data import DataLoader, TensorDataset
 
+from litmus.training.averaging import ExponentialAverage
 from litmus.training.schedule import Schedule
 from litmus.trial.checkpoint import BestAndLast
 from litmus.trial.history import History, read_history
@@ -16,7 +17,7 @@ from src.callbacks.batch_size import BatchSizeScheduler
 from src.callbacks.grow_on_plateau import GrowOnPlateau
 from src.models.mlp import MLP
 from tests.small_data import optimizer_of, quiet_trainer, seeded
-from tests.strangers import small_blobs
+from tests.strangers import Plain, small_blobs
 
 SMALL = ("model.units=[8]", "updates_per_epoch=5")
 LIGHTNINGS = "pytorch_lightning.callbacks"
@@ -287,6 +288,64 @@ def test_an_epoch_is_judged_by_its_last_validation_with_the_weights_of_that_mome
     assert [step for step, _ in seen] == [3, 6, 10, 13, 17, 20]
     assert (best.best_epoch, best.best_score, kept["global_step"]) == (1, 0.8, 13)
     assert all(torch.equal(kept["state_dict"][name], value) for name, value in seen[3][1].items())
+
+
+class Chooses(Plain):
+    """Its validation chooses what its test goes by, and leaves it wherever a module may keep it."""
+
+    def __init__(self):
+        super().__init__()
+        self.net = torch.nn.Sequential(torch.nn.Linear(6, 4), torch.nn.BatchNorm1d(4), torch.nn.Linear(4, 3))
+        self.register_buffer("threshold", torch.zeros(()))
+        self.register_buffer("hidden", torch.zeros(()), persistent=False)
+        self.register_buffer("count", torch.zeros((), dtype=torch.int64))
+        self.held, self.told = torch.nn.Parameter(torch.zeros(()), requires_grad=False), 0.0
+        self.losses = [0.9, 0.5, 0.7, 0.8, 0.9]
+
+    def validation_step(self, batch, batch_idx):
+        self.count += 1
+        self(batch[0])
+
+    def on_validation_epoch_end(self):
+        self.told = self.losses[self.current_epoch]
+        for value in (self.threshold, self.hidden, self.held):
+            value.data.fill_(self.told)
+        self.log("val/loss", self.told)
+
+    def on_save_checkpoint(self, checkpoint):
+        checkpoint["told"] = self.told
+
+
+class SwapsAll(pl.Callback):
+    """An average of somebody's, of buffers as well: shown and put back as a whole, but for what it does not know."""
+
+    def on_validation_start(self, trainer, pl_module):
+        self.own = {name: value.clone() for name, value in pl_module.net.state_dict().items()}
+        pl_module.net.load_state_dict({name: 2 * value for name, value in self.own.items()})
+
+    def on_validation_end(self, trainer, pl_module):
+        self.shown = {name: value.clone() for name, value in pl_module.net.state_dict().items()}
+        pl_module.net.load_state_dict(self.own)
+
+
+@pytest.mark.parametrize("shows", [None, SwapsAll, partial(ExponentialAverage, 0.5)], ids=["none", "swapped", "ema"])
+def test_what_a_validation_sets_itself_is_in_the_weights_of_its_epoch_as_it_left_it(tmp_path, shows):
+    best, seen = BestAndLast(str(tmp_path)), []
+
+    class Sees(pl.Callback):
+        def on_validation_batch_end(self, trainer, pl_module, *others):
+            seen.append({name: value.clone() for name, value in pl_module.net.state_dict().items()})
+
+    shown = [shows()] if shows else []
+    trainer = _fit(seeded(Chooses), 5, [*shown, Sees(), best], small_blobs(updates_per_epoch=2))
+    kept = torch.load(best.best_path, weights_only=True)
+    found = [kept["state_dict"]["threshold"], kept["state_dict"]["held"], kept["buffers"]["hidden"]]
+    assert [float(value) for value in (*found, kept["told"])] == pytest.approx([0.5] * 4)
+    validated = seen[len(seen) // 5]
+    assert all(torch.equal(kept["state_dict"][f"net.{name}"], value) for name, value in validated.items())
+    assert int(kept["state_dict"]["count"]) == 2 * len(seen) // 5
+    if shows is None:
+        assert float(trainer.lightning_module.threshold) == pytest.approx(0.9)
 
 
 # ---------------------------------------------------------------------- what was trained on

@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from litmus.training.direct_step import unchanged
+
 # Too coarse to be averaged in: a thousandth of a difference would be lost.
 COARSE = (torch.float16, torch.bfloat16)
 
@@ -32,6 +34,7 @@ class Averaged:
                     self._buffers[f"{place}.{name}".lstrip(".")] = (owner, name)
         self._average: list[Tensor] = []
         self._shown: list[Tensor] | None = None
+        self._untrained: dict[int, Tensor] = {}
 
     @property
     def names(self) -> list[str]:
@@ -67,13 +70,19 @@ class Averaged:
         average = self._average if buffers is None else [*self._average[:first], *buffers]
         self._shown = [value.clone() for value in self._now()]
         self._put(average)
+        self._untrained = {place: now.clone() for place, now in enumerate(self._now()) if not now.requires_grad}
 
     @torch.no_grad()
     def hide(self) -> None:
-        """Puts the weights back."""
-        if self._shown is not None:
-            self._put(self._shown)
-            self._shown = None
+        """Puts the weights back; what was set meanwhile, such as a threshold that a validation chose, stays."""
+        if self._shown is None:
+            return
+        now = self._now()
+        for place, seen in self._untrained.items():
+            if not unchanged(now[place], seen):
+                self._shown[place], self._average[place] = now[place].clone(), _wide(now[place]).clone()
+        self._put(self._shown)
+        self._shown, self._untrained = None, {}
 
     @property
     def buffers(self) -> list[Tensor]:

@@ -20,6 +20,7 @@ from litmus.atomic import replacing
 from litmus.direction import mode_of
 from litmus.paths import typed_path
 from litmus.training.averaging import averaging_of
+from litmus.training.direct_step import unchanged
 from litmus.training.epoch_metrics import EpochMetrics
 from litmus.training.overridden import overridden
 from litmus.training.pack import own_seconds
@@ -39,8 +40,9 @@ class BestAndLast(Checkpoint):
     """Keeps `best.ckpt` (weights where `monitor` was best) and `last.ckpt` (everything, to resume from).
 
     An epoch is judged by its last validation, and its weights are those that were validated: a callback may show the
-    validation others than it trains, an average of them, and updates may follow a validation within the epoch. An epoch
-    without a validation is not judged. An average that is judged at the end has no best epoch: the last is kept.
+    validation others than it trains, an average of them, and updates may follow a validation within the epoch. What a
+    validation sets itself, such as a threshold in a buffer, is as it left it. An epoch without a validation is not
+    judged. An average that is judged at the end has no best epoch: the last is kept.
 
     Best weights are kept in memory when they occur and written with the next `last.ckpt`. That is written after an
     epoch unless writing would take more than `share` of the run's time: a resumed run repeats the epochs since then,
@@ -67,6 +69,7 @@ class BestAndLast(Checkpoint):
         self.best_metrics: dict[str, float] = {}
         self._best: dict[str, Any] | None = None
         self._validated: dict[str, Any] | None = None
+        self._untrained: dict[str, Tensor] = {}
         self._metrics = EpochMetrics()
         self._names: set[str] = set()
         self._switches: dict[str, list[str]] | None = None
@@ -101,6 +104,15 @@ class BestAndLast(Checkpoint):
             set_switches(pl_module, self._switches)
         self._unsaved.begin(trainer, pl_module)
         self._validated, self._names = None, names_kept(trainer, pl_module)
+        self._untrained = {}
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        # A validation begins by showing other weights, maybe: what was there is to be known before.
+        loop = trainer.fit_loop
+        if loop._data_fetcher is not None and loop.epoch_loop._should_check_val_fx(loop._data_fetcher):
+            self._untrained = {name: value.detach().clone() for name, value in untrained(pl_module).items()}
 
     def on_validation_batch_end(
         self,
@@ -114,6 +126,20 @@ class BestAndLast(Checkpoint):
         # Here nobody has put other weights back yet, as they may at the evaluation's end.
         if batch_idx == dataloader_idx == 0 and trainer.state.fn == "fit" and not trainer.sanity_checking:
             self._validated = self._weights(trainer, pl_module)
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self._validated is None:
+            return
+        if overridden(pl_module, ("on_save_checkpoint",), pl.LightningModule):
+            added = weights_of(trainer, pl_module)
+            self._validated |= {name: one for name, one in added.items() if name != "state_dict"}
+        # By now others have put the weights back: what is not as it was before is what the validation has set.
+        for name, value in untrained(pl_module).items():
+            if name in self._untrained and not unchanged(value, self._untrained[name]):
+                saved = name in self._validated["state_dict"]
+                part = self._validated["state_dict"] if saved else self._validated.setdefault(BUFFERS, {})
+                part[name] = value.detach().clone()
+        self._untrained = {}
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._judge(trainer, pl_module, self._metrics.take(trainer))
@@ -259,6 +285,13 @@ def weights_of(trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, 
         added = {name: one for name, one in whole.items() if name not in rest}
         found = {name: one if one is known.get(name) else deepcopy(one) for name, one in added.items()}
     return found
+
+
+def untrained(module: nn.Module) -> dict[str, Tensor]:
+    """What no optimizer changes and a validation may: buffers, and parameters without a gradient; by all names."""
+    parameters = module.named_parameters(remove_duplicate=False)
+    held = {name: value for name, value in parameters if not value.requires_grad}
+    return held | dict(module.named_buffers(remove_duplicate=False))
 
 
 def names_kept(trainer: pl.Trainer, pl_module: pl.LightningModule) -> set[str]:
