@@ -121,6 +121,35 @@ def test_the_global_generators_are_seeded_before_it_is_set_up():
     assert split(1) == split(1) != split(2)
 
 
+class Curriculum(pl.Callback):
+    """Makes the data harder by the epoch, as a callback does who knows what data it is for."""
+
+    def on_train_epoch_end(self, trainer, pl_module):
+        trainer.datamodule.rows = 16 * (trainer.current_epoch + 1)
+
+
+class Harder(Loaders):
+    def train_dataloader(self):
+        rows = min(self.rows, 140)
+        return DataLoader(torch.utils.data.Subset(self.train, range(rows)), self.batch_size, shuffle=True)
+
+
+def test_what_is_set_on_the_trainers_data_is_set_on_the_module(tmp_path):
+    module, model = Harder(), Watching()
+    data = adopted(module, 0)
+    bare(max_epochs=3, reload_dataloaders_every_n_epochs=1, callbacks=[Curriculum()]).fit(model, datamodule=data)
+    assert [len(batch) for batch in model.seen] == [16] * 8 + [12] + [16] + [16] * 2
+    assert data.rows == module.rows == 48
+    data.classes, data.seed, data._note = 7, 8, 9
+    assert (module.classes, module.seed, module._note) == (7, 8, 9)
+    del data._note
+    assert not hasattr(module, "_note")
+    data.val_dataloader = lambda: "others"
+    assert data.val_dataloader() == module.val_dataloader() == "others"
+    again = adopted(Harder(), 0)
+    assert (again.classes, again.seed, data.splits.keys()) == (3, 0, {"train", "val", "test"})
+
+
 class Silent(pl.LightningDataModule):
     """Says nothing of itself: an endless stream, without a test."""
 

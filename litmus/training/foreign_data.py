@@ -23,12 +23,15 @@ HOOKS = (
     *("state_dict", "load_state_dict"),
     *("on_before_batch_transfer", "transfer_batch_to_device", "on_after_batch_transfer"),
 )
+# What the run itself keeps of a module that was adopted, and sets while it trains.
+KEPT = ("trainer", "batch_size", "planned_batch_sizes", "planned_update_counts", "_prepared", "_stages", "_passes")
 SPLITS = {"train": "fit", "val": "fit", "test": "test"}
 NOT_PROMISED = (
     "an order that does not depend on the batch size",
     "that inputs are what they were: only the targets have a fingerprint",
     "splits and folds by the seed, unless the module draws them from torch's, numpy's or Python's global generators",
     "the same numbers after a resume, where the module draws from generators that it keeps itself",
+    "the same numbers after a resume, where a callback changes the module and no state_dict keeps the change",
 )
 
 
@@ -51,7 +54,7 @@ class ForeignData(pl.LightningDataModule):
     """A module's own batches, in an order of (seed, pass), with the facts that its loaders tell.
 
     It is set up once, and its loaders are read through once before the training, for sizes, targets and their
-    fingerprint. Whatever else is asked of it is the module's own.
+    fingerprint. Whatever else is asked of it, or set on it, is the module's own.
 
     Args:
         module: anybody's.
@@ -81,11 +84,25 @@ class ForeignData(pl.LightningDataModule):
         self.sizes: dict[str, int | None] = {}
         self.several: list[str] = []
         self._read()
+        self._adopted = True
 
     def __getattr__(self, name: str) -> Any:
         if name == "module":  # before there is one
             raise AttributeError(name)
         return getattr(self.module, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        theirs = "_adopted" in vars(self) and name not in KEPT
+        if theirs:
+            setattr(self.module, name, value)
+        if not theirs or name in HOOKS:  # Lightning looks for hooks here
+            super().__setattr__(name, value)
+
+    def __delattr__(self, name: str) -> None:
+        if "_adopted" in vars(self) and name not in KEPT:
+            delattr(self.module, name)
+        else:
+            super().__delattr__(name)
 
     @property
     def trainer(self) -> Any:
