@@ -262,6 +262,24 @@ def test_data_that_cannot_change_are_refused_loudly():
         assert data.batch_size == 16  # and put back
 
 
+class Doubles(pl.Callback):
+    """Sets the batch size itself, in one of the hooks."""
+
+    def __init__(self, hook):
+        setattr(self, hook, lambda trainer, *others: self.double(trainer.datamodule))
+
+    def double(self, data):
+        data.batch_size *= 2
+
+
+@pytest.mark.parametrize("hook", ["on_train_epoch_start", "on_train_epoch_end"])
+@pytest.mark.parametrize("make", [Ordinary, lambda: adopted(Ordinary(), 0), lambda: Tiny(batch_size=16)])
+def test_a_second_master_of_the_batch_size_is_refused_with_both_names(hook, make):
+    said = r"expected batching alone to set the batch size, to 16, found it set to 32 by another \(.*Doubles.*MLP\)"
+    with pytest.raises(ValueError, match=said):
+        fit(BatchSizeScheduler("fixed"), make(), epochs=2, callbacks=[Doubles(hook)])
+
+
 # ---------------------------------------------------------------------- anybody's data
 
 

@@ -253,6 +253,7 @@ class BatchSizeScheduler(pl.Callback):
         self._follow(trainer)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._refuse_another_master(trainer)
         self._began = trainer.current_epoch
         wanted: Any = lightning_getattr(pl_module, "batch_size")
         for found in sizes_in(trainer.train_dataloader):
@@ -290,6 +291,7 @@ class BatchSizeScheduler(pl.Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self.lr != "none":
             trainer.callback_metrics["lr_scale"] = torch.tensor(self._scale, dtype=torch.float64)
+        self._refuse_another_master(trainer)
         epoch = trainer.current_epoch + 1
         size = self._planned_size(epoch)
         if self._plan is None:
@@ -357,13 +359,33 @@ class BatchSizeScheduler(pl.Callback):
         """Makes the datamodule's next loader that of this epoch."""
         self._epoch, self.size = epoch, size
         real = self._real(size)
-        if not self._splits_itself:
-            lightning_setattr(self._module, "batch_size", self._per_loader(real))
-            return
-        lightning_setattr(self._module, "batch_size", real)
-        if self._splits:
+        lightning_setattr(self._module, "batch_size", real if self._splits_itself else self._per_loader(real))
+        self._told = self._sizes_found()
+        if self._splits_itself and self._splits:
             even = -(-real // (self._world * self._parts(real)))
             self._data.max_per_device = self.max_per_device if self.fewest_parts == 1 else even
+
+    def _sizes_found(self) -> list[Any]:
+        """What everybody who has a batch size says of it now."""
+        return [holder.batch_size for holder in _lightning_get_all_attr_holders(self._module, "batch_size")]
+
+    def _refuse_another_master(self, trainer: pl.Trainer) -> None:
+        """Refuses a batch size that somebody else has set since: it would be undone, or be none that is recorded."""
+        found = self._sizes_found()
+        if found == self._told:
+            return
+        callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]
+        known = ("pytorch_lightning.", "litmus.")
+        theirs = [type(one).__name__ for one in callbacks if not type(one).__module__.startswith(known)]
+        others = [name for name in theirs if name != type(self).__name__]
+        wanted, other = next(
+            (pair for pair in zip(self._told, found, strict=False) if pair[0] != pair[1]), (self._told, found)
+        )
+        raise ValueError(
+            f"epoch {trainer.current_epoch}: expected batching alone to set the batch size, to {wanted}, found it set "
+            f"to {other} by another ({', '.join([*others, type(self._module).__name__])}); leave that out, or give its "
+            "sizes to batching=milestones"
+        )
 
     def _follow(self, trainer: pl.Trainer) -> None:
         """Brings the learning rate to this size's."""
