@@ -2,15 +2,28 @@
 
 import json
 import random
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
-from torch.utils.data import DataLoader, IterableDataset, TensorDataset, WeightedRandomSampler, random_split
+from lightning_fabric.utilities.data import _replace_dunder_methods
+from lightning_fabric.utilities.distributed import DistributedSamplerWrapper
+from pytorch_lightning.utilities.data import _update_dataloader
+from torch.utils.data import (
+    DataLoader,
+    IterableDataset,
+    Sampler,
+    SubsetRandomSampler,
+    TensorDataset,
+    WeightedRandomSampler,
+    random_split,
+)
 
 import evaluate
 from litmus.training.foreign_data import ForeignData, adopted
+from litmus.trial.epoch_seed import EpochSeed
 from tests.own_data import Points, arrays, whole_and_resumed
 from tests.strangers import Plain
 from tests.test_plain_trainer import bare
@@ -95,6 +108,51 @@ def test_the_order_is_of_seed_and_pass_whatever_else_was_drawn(how):
     assert seen(2, how=how) != first
     assert first[:140] != first[140:]
     assert seen(1, how=how, batch_size=5) == first  # a sampler knows of no batches
+
+
+class Drawn(Sampler):
+    """An order that is drawn from one of the global generators, and knows of no other."""
+
+    def __init__(self, draw):
+        self.draw = draw
+
+    def __len__(self):
+        return 140
+
+    def __iter__(self):
+        yield from self.draw()
+
+
+def _shuffled():
+    random.shuffle(rows := list(range(140)))
+    return rows
+
+
+SAMPLERS = {
+    "of torch": lambda: SubsetRandomSampler(range(140)),
+    "by torch": lambda: Drawn(lambda: torch.randperm(140).tolist()),
+    "by NumPy": lambda: Drawn(lambda: np.random.permutation(140).tolist()),
+    "by Python": lambda: Drawn(_shuffled),
+}
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_two_processes_share_out_one_order(monkeypatch, sampler):
+    """As Lightning has it: each puts its loader's sampler into one that gives it its part."""
+    monkeypatch.setattr(
+        Loaders, "train_dataloader", lambda self: DataLoader(self.train, 16, sampler=SAMPLERS[sampler]())
+    )
+    data, parts = adopted(Loaders(keys="numbers"), 0), []
+    whole = sorted(x[0].item() for x, _ in data.module.train)
+    for rank in range(2):
+        strategy = SimpleNamespace(root_device=torch.device("cpu"))
+        data.trainer = SimpleNamespace(current_epoch=3, global_rank=rank, strategy=strategy)
+        with _replace_dunder_methods(DataLoader, "dataset"):
+            loader = data.train_dataloader()
+        wrapper = DistributedSamplerWrapper(loader.sampler, num_replicas=2, rank=rank, shuffle=False)
+        EpochSeed(0)._seed("order", 3, data.trainer)
+        parts.append([row for x, _ in _update_dataloader(loader, wrapper) for row in x[:, 0].tolist()])
+    assert sorted(parts[0] + parts[1]) == whole
 
 
 def test_it_is_set_up_once_and_its_loaders_are_read_before():

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 import torch
+from lightning_fabric.utilities.distributed import DistributedSamplerWrapper
 from pytorch_lightning.utilities.combined_loader import CombinedLoader
 from torch import Generator, Tensor
 from torch.utils.data import DataLoader, Dataset
@@ -306,10 +307,11 @@ def _seed_passes(loader: Any, data: ForeignData) -> None:
             rank = 0 if data.trainer is None else data.trainer.global_rank
             _seed_samplers(self, derived_seed("order", data.seed, number))
             own = self.__dict__.get("generator") or Generator()
-            if own is not getattr(self.sampler, "generator", None):
+            if own is not getattr(_within(self.sampler), "generator", None):
                 self.generator = own.manual_seed(derived_seed("workers", data.seed, number, rank))
-            random.seed(derived_seed("items", data.seed, number, rank))
-            np.random.seed(derived_seed("items", data.seed, number, rank) % 2**32)
+            # One seed for all processes: a sampler may draw the order that they share out by it.
+            random.seed(derived_seed("items", data.seed, number, 0))
+            np.random.seed(derived_seed("items", data.seed, number, 0) % 2**32)
             yield from kind.__iter__(self)
 
     Seeded.__name__, Seeded.__qualname__ = kind.__name__, kind.__qualname__
@@ -317,11 +319,17 @@ def _seed_passes(loader: Any, data: ForeignData) -> None:
 
 
 def _seed_samplers(loader: Any, seed: int) -> None:
-    samplers = [loader.sampler, loader.batch_sampler, getattr(loader.batch_sampler, "sampler", None)]
+    samplers = [_within(loader.sampler), loader.batch_sampler, _within(getattr(loader.batch_sampler, "sampler", None))]
     for sampler in {id(one): one for one in samplers if hasattr(one, "generator")}.values():
         if sampler.generator is None:
             sampler.generator = Generator()
         sampler.generator.manual_seed(seed)
+
+
+def _within(sampler: Any) -> Any:
+    """The sampler that was given, where Lightning has put it into one that shares out its order among processes."""
+    within: Any = sampler.dataset if isinstance(sampler, DistributedSamplerWrapper) else None
+    return sampler if within is None else within._sampler
 
 
 def _seed_globally(use: str, seed: int) -> None:

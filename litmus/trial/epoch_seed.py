@@ -17,7 +17,7 @@ class EpochSeed(pl.Callback):
 
     A checkpoint then needs no generator's state, which would be rank 0's alone. The order of a DataLoader is drawn when
     its iterator is made, by Lightning once or twice before an epoch's first batch; so that seed is set before either
-    moment, and dropout's own at the first batch.
+    moment, and dropout's own at the first batch. Processes that share an epoch draw one order, and each its dropout.
     """
 
     ticks_per_stretch = True
@@ -51,7 +51,8 @@ class EpochSeed(pl.Callback):
         self._seed("test", 0, trainer)
 
     def _seed(self, use: str, epoch: int, trainer: pl.Trainer) -> None:
-        seed = derived_seed(use, self.seed, epoch, trainer.global_rank)
+        # Each process takes its part of the order that it draws: of different ones, rows would be missed and repeated.
+        seed = derived_seed(use, self.seed, epoch, 0 if use == "order" else trainer.global_rank)
         random.seed(seed)
         np.random.seed(seed % 2**32)
         if trainer.strategy.root_device.type == "cpu":
