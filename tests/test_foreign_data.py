@@ -155,6 +155,26 @@ def test_two_processes_share_out_one_order(monkeypatch, sampler):
     assert sorted(parts[0] + parts[1]) == whole
 
 
+def test_workers_that_stay_draw_what_new_ones_do(monkeypatch):
+    """A resumed run has new ones in the middle of it."""
+
+    class Keeps(Loaders):
+        def train_dataloader(self):
+            settings = {"shuffle": True, "num_workers": 1, "persistent_workers": True}
+            self.kept = getattr(self, "kept", None) or DataLoader(Points(40, noise=1.0), 40, **settings)
+            return self.kept
+
+    def passes(begins):
+        data = adopted(Keeps(), 0)
+        data._passes = begins
+        return [next(iter(data.train_dataloader()))[0] for _ in range(begins, 2)]
+
+    monkeypatch.setattr(ForeignData, "_read", lambda self: None)  # which begins with a pass
+    whole, resumed = passes(0), passes(1)
+    assert torch.equal(whole[1], resumed[0])
+    assert not torch.equal(whole[0].sort(0).values, whole[1].sort(0).values)
+
+
 def test_it_is_set_up_once_and_its_loaders_are_read_before():
     module = Loaders()
     data = adopted(module, 0)

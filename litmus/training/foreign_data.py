@@ -312,6 +312,8 @@ def _seed_passes(loader: Any, data: ForeignData) -> None:
             # One seed for all processes: a sampler may draw the order that they share out by it.
             random.seed(derived_seed("items", data.seed, number, 0))
             np.random.seed(derived_seed("items", data.seed, number, 0) % 2**32)
+            # Workers that outlive a pass draw on from where it left them, which a resumed run's could not know.
+            self._iterator = None
             yield from kind.__iter__(self)
 
     Seeded.__name__, Seeded.__qualname__ = kind.__name__, kind.__qualname__
