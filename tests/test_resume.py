@@ -14,6 +14,8 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import BackboneFinetuning, EarlyStopping, EMAWeightAveraging
 from torch.optim.lr_scheduler import CosineAnnealingLR, ReduceLROnPlateau
+from torchmetrics import MaxMetric, MetricCollection, RunningMean
+from torchmetrics.classification import MulticlassAccuracy, MulticlassPrecision, MulticlassRecall
 
 import litmus
 from litmus.training.schedule import Schedule
@@ -23,7 +25,7 @@ from litmus.trial.history import History, read_history
 from litmus.trial.resuming import goes_on
 from tests.conftest import ROOT
 from tests.small_data import Blobs, optimizer_of, quiet_trainer, seeded
-from tests.strangers import WithBackbone
+from tests.strangers import Plain, WithBackbone, small_blobs
 
 EPOCHS = 6
 
@@ -167,6 +169,53 @@ def test_a_checkpoint_of_one_path_goes_on_along_the_other(tmp_path):
         first, second = (torch.load(tmp_path / run / "last.ckpt", weights_only=True) for run in ("a", name))
         for part in ("global_step", "state_dict", "optimizer_states", "lr_schedulers"):
             assert _same(first[part], second[part]), part
+
+
+class Gathers(Plain):
+    """Metrics that go on from epoch to epoch, one that Lightning resets, and one that its own hook does."""
+
+    def __init__(self):
+        super().__init__()
+        self.best, self.recent, self.accuracy = MaxMetric(), RunningMean(2), MulticlassAccuracy(3)
+        self.all = MetricCollection({"p": MulticlassPrecision(3), "r": MulticlassRecall(3)})
+        self.seen = []
+
+    def on_train_start(self):
+        self.best.reset()  # as a well-known template does
+
+    def training_step(self, batch, batch_idx):
+        self.accuracy(self(batch[0]), batch[1])
+        self.log("train/acc", self.accuracy, on_step=False, on_epoch=True)
+        return super().training_step(batch, batch_idx)
+
+    def validation_step(self, batch, batch_idx):
+        self.all.update(self(batch[0]), batch[1])
+
+    def on_validation_epoch_end(self):
+        for metric in (self.best, self.recent):
+            metric.update(1 / (1 + self.current_epoch))
+        values = [self.best.compute(), self.recent.compute(), *self.all.compute().values()]
+        self.log("val/loss", values[1])
+        self.seen.append([float(value) for value in values])
+
+
+def test_what_metrics_have_gathered_is_gone_on_with(tmp_path):
+    def fit(place, *callbacks, resume=False):
+        trainer = quiet_trainer(3, [*callbacks, BestAndLast(str(place), share=1)])
+        start = str(place / "last.ckpt") if resume else None
+        module = seeded(Gathers)
+        try:
+            trainer.fit(module, datamodule=small_blobs(), ckpt_path=start, weights_only=True if start else None)
+        except InterruptedError:
+            assert callbacks
+        return module.seen, float(trainer.callback_metrics["train/acc"])
+
+    whole, accuracy = fit(tmp_path / "whole")
+    fit(tmp_path / "cut", PowerCut(1))
+    rest, resumed = fit(tmp_path / "cut", resume=True)
+    assert whole[len(whole) - len(rest) :] == rest
+    assert 0 < len(rest) < 3
+    assert resumed == accuracy
 
 
 def test_early_stopping_that_had_ended_the_run_keeps_it_ended(tmp_path):

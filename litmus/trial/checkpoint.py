@@ -14,7 +14,9 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.trainer import call
+from pytorch_lightning.utilities import move_data_to_device
 from torch import Tensor, nn
+from torchmetrics import Metric, MetricCollection
 
 from litmus.atomic import replacing
 from litmus.direction import mode_of
@@ -105,6 +107,9 @@ class BestAndLast(Checkpoint):
         self._unsaved.begin(trainer, pl_module)
         self._validated, self._names = None, names_kept(trainer, pl_module)
         self._untrained = {}
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._unsaved.begin_epoch(pl_module)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -359,7 +364,8 @@ def _is_last_epoch(trainer: pl.Trainer) -> bool:
 
 
 class Unsaved:
-    """Buffers that no state_dict has, where training changed them; and the step of schedulers that wait for a metric.
+    """Buffers that no state_dict has, where training changed them; what metrics have gathered; and the step of
+    schedulers that wait for a metric.
 
     Lightning steps those (ReduceLROnPlateau of a module's own) after the last hook of an epoch, where a checkpoint is
     written: the run that goes on from there has yet to make that step.
@@ -371,21 +377,35 @@ class Unsaved:
 
     def __init__(self) -> None:
         self.restored: dict[str, Any] | None = None
+        self._gathered: dict[str, Any] = {}
         self.began: dict[str, Tensor] = {}
 
     def begin(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Puts back what was restored, as training begins."""
         self.began = {name: value.detach().to("cpu", copy=True) for name, value in unsaved_buffers(pl_module).items()}
         restored, self.restored = self.restored or {}, None
+        self._gathered = restored.get("metrics", {})  # none in what an earlier version wrote
         fill(pl_module, restored.get("buffers", {}))
         for place, metric in restored.get("steps", {}).items():
             scheduler = trainer.lr_scheduler_configs[place].scheduler
             call._call_lightning_module_hook(trainer, "lr_scheduler_step", scheduler, metric)
 
+    def begin_epoch(self, pl_module: pl.LightningModule) -> None:
+        """Gives metrics back what they had gathered: after `on_train_start`, in which many a module resets them."""
+        gathered, self._gathered = self._gathered, {}
+        for name, metric in pl_module.named_modules():
+            if isinstance(metric, Metric) and name in gathered:
+                vars(metric).update(move_data_to_device(gathered[name], metric.device))
+
     def found(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, Any]:
         """The same of now, for a checkpoint."""
         steps = _awaited(trainer) if pl_module.automatic_optimization else {}
-        return {"buffers": self.changed(pl_module), "steps": steps}
+        gathered = _gathered(trainer, pl_module)
+        return {
+            "buffers": self.changed(pl_module),
+            "steps": steps,
+            **({"metrics": gathered} if gathered else {}),
+        }
 
     def changed(self, pl_module: pl.LightningModule, saved: Collection[str] | None = None) -> dict[str, Tensor]:
         """The buffers, copied, that are not what they were when training began."""
@@ -407,6 +427,30 @@ def fill(pl_module: pl.LightningModule, values: Mapping[str, Tensor]) -> None:
     buffers = unsaved_buffers(pl_module)
     for name in buffers.keys() & values.keys():
         buffers[name].data = values[name].to(buffers[name].device)
+
+
+def _gathered(trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, dict[str, Any]]:
+    """What the torchmetrics of a module hold beyond an epoch, such as the best score so far.
+
+    Those that are logged themselves, and not their values, are no part of it: Lightning resets them.
+    """
+    epoch: Any = trainer.fit_loop.epoch_loop
+    logged = [one.value for loop in (epoch, epoch.val_loop) for one in loop._results.values()]
+    reset = {id(part) for one in logged if isinstance(one, nn.Module) for part in one.modules()}
+    found = {}
+    for part in pl_module.modules():
+        if isinstance(part, MetricCollection):
+            part.values(copy_state=False)  # of metrics that share a state, the first alone is kept up to date
+    for name, part in pl_module.named_modules():
+        if isinstance(part, Metric) and id(part) not in reset:
+            # Not its settings, nor what the trainer makes of it: what is counted, and states.
+            held = {
+                key: value
+                for key, value in vars(part).items()
+                if key in part._defaults or key == "_computed" or type(value) is int or isinstance(value, Tensor)
+            }
+            found[name] = deepcopy({key: value if _is_plain(value) else None for key, value in held.items()})
+    return found
 
 
 def _awaited(trainer: pl.Trainer) -> dict[int, Tensor]:
