@@ -355,3 +355,17 @@ def test_nobody_pays_where_nobody_looks(monkeypatch):
     trainer.fit(seeded(MLP, (6,), 3, units=(4,)), datamodule=Blobs(rows=100, batch_size=10))
     assert {"train/loss", "train/acc", "val/loss", "val/acc"} <= trainer.logged_metrics.keys()
     assert trainer.logged_metrics["val/loss"] == trainer.callback_metrics["val/loss"]
+
+
+@pytest.mark.parametrize("updates", [None, 5])
+def test_batches_that_are_to_be_overfitted_are_the_same_in_every_epoch(tmp_path, updates):
+    def fit(start=None, epochs=3):
+        data, model = Numbered(batch_size=10, updates_per_epoch=updates, seed=5), Watching()
+        trainer = bare(max_epochs=epochs, overfit_batches=2, limit_val_batches=0)
+        trainer.fit(model, datamodule=data, ckpt_path=start, weights_only=True if start else None)
+        trainer.save_checkpoint(tmp_path / "last.ckpt")
+        return {epoch: torch.cat(rows) for epoch, rows in model.seen.items()}
+
+    whole = fit(epochs=2) | fit(tmp_path / "last.ckpt")
+    assert whole.keys() == {0, 1, 2}
+    assert all(torch.equal(rows, expected(1)[:20]) for rows in whole.values())
