@@ -388,6 +388,8 @@ def evaluates_the_same(case: Case) -> str:
 def samples_are_alone(case: Case) -> str:
     """In eval mode the outputs of a sample are its own."""
     data, model, *_ = case.whole.parts
+    data.prepare_data()  # the run may have torn them down
+    data.setup("fit")
     loaders = data.val_dataloader()
     try:
         x = pair(next(iter(loaders)))[0][:6]

@@ -191,6 +191,35 @@ def test_it_is_set_up_once_and_its_loaders_are_read_before():
     assert described["not_promised"]
 
 
+class TornDown(Loaders):
+    """Keeps nothing longer than Lightning says, and splits by the global generators whenever it is set up."""
+
+    def __init__(self, batch_size=16):
+        super().__init__(batch_size, "split by the global seed")
+        self.splits = []
+
+    def setup(self, stage):
+        super().setup(stage)
+        self.splits.append(self.test.indices)
+
+    def teardown(self, stage):
+        self.calls.append("end")
+        self.train = self.val = self.test = None
+
+
+def test_what_was_torn_down_is_set_up_again_as_it_was():
+    module = TornDown()
+    data = adopted(module, 0)
+    trainer = bare(max_epochs=1)
+    trainer.fit(Plain(), datamodule=data)
+    trainer.test(Plain(), datamodule=data, verbose=False)
+    assert module.calls == ["prepare", "fit", "test", "end", "prepare", "test", "end"]
+    before = torch.get_rng_state()
+    data.setup("test")
+    assert module.splits[1:] == [module.splits[1]] * 3
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_the_global_generators_are_seeded_before_it_is_set_up():
     def split(seed):
         torch.randn(3)

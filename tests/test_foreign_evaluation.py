@@ -75,6 +75,19 @@ class Tokens(Parts):
         return DataLoader(self.made("test"), 14, collate_fn=cut)
 
 
+class TornDown(Parts):
+    """Has its rows only as long as Lightning says."""
+
+    def setup(self, stage):
+        self.rows = super().made("train")
+
+    def made(self, split):
+        return self.rows
+
+    def teardown(self, stage):
+        self.rows = None
+
+
 class Late(Parts):
     """Its rows depend on the epoch."""
 
@@ -257,6 +270,7 @@ def typed(folder, data, model, *more):
         (Parts, UnderAttack, True),
         (Tokens, Places, False),
         (Late, Own, False),
+        (TornDown, Own, True),
         (Parts, Named, True),
     ],
 )

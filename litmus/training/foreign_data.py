@@ -1,7 +1,7 @@
 """Anybody's LightningDataModule, with as many of the promises as can be kept without knowing what it does."""
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,7 @@ import pytorch_lightning as pl
 import torch
 from lightning_fabric.utilities.distributed import DistributedSamplerWrapper
 from pytorch_lightning.utilities.combined_loader import CombinedLoader
+from pytorch_lightning.utilities.seed import isolate_rng
 from torch import Generator, Tensor
 from torch.utils.data import DataLoader, Dataset
 
@@ -20,7 +21,7 @@ from litmus.training.source import fingerprint, refuse_other_classes, what_colum
 
 # What Lightning calls of a data module; each is the module's own.
 HOOKS = (
-    *("val_dataloader", "test_dataloader", "predict_dataloader", "teardown", "on_exception"),
+    *("val_dataloader", "test_dataloader", "predict_dataloader", "on_exception"),
     *("state_dict", "load_state_dict"),
     *("on_before_batch_transfer", "transfer_batch_to_device", "on_after_batch_transfer"),
 )
@@ -55,7 +56,8 @@ class ForeignData(pl.LightningDataModule):
     """A module's own batches, in an order of (seed, pass), with the facts that its loaders tell.
 
     It is set up once, and its loaders are read through once before the training, for sizes, targets and their
-    fingerprint. Whatever else is asked of it, or set on it, is the module's own.
+    fingerprint. What has a teardown of its own is set up anew after it, as by Lightning, with the same draws. Whatever
+    else is asked of it, or set on it, is the module's own.
 
     Args:
         module: anybody's.
@@ -78,6 +80,7 @@ class ForeignData(pl.LightningDataModule):
         for hook in HOOKS:  # as the module's own, Lightning sees which of them it has
             setattr(self, hook, getattr(module, hook))
         self._prepared, self._stages, self._passes = False, set[str | None](), 0
+        self._drawn: dict[str | None, tuple[Any, ...]] = {}
         self.name = type(module).__name__
         self.untold = ""
         self.target: Target | None = None
@@ -142,15 +145,31 @@ class ForeignData(pl.LightningDataModule):
 
     def prepare_data(self) -> None:
         if not self._prepared:
-            self.module.prepare_data()
+            self._call("prepare_data", self.module.prepare_data)
             self._prepared = True
 
     def setup(self, stage: str | None = None) -> None:
         if stage not in self._stages:
-            self.module.setup(stage)  # type: ignore[arg-type]
+            self._call(stage, self.module.setup, stage)
             self._stages.add(stage)
         if stage == "fit":
             self._passes = 0
+
+    def teardown(self, stage: str | None = None) -> None:
+        """The module's own; what it has taken away is made again for the next stage."""
+        self.module.teardown(stage)  # type: ignore[arg-type]
+        if overridden(self.module, ("teardown",), pl.LightningDataModule):
+            self._prepared, self._stages = False, set()
+
+    def _call(self, what: str | None, method: Callable[..., Any], *arguments: Any) -> None:
+        """Calls what makes the data; where it is called again it draws what it drew at first, and nobody notices."""
+        if what in self._drawn:
+            with isolate_rng():
+                _set_generators(*self._drawn[what])
+                method(*arguments)
+            return
+        self._drawn[what] = (random.getstate(), np.random.get_state(), torch.get_rng_state())
+        method(*arguments)
 
     def train_dataloader(self) -> Any:
         """The module's own loaders, whose generators are seeded for each pass."""
@@ -332,6 +351,12 @@ def _within(sampler: Any) -> Any:
     """The sampler that was given, where Lightning has put it into one that shares out its order among processes."""
     within: Any = sampler.dataset if isinstance(sampler, DistributedSamplerWrapper) else None
     return sampler if within is None else within._sampler
+
+
+def _set_generators(of_python: Any, of_numpy: Any, of_torch: Tensor) -> None:
+    random.setstate(of_python)
+    np.random.set_state(of_numpy)
+    torch.set_rng_state(of_torch)
 
 
 def _seed_globally(use: str, seed: int) -> None:

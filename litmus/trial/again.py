@@ -138,6 +138,8 @@ class AsPredicted(pl.LightningDataModule):
 
     def __init__(self, data: Any) -> None:
         super().__init__()
+        data.prepare_data()  # the test before it may have torn them down
+        data.setup("test")
         loaders = data.test_dataloader()  # not within a prediction, where Lightning notes how a loader is made
         vars(self)["predict_dataloader"] = lambda: loaders
         for hook in TRANSFER:
