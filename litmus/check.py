@@ -232,8 +232,6 @@ def loss_falls(case: Case) -> str:
     """The loss of a few samples falls when nothing else is learned; each update draws the same."""
     losses = Losses()
     with case.built() as (data, model, *_):
-        data.setup("fit")
-        batches: Any = [_first(next(iter(data.train_dataloader())), SAMPLES)] * FALLS
         if isinstance(model, Learner):
             model.make_scheduler = None
         trainer = pl.Trainer(
@@ -245,6 +243,10 @@ def loss_falls(case: Case) -> str:
             enable_progress_bar=False,
             enable_model_summary=False,
         )
+        data.trainer = trainer  # which its set-up may ask
+        data.prepare_data()
+        data.setup("fit")
+        batches: Any = [_first(next(iter(data.train_dataloader())), SAMPLES)] * FALLS
         try:
             trainer.fit(model, DataLoader(batches, batch_size=None))
         except Exception:

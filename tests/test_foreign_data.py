@@ -366,6 +366,34 @@ def test_several_loaders_and_no_test_are_no_reason_to_refuse():
     bare(max_epochs=1, limit_val_batches=0).fit(Plain(), datamodule=data)
 
 
+class NeedsTrainer(Loaders):
+    """Asks its trainer for the number of processes, in whatever makes it, and splits by the global generators."""
+
+    def __init__(self, batch_size=16):
+        super().__init__(batch_size, "split by the global seed", "numbers")
+
+    def prepare_data(self):
+        self.processes = self.trainer.world_size
+
+    def setup(self, stage=None):
+        super().setup(stage)
+        self.share = self.batch_size // self.trainer.world_size
+
+
+def test_what_a_set_up_asks_its_trainer_is_asked_when_there_is_one():
+    module = NeedsTrainer()
+    data, trainer = adopted(module, 0), bare(max_epochs=1)
+    assert data.target is None
+    assert "'world_size'" in data.untold
+    model = Watching()
+    trainer.fit(model, datamodule=data)
+    assert module.share == 16
+    trained = {row for batch in model.seen for row in batch}
+    trainer.test(model, datamodule=data, verbose=False)
+    assert len(trained) == 140
+    assert trained.isdisjoint(module.test.indices)  # it was drawn anew for the test, from the same
+
+
 class Odd(Loaders):
     """Batches that are no pair of inputs and what a task knows."""
 

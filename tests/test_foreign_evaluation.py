@@ -88,6 +88,12 @@ class TornDown(Parts):
         self.rows = None
 
 
+class NeedsTrainer(TornDown):
+    def setup(self, stage):
+        super().setup(stage)
+        self.share = self.batch_size // self.trainer.world_size
+
+
 class Late(Parts):
     """Its rows depend on the epoch."""
 
@@ -271,6 +277,7 @@ def typed(folder, data, model, *more):
         (Tokens, Places, False),
         (Late, Own, False),
         (TornDown, Own, True),
+        (NeedsTrainer, Own, False),
         (Parts, Named, True),
     ],
 )

@@ -168,8 +168,12 @@ class ForeignData(pl.LightningDataModule):
                 _set_generators(*self._drawn[what])
                 method(*arguments)
             return
-        self._drawn[what] = (random.getstate(), np.random.get_state(), torch.get_rng_state())
-        method(*arguments)
+        before = self._drawn[what] = _generators()
+        try:
+            method(*arguments)
+        except Exception:  # it may need a trainer, who calls it again
+            _set_generators(*before)
+            raise
 
     def train_dataloader(self) -> Any:
         """The module's own loaders, whose generators are seeded for each pass."""
@@ -192,16 +196,17 @@ class ForeignData(pl.LightningDataModule):
 
     def _read(self) -> None:
         _seed_globally("set up", self.seed)
-        self.prepare_data()
         for split, stage in SPLITS.items():
             if overridden(self.module, (f"{split}_dataloader",), pl.LightningDataModule) is None:
                 continue
-            self.setup(stage)
             try:
+                self.prepare_data()
+                self.setup(stage)
                 loaders = getattr(self, f"{split}_dataloader")()
             except AttributeError as problem:
                 if self.trainer is not None:
                     raise
+                self._drawn.setdefault(stage, _generators())  # what it is to draw when there is one
                 y = self._untold(
                     split, f"{self.name}.{split}_dataloader() gives no loader before there is a trainer ({problem})"
                 )
@@ -351,6 +356,10 @@ def _within(sampler: Any) -> Any:
     """The sampler that was given, where Lightning has put it into one that shares out its order among processes."""
     within: Any = sampler.dataset if isinstance(sampler, DistributedSamplerWrapper) else None
     return sampler if within is None else within._sampler
+
+
+def _generators() -> tuple[Any, ...]:
+    return random.getstate(), np.random.get_state(), torch.get_rng_state()
 
 
 def _set_generators(of_python: Any, of_numpy: Any, of_torch: Tensor) -> None:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from litmus.tasks.task import Task
 from litmus.training.batches import pair
-from litmus.training.foreign_data import adopted
+from litmus.training.foreign_data import ForeignData, adopted
 from litmus.training.learner import Learner
 from litmus.training.net import are_shares
 from litmus.training.overridden import TRANSFER, overridden
@@ -46,7 +46,8 @@ def loaded(directory: Path, finished: Finished) -> tuple[Parts, bool]:
     refuse_damaged(best)
     seed_everything(finished.config.seed)  # as the run did
     data = adopted(instantiate(finished.config.data), finished.config.seed)
-    data.setup("test")
+    if not isinstance(data, ForeignData):  # which is set up already, or waits for a trainer
+        data.setup("test")
     if "test" not in data.splits:
         raise ValueError(f"this split of {data.name} has no test set; its result.json has the validation's metrics")
     was, now = (finished.result.get("data") or {}).get("sha256"), data.describe().get("sha256")

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from litmus.atomic import replacing
 from litmus.contract import Target
-from litmus.training.foreign_data import adopted
+from litmus.training.foreign_data import ForeignData, adopted
 from litmus.trial.facts import target_of
 from litmus.trial.knobs import check_knobs
 from litmus.trial.making import make
@@ -29,8 +29,9 @@ def look(config: DictConfig, picture: Path | None, console: Console) -> None:
     check_knobs(config)
     seed_everything(config.seed)
     data = adopted(make(config.data), config.seed)
-    data.prepare_data()
-    data.setup("fit")
+    if not isinstance(data, ForeignData):  # which is set up already, or waits for a trainer
+        data.prepare_data()
+        data.setup("fit")
     splits = getattr(data, "splits", {})
     if "train" not in splits or not isinstance(splits["train"][0], Tensor):
         raise ValueError(
