@@ -22,6 +22,7 @@ from torch.utils.data import (
 )
 
 import evaluate
+from litmus.contract import Target
 from litmus.training.foreign_data import ForeignData, adopted
 from litmus.trial.epoch_seed import EpochSeed
 from tests.own_data import Points, arrays, whole_and_resumed
@@ -403,6 +404,9 @@ class Odd(Loaders):
             "keys": lambda: {"image": x, "label": y},
             "one in each": lambda: (x, torch.eye(3)[y]),
             "parts": lambda: (x, y, 0.5),
+            "left out": lambda: (x, y.masked_fill(y == 0, -100)),
+            "alike": lambda: (x, 0 * y),
+            "unknown": lambda: (x, (y / 0).log()),
         }.get(self.keys, lambda: (x, y))()
 
     def train_dataloader(self):
@@ -425,10 +429,42 @@ class Odd(Loaders):
         ("endless", "Odd.train_dataloader() has no length"),
         ("several", "Odd.train_dataloader() gives a list, not one loader"),
         ("small", "Odd.train_dataloader(): expected batches, found none; has it fewer rows than one, and drop_last?"),
+        ("left out", "Odd: expected 3 classes 0 to 2, found -100, 1, 2; number them from 0 on"),
+        ("alike", "Odd: expected two classes or more, found one alone in all 128 rows: 0"),
+        ("unknown", "Odd: y: expected finite numbers, found "),
     ],
 )
 def test_batches_that_nobody_can_tell_the_task_of_are_one_sentence(refused, tmp_path, keys, said):
     assert said in refused(*mine(tmp_path, "Odd", keys=f"'{keys}'"))
+
+
+@pytest.mark.parametrize("said", [None, Target("classes", 3)])
+@pytest.mark.parametrize("keys", ["rare", "left out", "alike", "unknown"])
+def test_targets_that_no_task_of_ours_takes_are_no_matter_of_a_model_with_a_loss_of_its_own(keys, said):
+    module = Odd(keys=keys)
+    module.target = said
+    data = adopted(module, 0)
+    json.dumps(described := data.describe())
+    assert (described["sizes"]["val"], described["sizes"]["test"]) == (20, 40)
+    assert data.target == said
+    fits = said is not None and keys in ("rare", "alike")  # as far as anybody can count them
+    assert ("class_counts" in described) == fits == (not data.unfit)
+    assert len(described["sha256"]) == 64
+
+
+class Without(Loaders):
+    """Says by an empty list that there are no rows to test with."""
+
+    def test_dataloader(self):
+        return []
+
+
+def test_an_empty_list_of_loaders_is_no_split():
+    assert adopted(Without(), 0).sizes == {"train": 140, "val": 20}
+    module = Without()
+    module.train_dataloader = lambda: None
+    with pytest.raises(ValueError, match=r"Without.train_dataloader\(\): expected loaders, found None; leave"):
+        adopted(module, 0)
 
 
 def test_an_adopted_module_stays_adopted():

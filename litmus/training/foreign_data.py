@@ -65,6 +65,7 @@ class ForeignData(pl.LightningDataModule):
 
     Attributes:
         untold: why nobody can tell what the targets are, in words; empty where somebody can.
+        unfit: why no task of this project's can take them, in words; empty where one can.
         input_dtype: of the inputs, where they are whole numbers.
         several: the splits of more than one loader.
     """
@@ -82,7 +83,7 @@ class ForeignData(pl.LightningDataModule):
         self._prepared, self._stages, self._passes = False, set[str | None](), 0
         self._drawn: dict[str | None, tuple[Any, ...]] = {}
         self.name = type(module).__name__
-        self.untold = ""
+        self.untold = self.unfit = self._sha256 = ""
         self.target: Target | None = None
         self.splits: dict[str, tuple[None, Tensor | None]] = {}
         self.sizes: dict[str, int | None] = {}
@@ -186,8 +187,8 @@ class ForeignData(pl.LightningDataModule):
         """What result.json says of the data, and what could not be promised of them."""
         targets = {name: y for name, (_, y) in self.splits.items() if y is not None}
         known: dict[str, Any] = {"name": self.name, "sizes": self.sizes}
-        if "train" in targets:
-            known |= {"sha256": fingerprint(*targets.values()), "sha256_of": "the targets, in the first pass's order"}
+        if sha256 := self._sha256 or ("train" in targets and fingerprint(*targets.values())):
+            known |= {"sha256": sha256, "sha256_of": "the targets, in the first pass's order"}
         if self.target is not None and "train" in targets:
             known |= described_targets(self.target, targets)
         return {**known, "not_promised": list(NOT_PROMISED)}
@@ -211,6 +212,8 @@ class ForeignData(pl.LightningDataModule):
                     split, f"{self.name}.{split}_dataloader() gives no loader before there is a trainer ({problem})"
                 )
             else:
+                if isinstance(loaders, list | tuple | dict) and not loaders and split != "train":
+                    continue  # which is how one says that there are no such rows
                 y = self._targets(split, loaders)
             self.splits[split] = (None, y)
             self.sizes[split] = None if y is None else len(y)
@@ -219,7 +222,12 @@ class ForeignData(pl.LightningDataModule):
 
     def _targets(self, split: str, loaders: Any) -> Tensor | None:
         """The targets of a whole split in the first pass's order, None where nobody can tell them."""
-        found, whose = list(_loaders_in(loaders)), f"{self.name}.{split}_dataloader()"
+        whose = f"{self.name}.{split}_dataloader()"
+        if loaders is None:
+            raise ValueError(
+                f"{whose}: expected loaders, found None; leave the method out where there are no such rows"
+            )
+        found = list(_loaders_in(loaders))
         if len(found) > 1:
             self.several.append(split)
         if len(found) != 1 or not hasattr(found[0], "__iter__"):
@@ -249,11 +257,33 @@ class ForeignData(pl.LightningDataModule):
             self.untold = f"{why}; the module may say input_shape and target = Target(kind, number) itself"
         return None
 
+    def _as_said(self, said: Target) -> Target | None:
+        """What the module says; classes that nobody can count are none, whatever it says."""
+        for split, (_, y) in self.splits.items() if said.kind == "classes" else ():
+            if y is not None and (y.dim() != 1 or y.is_floating_point() or bool((y < 0).any())):
+                try:
+                    counted, _ = with_target(y, said, f"{self.name}, {split}", every_class=False)
+                except ValueError as problem:
+                    return self._unfit(str(problem), said)
+                self.splits[split] = (None, counted)
+        return said
+
+    def _unfit(self, why: str, target: Target | None) -> Target | None:
+        """What was said, of targets that are not that, or that nothing can be learned of by a usual loss.
+
+        A model with a loss of its own need not mind: it may leave out whatever is -100, or look at no target at all.
+        """
+        self.unfit = why
+        if self.splits.get("train", (None, None))[1] is not None:
+            self._sha256 = fingerprint(*(y for _, y in self.splits.values() if y is not None))
+        self.splits = dict.fromkeys(self.splits, (None, None))
+        return target if target is not None else self._untold("train", why)
+
     def _understood(self) -> Target | None:
         """What the module says that its targets are, else what those of the train split tell."""
         said = getattr(self.module, "target", None)
         if isinstance(said, Target):
-            return said
+            return self._as_said(said)
         number = next(
             (n for name in ("classes", "num_classes") if isinstance(n := getattr(self.module, name, 0), int)), 0
         )
@@ -267,13 +297,13 @@ class ForeignData(pl.LightningDataModule):
             return self._untold("train", f"{self.name}'s targets: found {y.dim() - 1} dimensions for each sample")
         try:
             y, target = with_target(y, declared, type(self.module).__name__, every_class=declared is None)
+            for split, (_, other) in self.splits.items():
+                if other is not None and target.kind == "classes":
+                    refuse_other_classes(other, target, f"{self.name}, {split}", "the module may say classes itself")
         except ValueError as problem:
-            if y.dim() < 2 or y.is_floating_point():
-                raise
-            return self._untold("train", str(problem))  # whole numbers in rows may be tokens, one for each place
-        for split, (_, other) in self.splits.items():
-            if other is not None and target.kind == "classes":
-                refuse_other_classes(other, target, f"{self.name}, {split}", "the module may say classes itself")
+            if y.dim() > 1 and not y.is_floating_point():
+                return self._untold("train", str(problem))  # they may be tokens, one for each place
+            return self._unfit(str(problem), declared)
         self.splits = {name: (None, _as(one, y)) for name, (_, one) in self.splits.items() if one is not None} | {
             name: (None, one) for name, (_, one) in self.splits.items() if one is None
         }

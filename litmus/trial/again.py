@@ -104,7 +104,7 @@ def _columns(trainer: pl.Trainer, parts: Parts, metrics: Mapping[str, float]) ->
     none = f"batches are not inputs and target, or {whose} makes no outputs of the inputs that the task has"
     if "test" in getattr(parts.data, "several", ()):
         return "the test has several loaders"
-    if task is None:
+    if task is None or getattr(parts.data, "unfit", None):
         return none
     own = not isinstance(model, Learner) or overridden(model, ("predict_step",), Learner)
     reader = Reader(model, task) if own else model

@@ -119,7 +119,13 @@ def leaves_batches(batching: DictConfig) -> bool:
 
 
 def told_of(config: DictConfig, data: Any) -> tuple[DictConfig, Task | None]:
-    """The configuration with what the data tell in the place of its facts, every `mode` filled in; and the task."""
+    """The configuration with what the data tell in the place of its facts, every `mode` filled in; and the task.
+
+    Raises:
+        ValueError: for targets that a model without a loss of its own cannot learn from.
+    """
+    if (why := getattr(data, "unfit", "")) and _is_learner(config.model):
+        raise ValueError(why)
     config = with_facts(config, facts_of(data))
     task = task_in(config, target_of(data), data)
     return directed(config, task.higher_is_better if task else None), task
