@@ -317,6 +317,11 @@ def test_the_best_epoch_is_tested_with_all_that_it_was(trial, tmp_path, model):
     assert tested == {name: short["metrics"][name] for name in tested}
 
 
+def test_the_metric_of_one_loader_of_several_is_what_was_meant(refused, tmp_path):
+    said = refused(*typed(tmp_path, Twice, Tells, "epochs=1"))
+    assert "callbacks.checkpoint.monitor=val/loss/dataloader_idx_0" in said
+
+
 def test_what_a_module_logs_by_the_names_of_the_run_stands_beside_them(trial, tmp_path):
     result = trial(*typed(tmp_path, Parts, Named))
     rows = list(csv.DictReader((tmp_path / "run" / "metrics.csv").read_text().splitlines()))
@@ -326,14 +331,30 @@ def test_what_a_module_logs_by_the_names_of_the_run_stands_beside_them(trial, tm
     assert result["metrics"]["test/how_good"] == 0.5
 
 
+class Unvalidated(Parts):
+    val_dataloader = pl.LightningDataModule.val_dataloader
+
+
+class EmptilyValidated(Parts):
+    def val_dataloader(self):
+        return []
+
+
+@pytest.mark.briefly(0, 1, 2)
 @pytest.mark.parametrize(
-    ("data", "model", "said"),
+    ("data", "model", "more", "said"),
     [
-        (Twice, Own, "Own.validation_step takes no dataloader_idx"),
-        (Parts, SavesAnObject, "SavesAnObject.on_save_checkpoint: expected tensors and plain data"),
+        (Twice, Own, (), "Own.validation_step takes no dataloader_idx"),
+        (Parts, SavesAnObject, (), "SavesAnObject.on_save_checkpoint: expected tensors and plain data"),
+        (Unvalidated, Own, (), "callbacks.checkpoint waits for val/loss, but no epoch of this run would be validated"),
+        (EmptilyValidated, Own, (), "its validation data have no batch"),
+        (Parts, Own, ("trainer.check_val_every_n_epoch=10",), "check_val_every_n_epoch=10 is more than epochs=3"),
     ],
 )
-def test_what_would_be_lost_at_the_end_is_refused_before_training(refused, tmp_path, data, model, said):
-    assert said in refused(*typed(tmp_path, data, model))
+@pytest.mark.filterwarnings(
+    "ignore:Total length of `list` across ranks is zero", "ignore:You defined a `validation_step`"
+)
+def test_what_would_be_lost_at_the_end_is_refused_before_training(refused, tmp_path, data, model, more, said):
+    assert said in refused(*typed(tmp_path, data, model, *more))
     result = json.loads((tmp_path / "run" / "result.json").read_text())
     assert result["counters"].get("updates", 0) == 0

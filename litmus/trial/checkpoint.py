@@ -15,6 +15,7 @@ import torch
 from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.trainer import call
 from pytorch_lightning.utilities import move_data_to_device
+from pytorch_lightning.utilities.seed import isolate_rng
 from torch import Tensor, nn
 from torchmetrics import Metric, MetricCollection
 
@@ -23,7 +24,7 @@ from litmus.direction import mode_of
 from litmus.paths import typed_path
 from litmus.training.averaging import averaging_of
 from litmus.training.direct_step import unchanged
-from litmus.training.epoch_metrics import EpochMetrics
+from litmus.training.epoch_metrics import EpochMetrics, refuse_waiting
 from litmus.training.overridden import overridden
 from litmus.training.pack import own_seconds
 
@@ -97,6 +98,8 @@ class BestAndLast(Checkpoint):
             self._written_epoch = self._switches = None
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        with isolate_rng():  # loaders of the validation may be made for it
+            refuse_waiting(trainer, {"callbacks.checkpoint": self.monitor})
         # Early stopping had ended the run when its last checkpoint was written: it stays ended.
         trainer.should_stop = trainer.should_stop or self._stopped
         self._metrics.take(trainer)
@@ -242,7 +245,8 @@ class BestAndLast(Checkpoint):
 
     def _named(self, metrics: Mapping[str, Any]) -> str:
         """The metric that was probably meant."""
-        near = difflib.get_close_matches(self.monitor, metrics, 1, 0.5)
+        longer = [name for name in sorted(metrics) if name.startswith(self.monitor)]  # as of one loader of several
+        near = longer or difflib.get_close_matches(self.monitor, metrics, 1, 0.5)
         return near[0] if near else "METRIC"
 
     def _write(self, trainer: pl.Trainer) -> None:
