@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from functools import partial
 
 import pytest
 import pytorch_lightning as pl
@@ -11,6 +12,8 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, OneCycleLR, SequentialLR
 from torch.utils.data import DataLoader, TensorDataset
 
 from litmus.training.foreign_data import adopted
+from litmus.training.net import Net
+from litmus.training.pretrained import Pretrained
 from litmus.training.schedule import Schedule
 from litmus.trial.history import History, read_history
 from litmus.trial.making import instantiate
@@ -23,8 +26,6 @@ from tests.test_plain_trainer import bare
 
 def with_schedule(scheduler=None, **settings):
     """A net whose SGD at 0.1 has this scheduler."""
-    from functools import partial
-
     return net(optimizer=partial(SGD, lr=0.1), scheduler=partial(Schedule, scheduler=scheduler, **settings))
 
 
@@ -214,6 +215,51 @@ def test_a_schedule_that_leaves_one_sample_to_batch_norm_is_refused_with_what_wo
     assert "epoch 4 has one of 1 with a batch size of 33 on 100 samples; 32 or 34 would work" in refusal(Ordinary())
     fit(ramp(start=4, stop=32), Tiny(batch_size=4), net(norm="batch"))
     fit(ramp(start=4, stop=33), Ordinary(drop_last=True), net(norm="batch"))
+
+
+class OfMaps(pl.LightningModule):
+    """A batch norm of as many pixels as its net is asked for."""
+
+    def __init__(self, pixels):
+        super().__init__()
+        self.pixels = pixels
+        self.norm, self.head = torch.nn.BatchNorm2d(1), torch.nn.Linear(pixels**2, 3)
+
+    def forward(self, x):
+        return self.head(self.norm(x[:, : self.pixels**2].reshape(-1, 1, self.pixels, self.pixels)).flatten(1))
+
+    def training_step(self, batch, batch_idx):
+        return torch.nn.functional.cross_entropy(self(batch[0]), batch[1])
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+@pytest.mark.parametrize("adopt", [False, True])
+@pytest.mark.filterwarnings("ignore:You passed in a `val_dataloader`")
+def test_one_sample_is_enough_where_each_channel_has_several_values_or_the_norm_is_frozen(adopt):
+    """33 = 8·4 + 1."""
+    made = partial(Ordinary, 33, 4) if adopt else partial(Tiny, 33, batch_size=4)
+    data = (lambda: adopted(made(), 0)) if adopt else made
+    model = OfMaps(2) if adopt else Net({"_target_": f"{__name__}.Maps"}, (4,), classes=3)
+    trainer, _ = fit(BatchSizeScheduler(), data(), model, epochs=1)
+    assert trainer.global_step == 9
+    norm = next(name for name, layer in net(norm="batch").named_modules() if isinstance(layer, torch.nn.BatchNorm1d))
+    frozen = Pretrained(frozen=[norm])
+    trainer, _ = fit(BatchSizeScheduler(), data(), net(norm="batch"), epochs=1, callbacks=[frozen])
+    assert trainer.global_step == 9
+    for one in (net(norm="batch"), OfMaps(1)) if adopt else (net(norm="batch"),):
+        with pytest.raises(ValueError, match="norm=batch needs two samples"):
+            fit(BatchSizeScheduler(), data(), one, epochs=1)
+
+
+class Maps(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.norm, self.head = torch.nn.BatchNorm2d(1), torch.nn.Linear(4, 3)
+
+    def forward(self, x):
+        return self.head(self.norm(x.reshape(-1, 1, 2, 2)).flatten(1))
 
 
 def test_data_that_cannot_change_are_refused_loudly():

@@ -56,8 +56,20 @@ def exact_parts(size: int, world: int, fewest: int) -> int:
     return parts
 
 
-def refuse_batch_of_one(rows: Rows, sizes: list[int], parts: Callable[[int], int]) -> None:
-    """Refuses sizes that leave batch norm a single sample of an ordinary loader; Learner checks the others."""
+def refuse_batch_of_one(
+    rows: Rows, sizes: list[int], parts: Callable[[int], int], needed: Callable[[], bool] = lambda: True
+) -> None:
+    """Refuses sizes that leave batch norm a single sample of an ordinary loader; Learner checks the others.
+
+    Args:
+        rows: of the loader.
+        sizes: of the updates of each epoch.
+        parts: of an update of a size.
+        needed: tells whether a batch norm cannot do with one; it is asked where there would be one.
+
+    Raises:
+        ValueError: naming the epoch, and batch sizes that would work.
+    """
 
     def smallest(size: int) -> int:
         try:
@@ -68,6 +80,8 @@ def refuse_batch_of_one(rows: Rows, sizes: list[int], parts: Callable[[int], int
     for epoch, size in enumerate(sizes):
         if smallest(size) > 1:
             continue
+        if not needed():
+            return
         near = sorted(range(2, rows.number + 1), key=lambda other: abs(other - size))
         works = [other for other in near[:100] if other % rows.world == 0 and smallest(other) > 1][:2]
         raise ValueError(

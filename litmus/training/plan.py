@@ -5,9 +5,14 @@ import warnings
 from itertools import islice
 from typing import Any
 
+import torch
 from pytorch_lightning.callbacks import GradientAccumulationScheduler
-from torch import nn
+from pytorch_lightning.utilities.seed import isolate_rng
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.parameter import is_lazy
+
+from litmus.training.pretrained import Pretrained, lies_below
 
 
 def planned_updates(trainer: Any, to_the_end: bool = True) -> list[int] | None:
@@ -124,8 +129,48 @@ def has_batch_norm(module: nn.Module) -> bool:
     return any(isinstance(layer, _BatchNorm) and layer.affine for layer in module.modules())
 
 
+def needs_two_samples(trainer: Any, module: nn.Module) -> bool:
+    """Whether a batch norm would have one value in a channel of a single sample, whose variance does not exist.
+
+    Those that are frozen normalize by the variance that they have. How many values a channel has, a sample of zeros
+    shows; of a module that does not take one nobody knows it.
+    """
+    kept = [one for callback in trainer.callbacks if isinstance(callback, Pretrained) for one in callback.frozen]
+    layers = {
+        name: layer
+        for name, layer in module.named_modules()
+        if isinstance(layer, _BatchNorm)
+        and (layer.running_mean is None or not any(lies_below(name, prefix) for prefix in kept))
+    }
+    shape = getattr(trainer.datamodule, "input_shape", None)
+    if not layers or shape is None or any(map(is_lazy, module.parameters())):
+        return bool(layers)
+    values: dict[str, int] = {}
+
+    def look(name: str) -> Any:
+        def see(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+            values[name] = min(values.get(name, math.inf), inputs[0].numel() // inputs[0].shape[1])  # type: ignore
+
+        return see
+
+    kind = getattr(torch, getattr(trainer.datamodule, "input_dtype", "float32"))
+    training = {name: layer.training for name, layer in module.named_modules()}
+    handles = [layer.register_forward_pre_hook(look(name)) for name, layer in layers.items()]
+    try:
+        with isolate_rng(), torch.no_grad():
+            module.eval()(torch.zeros(1, *shape, dtype=kind, device=next(module.parameters()).device))
+    except Exception:  # whatever else it wants than inputs
+        return True
+    finally:
+        for handle in handles:
+            handle.remove()
+        for name, layer in module.named_modules():
+            layer.training = training[name]
+    return any(values.get(name, 1) < 2 for name in layers)
+
+
 def refuse_batch_of_one(trainer: Any, module: nn.Module) -> None:
-    """Batch norm cannot train on one sample: its variance does not exist.
+    """Batch norm cannot train on one value: its variance does not exist.
 
     Raises:
         ValueError: naming the epoch, and batch sizes that would work.
@@ -137,6 +182,8 @@ def refuse_batch_of_one(trainer: Any, module: nn.Module) -> None:
     for epoch, updates in enumerate(data.planned_updates(sizes)):
         if _smallest_part(trainer, sizes[epoch], updates) > 1:
             continue
+        if not needs_two_samples(trainer, module):
+            return
         near = (
             size
             for size in sorted(range(2, data.train_size + 1), key=lambda size: abs(size - sizes[epoch]))

@@ -3,6 +3,7 @@
 import inspect
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytorch_lightning as pl
@@ -29,6 +30,7 @@ from litmus.training.ordinary_loader import (
 )
 from litmus.training.plan import (
     has_batch_norm,
+    needs_two_samples,
     refuse_accumulation,
     refuse_counts_of_batches,
     refuse_limits_of_parts,
@@ -217,7 +219,8 @@ class BatchSizeScheduler(pl.Callback):
                 parts = [self._parts(size) for size in real]
                 counts = planned_counts(self._rows, real, parts)
                 if has_batch_norm(pl_module):
-                    refuse_batch_of_one(self._rows, real, self._parts)
+                    needed = partial(needs_two_samples, trainer, pl_module)
+                    refuse_batch_of_one(self._rows, real, self._parts, needed)
             self._data.planned_batch_sizes = real
         elif real is None:
             self._data.planned_batch_sizes = None
