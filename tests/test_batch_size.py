@@ -217,6 +217,39 @@ def test_a_schedule_that_leaves_one_sample_to_batch_norm_is_refused_with_what_wo
     fit(ramp(start=4, stop=33), Ordinary(drop_last=True), net(norm="batch"))
 
 
+def test_one_size_for_all_epochs_is_no_matter_of_loaders_that_have_it_in_a_way_of_their_own():
+    def train(loaders, **settings):
+        data = Ordinary(batch_size=5)
+        data.train_dataloader = lambda: loaders(TensorDataset(*points(100)), data.batch_size)
+        return fit(BatchSizeScheduler(**settings), adopted(data, 0), AnyBatch(), epochs=2)
+
+    trainer, _ = train(lambda rows, size: {"few": DataLoader(rows, size), "many": DataLoader(rows, 3 * size)})
+    assert trainer.global_step == 2 * 20
+    buckets = [range(30), range(30, 100)]
+    train(lambda rows, size: DataLoader(rows, batch_sampler=buckets))
+    train(lambda rows, size: DataLoader([(rows[:size])], batch_size=None))
+    with pytest.raises(ValueError, match=r"batches of 5 were asked for, and .* gave batches of 7"):
+        train(lambda rows, size: DataLoader(rows, 7))
+    with pytest.raises(ValueError, match="of a size that it does not tell"):
+        train(lambda rows, size: DataLoader(rows, batch_sampler=buckets), max_per_device=5)
+
+
+class AnyBatch(pl.LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Linear(4, 3)
+
+    def training_step(self, batch, batch_idx):
+        x, y = batch["few"] if isinstance(batch, dict) else batch
+        return torch.nn.functional.cross_entropy(self.layer(x), y)
+
+    def validation_step(self, batch, batch_idx):
+        pass
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
 class OfMaps(pl.LightningModule):
     """A batch norm of as many pixels as its net is asked for."""
 

@@ -452,6 +452,29 @@ def test_targets_that_no_task_of_ours_takes_are_no_matter_of_a_model_with_a_loss
     assert len(described["sha256"]) == 64
 
 
+class Buckets(Loaders):
+    """Its batches have what a measure of their own gives them, and may be as many as are asked for."""
+
+    def train_dataloader(self):
+        size = self.batch_size if self.how == "asked for" else 35
+        return DataLoader(self.train, batch_sampler=[range(0, 140)[k : k + size] for k in range(0, 140, size)])
+
+
+@pytest.mark.parametrize("how", ["asked for", "shuffle"])
+def test_whether_batches_follow_their_size_is_seen_without_changing_anything(how):
+    data = adopted(Buckets(how=how), 0)
+    before = torch.get_rng_state()
+    assert data.heeds_batch_size() == (how == "asked for")
+    assert not data.tells_size
+    assert data.batch_size == 16
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_batch_size_that_is_typed_and_that_no_loader_heeds_is_refused(refused, tmp_path):
+    said = "batch_size=20 would have no effect: Buckets.train_dataloader gives the same batches with another size"
+    assert said in refused(*mine(tmp_path, "Buckets"), "batch_size=20")
+
+
 class Without(Loaders):
     """Says by an empty list that there are no rows to test with."""
 

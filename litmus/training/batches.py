@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytorch_lightning as pl
+from pytorch_lightning.utilities.combined_loader import CombinedLoader
 from torch import Tensor
 
 
@@ -70,3 +71,12 @@ class Shares(pl.Callback):
 
     def on_before_backward(self, trainer: pl.Trainer, pl_module: pl.LightningModule, loss: Tensor) -> None:
         weigh(loss, self._share)
+
+
+def sizes_in(loaders: Any) -> list[int | None]:
+    """The batch size that each loader says it has."""
+    found = loaders if isinstance(loaders, CombinedLoader) else CombinedLoader(loaders)
+    return [
+        getattr(loader, "batch_size", None) or getattr(getattr(loader, "batch_sampler", None), "batch_size", None)
+        for loader in found.flattened
+    ]

@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 from litmus.contract import Target
 from litmus.seeds import derived_seed
 from litmus.training.array_data_module import ArrayDataModule, described_targets
+from litmus.training.batches import samples_in, sizes_in
 from litmus.training.overridden import overridden
 from litmus.training.source import fingerprint, refuse_other_classes, what_columns_are, with_target
 
@@ -65,6 +66,7 @@ class ForeignData(pl.LightningDataModule):
 
     Attributes:
         untold: why nobody can tell what the targets are, in words; empty where somebody can.
+        tells_size: whether the loaders of the training say how many samples their batches have, as far as is known.
         unfit: why no task of this project's can take them, in words; empty where one can.
         input_dtype: of the inputs, where they are whole numbers.
         several: the splits of more than one loader.
@@ -83,6 +85,7 @@ class ForeignData(pl.LightningDataModule):
         self._prepared, self._stages, self._passes = False, set[str | None](), 0
         self._drawn: dict[str | None, tuple[Any, ...]] = {}
         self.name = type(module).__name__
+        self.tells_size = True
         self.untold = self.unfit = self._sha256 = ""
         self.target: Target | None = None
         self.splits: dict[str, tuple[None, Tensor | None]] = {}
@@ -132,6 +135,22 @@ class ForeignData(pl.LightningDataModule):
     def batch_size(self, size: Any) -> None:
         for holder in self._sized():
             holder.batch_size = size
+
+    def heeds_batch_size(self) -> bool:
+        """Whether the training has other batches with another `batch_size`; nothing is drawn, and it stays as it is."""
+        holders = [(holder, holder.batch_size) for holder in self._sized()]
+        size, given = self.batch_size, []
+        if not isinstance(size, int):
+            return True
+        try:
+            for asked in (size, 2 * size + 1):
+                self.batch_size = asked
+                with isolate_rng():
+                    given.append([_amount(loader) for loader in _loaders_in(self.module.train_dataloader())])
+        finally:
+            for holder, own in holders:
+                holder.batch_size = own
+        return given[0] != given[1]
 
     def _sized(self) -> list[Any]:
         """Who has a batch size, of the module and its hyperparameters.
@@ -228,6 +247,8 @@ class ForeignData(pl.LightningDataModule):
                 f"{whose}: expected loaders, found None; leave the method out where there are no such rows"
             )
         found = list(_loaders_in(loaders))
+        if split == "train":
+            self.tells_size = any(size is not None for size in sizes_in(loaders))
         if len(found) > 1:
             self.several.append(split)
         if len(found) != 1 or not hasattr(found[0], "__iter__"):
@@ -340,6 +361,13 @@ def _has_length(loader: Any) -> bool:
         return len(loader) >= 0
     except TypeError:
         return False
+
+
+def _amount(loader: Any) -> int:
+    """Its number of batches, of which it has fewer the larger they are; the size of the first where nobody knows it."""
+    if _has_length(loader):
+        return len(loader)
+    return next((samples_in(batch) for batch in loader), 0)
 
 
 def _seed_passes(loader: Any, data: ForeignData) -> None:

@@ -5,12 +5,11 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
-from pytorch_lightning.utilities.combined_loader import CombinedLoader
 from pytorch_lightning.utilities.parsing import lightning_setattr
 from pytorch_lightning.utilities.seed import isolate_rng
 from torch.optim import Optimizer
 
-from litmus.training.batches import samples_in
+from litmus.training.batches import samples_in, sizes_in
 from litmus.training.foreign_data import ForeignData
 
 
@@ -31,7 +30,7 @@ class Rows(NamedTuple):
 def rows_of(loader: Any, world: int) -> Rows | None:
     """The rows of a DataLoader, None where it cannot tell."""
     try:
-        return Rows(len(loader.sampler), bool(loader.drop_last), world)
+        return None if sizes_in(loader) == [None] else Rows(len(loader.sampler), bool(loader.drop_last), world)
     except (AttributeError, TypeError):
         return None
 
@@ -163,27 +162,32 @@ def maker_of(trainer: pl.Trainer) -> str:
     return f"{whose}.train_dataloader" if source.is_module() else "whoever made the loader"
 
 
-def sizes_in(loaders: Any) -> list[int | None]:
-    """The batch size that each loader says it has."""
-    found = loaders if isinstance(loaders, CombinedLoader) else CombinedLoader(loaders)
-    return [
-        getattr(loader, "batch_size", None) or getattr(getattr(loader, "batch_sampler", None), "batch_size", None)
-        for loader in found.flattened
-    ]
+def another_size(found: list[int | None], asked: int, each: bool) -> bool:
+    """Whether loaders that say these sizes have another than was asked for.
+
+    Args:
+        found: the size of each, None where it tells none.
+        asked: for.
+        each: of them must have it. Else one size is asked for once and for all, and one of several loaders with it is
+            enough, or loaders that make batches by a measure of their own and tell no size.
+    """
+    return any(size != asked for size in found) and (each or not (asked in found or set(found) == {None}))
 
 
-def refuse_another_size(trainer: pl.Trainer, pl_module: pl.LightningModule, sizes: list[int]) -> None:
+def refuse_another_size(
+    trainer: pl.Trainer, pl_module: pl.LightningModule, sizes: list[int], each: bool = True
+) -> None:
     """Asks for loaders of these sizes, and draws nothing; what was set stays set.
 
     Raises:
-        ValueError: where a loader has another size than was asked for.
+        ValueError: where loaders have another size than was asked for, see `another_size`.
     """
     for asked in sizes:
         lightning_setattr(pl_module, "batch_size", asked)
         with isolate_rng():
             found = sizes_in(made_for(trainer))
-        wrong = next((size for size in found if size != asked), asked)
-        if wrong != asked:
+        if another_size(found, asked, each):
+            wrong = next(size for size in found if size != asked)
             known = "of a size that it does not tell" if wrong is None else f"of {wrong}"
             told = " and tell it: a batch_sampler of your own needs an attribute batch_size" if wrong is None else ""
             raise ValueError(

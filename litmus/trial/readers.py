@@ -9,6 +9,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from litmus.training.array_data_module import ArrayDataModule
+from litmus.training.foreign_data import ForeignData
 from litmus.training.learner import Learner
 from litmus.training.plain import class_of
 from litmus.trial.command_line import choice, typed_knobs
@@ -20,6 +21,8 @@ from litmus.trial.overriding import OF_DATA, OF_MODEL, unread_in
 OF_THE_RUN = ("seed", "threads", "resume", "trust", "output_dir", "fast", "judge")
 # What makes a model learn, and is its own matter unless its constructor names it.
 OF_TRAINING = ("optimizer", "scheduler")
+# What asks for one size of the training's batches.
+OF_A_SIZE = ("batch_size", "data.batch_size", "batching.start")
 
 
 class UnreadError(ValueError):
@@ -45,6 +48,13 @@ def refuse_unread(config: DictConfig, data: Any, model: pl.LightningModule) -> N
         )
     # Without a size to set, batching leaves the data their own.
     _refuse(config, type(data), type(model), [] if hasattr(data, "batch_size") else ["batching"])
+    sized = isinstance(data, ForeignData) and hasattr(data, "batch_size") and not data.tells_size
+    size = next((text for text, knob in said(config) if knob in OF_A_SIZE), None) if sized else None
+    if size is not None and not data.heeds_batch_size():
+        raise UnreadError(
+            f"{size} would have no effect: {data.name}.train_dataloader gives the same batches with another size; "
+            "leave it out, or let it make them from self.batch_size or self.hparams.batch_size"
+        )
     idle = getattr(model, "without_effect", {})
     for text, knob in said(config) if idle else ():
         name = knob.removeprefix("model.")

@@ -16,8 +16,10 @@ from pytorch_lightning.utilities.parsing import (
 )
 from torch.optim import Optimizer
 
+from litmus.training.batches import sizes_in
 from litmus.training.ordinary_loader import (
     LastUpdate,
+    another_size,
     exact_parts,
     made_for,
     maker_of,
@@ -26,7 +28,6 @@ from litmus.training.ordinary_loader import (
     refuse_batch_of_one,
     rows_of,
     set_up_once,
-    sizes_in,
 )
 from litmus.training.plan import (
     has_batch_norm,
@@ -185,7 +186,8 @@ class BatchSizeScheduler(pl.Callback):
         trainer.reload_dataloaders_every_n_epochs = 1  # type: ignore[attr-defined]
         self._announce(trainer, pl_module)
         if not self._splits_itself:
-            refuse_another_size(trainer, pl_module, self._two_sizes())
+            self._each = self._varies or self.max_per_device is not None or self.fewest_parts > 1
+            refuse_another_size(trainer, pl_module, self._two_sizes(), self._each)
         self._enter(trainer.current_epoch, self._planned_size(trainer.current_epoch))
 
     def _planned(self, trainer: pl.Trainer) -> list[int] | None:
@@ -259,12 +261,13 @@ class BatchSizeScheduler(pl.Callback):
         self._refuse_another_master(trainer)
         self._began = trainer.current_epoch
         wanted: Any = lightning_getattr(pl_module, "batch_size")
-        for found in sizes_in(trainer.train_dataloader):
-            if found != wanted:
-                raise ValueError(
-                    f"epoch {trainer.current_epoch} must have batches of {wanted}, but its loader has {found}: "
-                    f"{maker_of(trainer)} must make its loader from self.batch_size"
-                )
+        found = sizes_in(trainer.train_dataloader)
+        if another_size(found, wanted, self._splits_itself or self._each):
+            raise ValueError(
+                f"epoch {trainer.current_epoch} must have batches of {wanted}, but its loader has "
+                f"{next(size for size in found if size != wanted)}: {maker_of(trainer)} must make its loader from "
+                "self.batch_size"
+            )
         if not self._splits:
             return
         parts = self._parts(self._real(self.size))
