@@ -141,14 +141,18 @@ class OwnModule(pl.LightningModule):
 
 
 class TakesMaker(OwnModule):
-    """As a well-known template has it: the optimizer's maker is a hyperparameter."""
+    """As a well-known template has it: the makers of optimizer and scheduler are hyperparameters."""
 
     def __init__(self, optimizer, scheduler=None):
         super().__init__()
         self.save_hyperparameters()
 
     def configure_optimizers(self):
-        return self.hparams.optimizer(self.parameters())
+        optimizer = self.hparams.optimizer(params=self.parameters())
+        if self.hparams.scheduler is None:
+            return {"optimizer": optimizer}
+        plan = {"scheduler": self.hparams.scheduler(optimizer=optimizer), "monitor": "val/acc", "interval": "epoch"}
+        return {"optimizer": optimizer, "lr_scheduler": plan}
 
 
 class OfItsOwn(OwnModule):
@@ -416,8 +420,9 @@ COURSES = {
         ),
         *("callbacks.checkpoint.monitor=val/acc", "batch_size=30", "batching.max_per_device=25"),
     ),
-    "a module that is given the optimizer's maker": (
+    "a module that is given the makers of its optimizer and scheduler": (
         *("data=signals", "model=net", "model._target_=foreign_parts.TakesMaker", "~model.net", "optimizer=nadam"),
+        *("scheduler=step", "scheduler.scheduler.step_size=2"),
         "callbacks.checkpoint.monitor=val/acc",
     ),
     "what a module keeps, plans and draws by itself": module("OfItsOwn", RATE, ACC),

@@ -6,9 +6,17 @@ from functools import partial
 import pytest
 import torch
 from torch.optim import SGD
-from torch.optim.lr_scheduler import CosineAnnealingLR, ExponentialLR, LambdaLR, OneCycleLR, ReduceLROnPlateau, StepLR
+from torch.optim.lr_scheduler import (
+    CosineAnnealingLR,
+    ExponentialLR,
+    LambdaLR,
+    LRScheduler,
+    OneCycleLR,
+    ReduceLROnPlateau,
+    StepLR,
+)
 
-from litmus.training.schedule import Schedule
+from litmus.training.schedule import Schedule, SchedulerMaker
 
 RATE = 0.4
 
@@ -76,6 +84,39 @@ def test_scaling_multiplies_the_rate_now_and_all_that_is_planned():
             runs.append(rates)
         assert runs[1][:3] == runs[0][:3]
         assert runs[1][3:] == pytest.approx([3 * rate for rate in runs[0][3:]])
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "expected"),
+    [(None, [RATE] * 5), (partial(StepLR, step_size=2, gamma=0.5), [RATE, RATE, RATE / 2, RATE / 2, RATE / 4])],
+)
+def test_of_an_optimizer_alone_it_is_a_scheduler_of_torchs(scheduler, expected):
+    optimizer = SGD([torch.nn.Parameter(torch.zeros(1))], lr=RATE)
+    make = SchedulerMaker(partial(Schedule, interval="epoch", warmup=0, scheduler=scheduler))
+    alone, rates = make(optimizer=optimizer), []
+    for _ in range(5):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        alone.step()
+    assert rates == expected
+    assert isinstance(alone, LRScheduler)
+    assert isinstance(make(optimizer, updates=[5] * 8, epochs=8), Schedule)
+
+
+@pytest.mark.parametrize(
+    ("knobs", "said"),
+    [
+        ({"warmup": 2}, "scheduler.warmup=2 would have no effect"),
+        ({"interval": "update"}, "scheduler.interval=update would have no effect"),
+        (
+            {"scheduler": partial(CosineAnnealingLR, T_max="total")},
+            "scheduler.scheduler.T_max=total would have no effect",
+        ),
+    ],
+)
+def test_what_a_scheduler_of_the_optimizer_alone_cannot_follow_is_refused(knobs, said):
+    with pytest.raises(ValueError, match=f"{said}: the model makes its scheduler of the optimizer alone"):
+        SchedulerMaker(partial(Schedule, **knobs))(SGD([torch.nn.Parameter(torch.zeros(1))], lr=RATE))
 
 
 def test_a_restored_schedule_goes_on_where_it_was():

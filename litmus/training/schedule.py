@@ -7,7 +7,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import CyclicLR, LinearLR, LRScheduler, OneCycleLR, ReduceLROnPlateau
+from torch.optim.lr_scheduler import ConstantLR, CyclicLR, LinearLR, LRScheduler, OneCycleLR, ReduceLROnPlateau
 
 from litmus.direction import has_mode, mode_of
 from litmus.training.stand_in import TOTAL
@@ -115,6 +115,57 @@ class Schedule:
         for name, part in (("warmup", self.warmup), ("main", self.main)):
             if part is not None:
                 part.load_state_dict(state_dict[name])
+
+
+class SchedulerMaker:
+    """What a module of anybody's, which names `scheduler`, is given: it makes the chosen scheduler of an optimizer.
+
+    Of the optimizer alone it makes torch's, as Lightning takes it; the module says itself how often it steps. With
+    `updates` and `epochs`, as a Learner gives them, it makes a Schedule.
+
+    Args:
+        whole: makes the Schedule; its keywords are the knobs.
+    """
+
+    def __init__(self, whole: partial[Schedule]) -> None:
+        self.whole = whole
+
+    def __call__(self, optimizer: Optimizer, *length: Any, **lengths: Any) -> Any:
+        if length or lengths:
+            return self.whole(optimizer, *length, **lengths)
+        return _of_optimizer_alone(optimizer, **self.whole.keywords)
+
+
+def _of_optimizer_alone(
+    optimizer: Optimizer,
+    scheduler: Callable[[Optimizer], LRScheduler] | None = None,
+    interval: str = "epoch",
+    warmup: int = 0,
+    monitor: str = "val/loss",
+) -> LRScheduler:
+    """A scheduler of torch's; a constant one where none is chosen.
+
+    Raises:
+        ValueError: for knobs that would have no effect, or that only whoever knows the run's length can follow.
+    """
+    idle = [
+        f"scheduler.{knob}={value}"
+        for knob, value, usual in (("warmup", warmup, 0), ("interval", interval, "epoch"))
+        if value != usual
+    ]
+    idle += [
+        f"scheduler.scheduler.{knob}={TOTAL}"
+        for knob, value in getattr(scheduler, "keywords", {}).items()
+        if value == TOTAL
+    ]
+    if idle:
+        raise ValueError(
+            f"{' and '.join(idle)} would have no effect: the model makes its scheduler of the optimizer alone, and "
+            "says itself when it steps; type another value, or let it call scheduler(optimizer, updates=…, epochs=…)"
+        )
+    if scheduler is None:
+        return ConstantLR(optimizer, factor=1.0, total_iters=0)
+    return _prepared(scheduler, 0, monitor)(optimizer)
 
 
 def _asks_for_total(scheduler: Callable[[Optimizer], LRScheduler] | None) -> bool:

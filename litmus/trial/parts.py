@@ -17,6 +17,7 @@ from litmus.training.learner import Learner
 from litmus.training.overridden import overridden
 from litmus.training.plain import class_of
 from litmus.training.pretrained import Pretrained
+from litmus.training.schedule import Schedule, SchedulerMaker
 from litmus.trial.callbacks import refuse_unknown_monitors
 from litmus.trial.course import Course
 from litmus.trial.description import resolved
@@ -148,7 +149,10 @@ def model_of(config: DictConfig, data: Any, task: Task | None) -> pl.LightningMo
                 "model.net._target_ must be the path of a class, got none: model.net._target_=package.Class"
             )
         told["net"] = plain_with_facts(node.net, facts)
-    training = {"task": task, "optimizer": make(config.optimizer), "scheduler": make(config.scheduler)}
+    scheduler = make(config.scheduler)
+    if getattr(scheduler, "func", None) is Schedule and not _is_learner(node):
+        scheduler = SchedulerMaker(scheduler)
+    training = {"task": task, "optimizer": make(config.optimizer), "scheduler": scheduler}
     told |= {name: part for name, part in training.items() if name in named and node.get(name) is None}
     model = make(node, **told)
     if not isinstance(model, pl.LightningModule):
