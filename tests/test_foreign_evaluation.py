@@ -345,7 +345,13 @@ class EmptilyValidated(Parts):
     ("data", "model", "more", "said"),
     [
         (Twice, Own, (), "Own.validation_step takes no dataloader_idx"),
-        (Parts, SavesAnObject, (), "SavesAnObject.on_save_checkpoint: expected tensors and plain data"),
+        (
+            Parts,
+            SavesAnObject,
+            (),
+            "SavesAnObject.on_save_checkpoint: expected tensors and plain data, which can be read back without running "
+            "them, found torch.nn.modules.linear.Linear",
+        ),
         (Unvalidated, Own, (), "callbacks.checkpoint waits for val/loss, but no epoch of this run would be validated"),
         (EmptilyValidated, Own, (), "its validation data have no batch"),
         (Parts, Own, ("trainer.check_val_every_n_epoch=10",), "check_val_every_n_epoch=10 is more than epochs=3"),

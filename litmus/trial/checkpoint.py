@@ -2,11 +2,8 @@
 
 import difflib
 import math
-import pickle
-import re
 from collections.abc import Collection, Mapping
 from copy import deepcopy
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +24,7 @@ from litmus.training.direct_step import unchanged
 from litmus.training.epoch_metrics import EpochMetrics, refuse_waiting
 from litmus.training.overridden import overridden
 from litmus.training.pack import own_seconds
+from litmus.trial.plain_checkpoint import PlainCheckpoints, refuse_state, refuse_unreadable
 
 # Of a checkpoint of weights: the buffers that no state_dict has.
 BUFFERS = "buffers"
@@ -80,7 +78,7 @@ class BestAndLast(Checkpoint):
         self._seconds_to_write = 0.0
         self._written = 0.0
         self._written_epoch: int | None = None
-        self._stopped = False
+        self._stopped = self._readable = False
         self._selects = True
 
     @property
@@ -96,6 +94,9 @@ class BestAndLast(Checkpoint):
             self.best_score, self.best_epoch, self.best_metrics, self._best = None, None, {}, None
             self._seconds_to_write, self._written, self._stopped = 0.0, 0.0, False
             self._written_epoch = self._switches = None
+            self._readable = False
+            if not isinstance(io := trainer.strategy.checkpoint_io, PlainCheckpoints):
+                trainer.strategy.checkpoint_io = PlainCheckpoints(io)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         with isolate_rng():  # loaders of the validation may be made for it
@@ -214,6 +215,7 @@ class BestAndLast(Checkpoint):
             key = getattr(part, "CHECKPOINT_HYPER_PARAMS_KEY", None)
             if key in checkpoint:
                 checkpoint[key] = plain_only(checkpoint[key])
+                checkpoint.pop(part.CHECKPOINT_HYPER_PARAMS_TYPE, None)  # they are a dictionary now
 
     def on_load_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
@@ -259,6 +261,9 @@ class BestAndLast(Checkpoint):
         if trainer.is_global_zero:
             with replacing(self.last_path) as path:
                 trainer.save_checkpoint(path)
+                if self.share and not self._readable:  # what is written at the end alone, nobody waits for
+                    refuse_unreadable(path, trainer)
+            self._readable = True
         else:
             trainer.save_checkpoint(self.last_path)  # every rank takes part; only the first writes
         self._written = own_seconds()
@@ -312,17 +317,9 @@ def names_kept(trainer: pl.Trainer, pl_module: pl.LightningModule) -> set[str]:
     """
     if not overridden(pl_module, ("on_save_checkpoint",), pl.LightningModule):
         return set(pl_module.state_dict())
-    rehearsed, file = weights_of(trainer, pl_module), BytesIO()
-    torch.save({name: one for name, one in rehearsed.items() if name != "state_dict"}, file)
-    file.seek(0)
-    try:
-        torch.load(file, weights_only=True)
-    except pickle.UnpicklingError as problem:
-        kind = re.search(r"(?:GLOBAL|global:?) ([\w.]+)", str(problem))
-        raise ValueError(
-            f"{type(pl_module).__name__}.on_save_checkpoint: expected tensors and plain data, which can be read back "
-            f"without running them, found {kind[1] if kind else 'something else'}; make numbers, texts or tensors of it"
-        ) from None
+    rehearsed = weights_of(trainer, pl_module)
+    beside = {name: one for name, one in rehearsed.items() if name != "state_dict"}
+    refuse_state(beside, f"{type(pl_module).__name__}.on_save_checkpoint")
     return set(rehearsed["state_dict"])
 
 
