@@ -51,12 +51,15 @@ def read_mappings(path: Path, own: bool = False) -> list[dict[str, str]]:
         own: the table is as `write_mappings` leaves one: no space is padding, no row is shorter or longer.
 
     Raises:
-        ValueError: for bytes that are no text, or a row of another length.
+        ValueError: for bytes that are no text, a row of another length, or a column that stands twice.
     """
     try:
         opened = gzip.open if path.suffix == ".gz" else open
         with opened(path, "rt", newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file, skipinitialspace=not own)
+            header = reader.fieldnames or []
+            names = {name: unshielded(name) if own else unshielded(name).strip() for name in header if name}
+            _refuse_doubled([names[name] for name in header if name], path)
             rows = [_fitting(row, path, reader.line_num) for row in reader]
     except (csv.Error, gzip.BadGzipFile, zlib.error, EOFError) as problem:
         raise ValueError(
@@ -65,8 +68,17 @@ def read_mappings(path: Path, own: bool = False) -> list[dict[str, str]]:
         ) from problem
     if own and any(None in (*row, *row.values()) for row in rows):
         raise ValueError("a row does not have the first row's columns")
-    names = {name: unshielded(name) if own else unshielded(name).strip() for row in rows[:1] for name in row if name}
     return [{names[name]: unshielded(cell or "") for name, cell in row.items() if name in names} for row in rows]
+
+
+def _refuse_doubled(names: Sequence[str], path: Path) -> None:
+    """Of two columns of a name the last would be read; columns without a name are read by nobody."""
+    doubled = next((name for place, name in enumerate(names) if name and name in names[:place]), None)
+    if doubled is not None:
+        raise ValueError(
+            f"{path}: expected a name of its own for every column, found {doubled} twice; leave out, or call "
+            "otherwise, all but the one that is meant"
+        )
 
 
 def _fitting(row: dict[Any, Any], path: Path, line: int) -> dict[Any, Any]:

@@ -90,6 +90,18 @@ def test_no_cell_is_cut_off_in_silence(tmp_path, own):
         read_mappings(path, own=own)
 
 
+@pytest.mark.parametrize("header", ["arm,seed,loss,loss", "arm,seed,loss, loss ", "arm,seed,'=loss,=loss"])
+def test_a_column_that_stands_twice_is_refused_and_none_is_chosen(tmp_path, header):
+    path = tmp_path / "table.csv"
+    path.write_text(f"{header}\na,0,1.5,2.5\n")
+    with pytest.raises(
+        ValueError, match=r"table\.csv: expected a name of its own for every column, found =?loss twice"
+    ):
+        read_mappings(path)
+    path.write_text("arm,seed,loss,,\na,0,1.5,,\n")  # a spreadsheet's empty columns
+    assert read_mappings(path) == [{"arm": "a", "seed": "0", "loss": "1.5"}]
+
+
 def test_a_cell_longer_than_csv_takes_is_one_sentence(tmp_path):
     path = tmp_path / "table.csv"
     path.write_text("a\n" + "x" * 200_000 + "\n")
