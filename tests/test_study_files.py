@@ -202,3 +202,18 @@ def test_a_snapshot_of_a_folder_that_holds_sweeps_does_not_grow_with_each_start(
         (own / "trials" / ".hydra").mkdir(parents=True, exist_ok=True)
         (own / "trials" / ".hydra" / "config.yaml").write_text(f"seed: {start}")
     assert len(list((own / ".configs").iterdir())) == 1
+
+
+def test_a_snapshot_holds_what_links_lead_to_and_ends_where_they_lead_back(tmp_path):
+    shared, folder = tmp_path / "shared", tmp_path / "conf"
+    write_study(folder)
+    shared.mkdir()
+    (shared / "mine.yaml").write_text("batch_size: 7\n")
+    (folder / "data").symlink_to(shared)
+    (folder / "more").symlink_to(shared)
+    (folder / "study" / "again").symlink_to(folder)
+    (shared / "itself").symlink_to(shared)
+    copy = copied(folder, tmp_path / "own" / ".configs")
+    found = sorted(path.relative_to(copy).as_posix() for path in copy.rglob("*.yaml"))
+    assert found == ["data/mine.yaml", "more/mine.yaml", "study/tiny.yaml"]
+    assert (copy / "data" / "mine.yaml").read_text() == "batch_size: 7\n"

@@ -55,12 +55,22 @@ def copied(folder: Path, directory: Path) -> Path:
 
 
 def yaml_files(folder: Path) -> Iterable[Path]:
-    """Every YAML file of a configuration folder, in order; what runs and sweeps keep below a dot is none of it."""
+    """Every YAML file of a configuration folder, in order; what runs and sweeps keep below a dot is none of it.
+
+    Folders may be links, which Hydra follows; one that leads back to where it lies is followed no further.
+    """
     found = []
-    for place, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+    for place, folders, names in os.walk(folder, followlinks=True):
+        folders[:] = [name for name in folders if not (name.startswith(".") or _leads_back(Path(place, name)))]
         found += [Path(place, name) for name in names if name.endswith(".yaml")]
     return sorted(path for path in found if path.is_file())
+
+
+def _leads_back(folder: Path) -> bool:
+    if not folder.is_symlink():
+        return False
+    above = (folder.parent, *folder.parent.parents)
+    return any(folder.samefile(one) for one in above)
 
 
 def without_question(name: Path, text: str) -> str:
