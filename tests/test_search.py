@@ -5,6 +5,7 @@ import json
 
 import optuna
 import pytest
+from omegaconf import OmegaConf
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from litmus.sweeps import search_report
@@ -12,6 +13,7 @@ from litmus.sweeps.once import Outcome
 from litmus.sweeps.optimization import SAMPLERS, Optimization, grid_of, journal
 from litmus.sweeps.overrides import parsed
 from litmus.sweeps.pruner import pruning
+from litmus.sweeps.search_sweep import keep_question, wanted_by
 from litmus.sweeps.space import search_space
 from litmus.trial.command_line import sentence
 from litmus.trial.pruning import PRUNERS
@@ -141,7 +143,10 @@ def test_a_hopeless_run_is_pruned_and_recorded_as_such(trial, tmp_path, pruner):
         (["search=tpe", RATE, "search.trials=0"], "search.trials must be a whole number from 1 on"),
         (["search=tpe", RATE, "search.pruner=hope"], "search.pruner must be one of"),
         (["search=tpe", RATE, "search.sampler=hope"], "search.sampler must be one of"),
-        (["search=tpe", RATE, "search.metric=val/beauty"], "search.metric must be a metric that is known"),
+        (
+            ["search=tpe", RATE, "search.metric=val/beauty"],
+            "whether more is better is unknown; say search.direction=up",
+        ),
         (["search=tpe", "nrom=none,batch"], "there is no knob nrom"),
     ],
 )
@@ -151,6 +156,43 @@ def test_mistakes_are_answered_in_one_sentence_before_anything_runs(tmp_path, ar
     assert said in sentence(caught.value)
     assert "\n" not in sentence(caught.value)
     assert not results(tmp_path)
+
+
+def wanted(**asked):
+    node = {"sampler": "tpe", "trials": 3, "metric": "val/loss", "pruner": "none", "seed": 0, "at_once": None, **asked}
+    return wanted_by(OmegaConf.create({"search": node}), ["search=tpe", RATE], None)
+
+
+def test_a_metric_of_ones_own_is_searched_by_the_direction_that_is_said():
+    assert wanted(metric="val/iou", direction="up").goal == "maximize"
+    assert wanted(metric="val/surprise", direction="down").goal == "minimize"
+    assert [wanted(metric=metric).goal for metric in ("val/loss", "val/acc")] == ["minimize", "maximize"]
+    for asked, said in (
+        ({"metric": "val/iou"}, "say search.direction=up or down"),
+        ({"metric": "val/iou", "direction": "max"}, "search.direction must be one of down, up"),
+        ({"metric": "val/loss", "direction": "up"}, "looks for the worst val/loss, which is better down"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            wanted(**asked)
+
+
+@pytest.mark.parametrize("metric", ["test/loss", "test/iou"])
+def test_no_search_chooses_by_the_test_set(metric):
+    with pytest.raises(ValueError, match=f"by the test set, .*; take search.metric={metric.replace('test', 'val')}"):
+        wanted(metric=metric, direction=None if metric.endswith("loss") else "up")
+
+
+def test_a_directory_has_one_search_with_one_direction_and_an_earlier_one_that_said_none_goes_on(tmp_path, compose):
+    base = compose("hydra.runtime.output_dir=runs/here")
+    keep_question(wanted(metric="val/iou", direction="up"), base, tmp_path)
+    with pytest.raises(ValueError, match="holds a search with another direction"):
+        keep_question(wanted(metric="val/iou", direction="down"), base, tmp_path)
+    keep_question(wanted(), base, (earlier := tmp_path / "earlier"))
+    stored = json.loads((earlier / "search.json").read_text())
+    (earlier / "search.json").write_text(
+        json.dumps({key: value for key, value in stored.items() if key != "direction"})
+    )
+    keep_question(wanted(), base, earlier)
 
 
 @pytest.mark.long

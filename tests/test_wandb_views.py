@@ -197,14 +197,17 @@ def test_a_search_is_not_grouped_and_looks_at_its_own_metric(tmp_path):
     import numpy as np
 
     make_multirun(tmp_path / "rates", np.random.default_rng(0), job_type="tune")
-    search = {"space": {"lr": "FloatDistribution"}, "metric": "val/loss"}
+    search = {"space": {"lr": "FloatDistribution"}, "metric": "val/loss", "direction": "up"}
     (tmp_path / "rates" / "search.json").write_text(json.dumps(search))
     specification = specify(read_subject(tmp_path / "rates"))
     assert not specification.arms
     shown = as_table(specification)
     assert "lr (log) × val/loss" in shown
     assert "bars" not in shown
-    assert "| trial | lr | val/loss |" in "\n".join(specification.told)
+    told = "\n".join(specification.told)
+    assert "| trial | lr | val/loss |" in told
+    scores = [float(row.split("|")[-2]) for row in told.splitlines() if row.startswith("| ") and "." in row]
+    assert scores == sorted(scores, reverse=True) != sorted(scores)
     assert yaml.safe_load(as_yaml(specification))["runs"]["job_type"] == "tune"
 
 

@@ -44,11 +44,17 @@ class Wanted:
     pruner: str
     seed: int
     at_once: int | None
+    direction: str | None = None
 
     @property
-    def direction(self) -> Literal["minimize", "maximize"]:
+    def better(self) -> str | None:
+        """Which way the metric is better: up or down."""
+        return self.direction or direction_of(self.metric)
+
+    @property
+    def goal(self) -> Literal["minimize", "maximize"]:
         """Where the metric should go."""
-        return "maximize" if direction_of(self.metric) == "up" else "minimize"
+        return "maximize" if self.better == "up" else "minimize"
 
 
 def sweep_search(context: HydraContext, task: TaskFunction, config: DictConfig, arguments: list[str]) -> Path:
@@ -85,9 +91,7 @@ def wanted_by(config: DictConfig, arguments: Sequence[str], loader: ConfigLoader
     for name, empty in (("trials", False), ("at_once", True)):
         if not (isinstance(node[name], int) and node[name] > 0) and not (empty and node[name] is None):
             raise ValueError(f"search.{name} must be a whole number from 1 on, got {node[name]}")
-    if direction_of(str(node["metric"])) is None:
-        raise ValueError(f"search.metric must be a metric that is known to be good or bad, got {node['metric']}")
-    refuse_unknown_split(str(node["metric"]), "search.metric")
+    refuse_metric(str(node["metric"]), node.get("direction"))
     given = parsed(without(arguments, "search"), loader)
     space = search_space(given)
     refuse_no_treatment("search: it varies", space)
@@ -96,6 +100,30 @@ def wanted_by(config: DictConfig, arguments: Sequence[str], loader: ConfigLoader
     if not space:
         raise ValueError(f"search={node['sampler']} has no knob to search; give one several values, as in {EXAMPLE}")
     return Wanted(space, tuple(str(one.input_line) for one in given if not one.is_sweep_override()), **node)
+
+
+def refuse_metric(metric: str, direction: Any) -> None:
+    """Refuses to search by the test set, and by a metric of which nobody says which way it is better.
+
+    Raises:
+        ValueError: with the metric or the direction to take.
+    """
+    refuse_unknown_split(metric, "search.metric")
+    split, _, name = metric.partition("/")
+    if split == "test":
+        raise ValueError(
+            f"search.metric={metric} would choose by the test set, which then no longer tells what the choice is worth "
+            f"on new data; take search.metric=val/{name}"
+        )
+    natural = direction_of(metric)
+    if direction is not None:
+        one_of(direction, "search.direction", ("up", "down"))
+    if natural is None and direction is None:
+        raise ValueError(f"search.metric={metric}: whether more is better is unknown; say search.direction=up or down")
+    if natural is not None and direction not in (None, natural):
+        raise ValueError(
+            f"search.direction={direction} looks for the worst {metric}, which is better {natural}; leave it out"
+        )
 
 
 def search(wanted: Wanted, composition: Composition, task: TaskFunction, directory: Path) -> None:
@@ -117,7 +145,7 @@ def search(wanted: Wanted, composition: Composition, task: TaskFunction, directo
         sampler=wanted.sampler,
         seed=wanted.seed,
         total=wanted.trials,
-        direction=wanted.direction,
+        direction=wanted.goal,
         metric=wanted.metric,
     )
 
@@ -157,10 +185,12 @@ def keep_question(wanted: Wanted, base: DictConfig, directory: Path) -> None:
     question = {
         "space": {knob: str(one) for knob, one in wanted.space.items()},
         "metric": wanted.metric,
+        "direction": wanted.better,
         "asked_hash": hash_of(base),
         "hashes": HASHES,
     }
     stored = read_object(directory / SEARCH)
+    stored = stored and {"direction": direction_of(str(stored.get("metric"))), **stored}  # earlier ones said none
     for part in question:
         if stored and stored.get(part) != question[part]:
             raise ValueError(

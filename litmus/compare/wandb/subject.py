@@ -126,7 +126,9 @@ def _of_search(directory: Path, found: multirun.Tabulation, search: Mapping[str,
         leading=metric,
         selection=metric,
         tuned=False,
-        told=text.of_search(found.records, space, metric, direction_of(metric) or "down"),
+        told=text.of_search(
+            found.records, space, metric, str(search.get("direction") or direction_of(metric) or "down")
+        ),
     )
 
 
