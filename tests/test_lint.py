@@ -193,6 +193,7 @@ def test_sizes_may_differ_only_where_size_is_studied():
     [
         ({"metric": "test/loss", "at": "best"}, "error"),
         ({"metric": "test/loss", "at": "best_val", "select": "test/loss"}, "error"),
+        ({"metric": "test/loss", "at": "last", "select": "test/loss"}, "error"),  # so is the learning rate
         ({"metric": "val/loss", "at": "best_val"}, "warning"),
         ({"metric": "val/loss", "at": "last"}, "warning"),  # the learning rate is tuned on validation
     ],

@@ -22,18 +22,17 @@ def selection_split(study: Study, configs: Configs) -> Iterator[Finding]:
     for name, quantity in study.quantities.items():
         split = quantity.metric.split("/")[0]
         using = [key for key, prediction in study.predictions.items() if prediction.quantity == name]
+        # Knobs are tuned by the leading quantity's `select`, which is of validation unless it says otherwise.
+        chosen = {study.leading.select.split("/")[0]} if study.nuisance else set()
         if quantity.at == "best":
-            chosen = split
+            chosen = {split} | (chosen & {"test"})
         elif quantity.at == "best_val":
-            chosen = quantity.select.split("/")[0]
-        else:
-            # Nuisance settings are tuned on validation.
-            chosen = "val" if study.nuisance else ""
-        if "/" not in quantity.metric or chosen != split:
+            chosen = {quantity.select.split("/")[0]} | (chosen & {"test"})
+        if "/" not in quantity.metric or split not in chosen:
             continue
         message = (
             f"{name} is measured on {SPLITS.get(split, split)}, which also picked the epoch or the settings, so "
-            "winners look better than they are. Judge test/… at: best_val."
+            f"winners look better than they are. Judge test/… at: best_val{', by a select: val/…' * (split == 'test')}."
         )
         # A validation claim may be what is studied; the test set has no such excuse.
         yield (error if split == "test" else warning)("selection_split", message, using)
