@@ -5,6 +5,7 @@ import json
 import math
 import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +18,9 @@ from litmus.claims.results import Results, Trial
 from litmus.claims.study import read_study
 from litmus.claims.tuning import TunedArms, TuningRun, choose
 from litmus.records.tuning import read_table, tuning_csv
+from litmus.sweeps import tuning as tuning_sweep
+from litmus.sweeps.launching import Job
+from litmus.sweeps.once import Outcome
 from litmus.trial.command_line import answer, sentence
 from scripts.report import main as report
 from scripts.simulate import tuned
@@ -417,6 +421,81 @@ def test_a_pruner_ends_a_point_and_none_of_its_runs_alone(tmp_path, unreported):
         if "/trial=" in place:
             points.setdefault(place.rpartition("/")[0], []).append(result["status"])
     assert {tuple(own) for own in points.values()} == {("pruned",), ("completed",) * 2}
+
+
+class Launched:
+    """A launcher whose runs end at once; a directory that asks for nothing else is not run again."""
+
+    def __init__(self, directory):
+        self.directory, self.width, self.ended, self.ran = directory, 1, {}, []
+
+    def outcome(self, job):
+        done = self.ended.get(job.place) == job.asked_hash
+        return Outcome("completed", result={"metrics": {"val/loss": 1.0}}) if done else Outcome("waiting")
+
+    def to_run(self, jobs):
+        return [job for job in jobs if not self.outcome(job).final]
+
+    def run(self, jobs):
+        self.ran += jobs
+        self.ended |= {job.place: job.asked_hash for job in jobs}
+
+
+class Named(SimpleNamespace):
+    """An arm whose jobs are told apart by their values and seeds."""
+
+    def job(self, place, seed, values, *_):
+        return Job(place, (), f"{self.name} {seed} {values}")
+
+
+def points_of(launched, trials, sampler, arms):
+    """Arm → the rates of its tuning trials, when a study asks for so many in this directory."""
+    asked = study(nuisance={"lr": {"log": [1e-4, 1e-1], "trials": trials, "sampler": sampler}})
+    given = SimpleNamespace(
+        study=asked, name="it", pruner="none", direction="minimize", tuning_trials=trials, per_seed=False
+    )
+    tunings = {arm: tuning_sweep.Tuning(Named(name=arm, config=arm), None, (10_000,)) for arm in arms}
+    found, _ = tuning_sweep.search(given, tunings, launched)
+    return {arm: [values["lr"] for values, _ in found[arm]] for arm in arms}
+
+
+@pytest.mark.parametrize("sampler", ["grid", "qmc", "random", "tpe"])
+@pytest.mark.parametrize("trials", [3, 6])
+def test_arms_that_are_tuned_before_and_after_trials_is_edited_have_the_same_plan(
+    tmp_path, monkeypatch, sampler, trials
+):
+    monkeypatch.setattr(tuning_sweep, "hash_of", str)
+    launched = Launched(tmp_path)
+    before = points_of(launched, 5, sampler, ["a"])
+    assert points_of(launched, 5, sampler, ["a"]) == before
+    edited = points_of(launched, trials, sampler, ["a", "b"])
+    assert {arm: len(own) for arm, own in edited.items()} == {"a": trials, "b": trials}
+    if sampler == "tpe":  # what learns goes on from what it has
+        assert edited["a"][: min(5, trials)] == before["a"][:trials]
+    else:
+        assert sorted(edited["a"]) == sorted(edited["b"])
+        assert points_of(Launched(tmp_path / "new"), trials, sampler, ["a"])["a"] == edited["a"]
+
+
+@pytest.mark.parametrize("sampler", ["grid", "qmc", "random"])
+def test_a_tuning_of_before_plans_had_names_runs_nothing_again(tmp_path, monkeypatch, sampler):
+    monkeypatch.setattr(tuning_sweep, "hash_of", str)
+    launched = Launched(tmp_path)
+    with monkeypatch.context() as earlier:
+        earlier.setattr(tuning_sweep, "optimization_name", lambda one, *_: f"{one.label} @ 01234567")
+        before = points_of(launched, 5, sampler, ["a"])
+    launched.ran.clear()
+    assert points_of(launched, 5, sampler, ["a"]) == before
+    assert launched.ran == []
+
+
+@pytest.mark.parametrize("samplers", [("grid", "qmc"), ("qmc", "random"), ("random", "grid")])
+def test_another_sampler_tunes_every_arm_by_its_own_points(tmp_path, monkeypatch, samplers):
+    monkeypatch.setattr(tuning_sweep, "hash_of", str)
+    launched = Launched(tmp_path)
+    points_of(launched, 4, samplers[0], ["a"])
+    edited = points_of(launched, 4, samplers[1], ["a", "b"])
+    assert edited["a"] == edited["b"]
 
 
 @pytest.mark.parametrize(

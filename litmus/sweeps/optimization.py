@@ -131,13 +131,17 @@ class Optimization:
         self._asked: set[int] = set()
 
     def ask(self, most: int) -> list[Point]:
-        """At most so many new points to try next, and before them those that a killed process left.
+        """At most so many new points to try next, and before them those of the total that a killed process left.
 
         Where a sampler learns, what it knew when it was asked decides what it proposes: points are asked for in rounds
         of `most`, and one that was cut is gone on with before the next, so that an interrupted search is the whole one.
         """
         begun = self.trials
-        left = [trial for trial in begun if trial.state == TrialState.RUNNING and trial.number not in self._asked]
+        left = [
+            trial
+            for trial in begun[: self.total]
+            if trial.state == TrialState.RUNNING and trial.number not in self._asked
+        ]
         new = min(self._room(begun, left, most), self.total - len(begun))
         points = [Point(trial.number, trial.params) for trial in left]
         points += [self._new() for _ in range(max(0, new))]

@@ -118,12 +118,13 @@ def search(
 
     path = launching.directory / "tuning" / "journal.log"
     storage, space = journal(path), nuisance_space(asked.study.nuisance)
+    sampler = next(iter(asked.study.nuisance.values())).sampler
     optimizations = {
         label: Optimization(
             storage,
-            optimization_name(one, space),
+            optimization_name(one, space, sampler, asked.tuning_trials),
             space,
-            sampler=next(iter(asked.study.nuisance.values())).sampler,
+            sampler=sampler,
             seed=SEED,
             total=asked.tuning_trials,
             direction=asked.direction,
@@ -150,7 +151,8 @@ def search(
     points: dict[str, Points] = {}
     gone: list[Job] = []
     for label, one in optimizations.items():
-        kept = [trial for trial in one.trials if trial.state != TrialState.PRUNED]
+        # Asked for fewer than before, an arm counts no more trials than one that is new.
+        kept = [trial for trial in one.trials[: one.total] if trial.state != TrialState.PRUNED]
         points[label] = [(trial.params, jobs_of(label, Point(trial.number, trial.params))) for trial in kept]
         whole = zip(kept, points[label], strict=True)
         gone += [job for trial, (_, jobs) in whole if trial.state == TrialState.COMPLETE for job in jobs]
@@ -211,9 +213,15 @@ def chosen_of(asked: Asked, runs: Sequence[TuningRun]) -> Chosen | None:
         return None
 
 
-def optimization_name(one: Tuning, space: Mapping[str, Any]) -> str:
-    """The tuning's name, and what tells it from another configuration of the arm, another range or other seeds."""
-    told = f"{hash_of(one.arm.config)} {sorted(space.items())} {list(one.seeds)}"
+def optimization_name(one: Tuning, space: Mapping[str, Any], sampler: str, trials: int) -> str:
+    """The tuning's name, and what tells it from another configuration of the arm, range, seeds or plan of points.
+
+    A grid of more trials has other points, where the other samplers go on with those that there are. Under a new name
+    the runs of equal points are found where they lie. What learns would propose others if other workers ran it, so it
+    keeps the name that it had before plans were told.
+    """
+    plan = {"grid": f" grid of {trials}", "qmc": " qmc", "random": " random"}.get(sampler, "")
+    told = f"{hash_of(one.arm.config)} {sorted(space.items())} {list(one.seeds)}{plan}"
     return f"{one.label} @ {hashlib.sha256(told.encode()).hexdigest()[:8]}"
 
 
