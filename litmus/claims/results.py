@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from litmus.claims.course import Course
+from litmus.claims.data_version import DataVersion
 from litmus.claims.finding import Finding, error, using, warning
 from litmus.claims.notation import listing
 from litmus.claims.study import Study
@@ -25,7 +26,7 @@ class Trial:
 
     `code` is the fingerprint of the code that ran it, comparable among trials of the same `parts` (classes);
     `numerics` are device, threads and whatever else numbers depend on; empty where nothing recorded them. `course` is
-    how a run went that left its curves, `load` how many processes wanted a core at its end.
+    how a run went that left its curves, `load` how many processes wanted a core at its end, `data` what it saw.
     """
 
     arm: str
@@ -38,6 +39,7 @@ class Trial:
     numerics: Mapping[str, str] = field(default_factory=dict)
     course: Course | None = None
     load: float | None = None
+    data: DataVersion | None = None
 
 
 @dataclass(frozen=True)

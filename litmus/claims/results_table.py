@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from litmus.claims.data_version import read_version
 from litmus.claims.exported_table import from_export, is_export
 from litmus.claims.finding import Finding, warning
 from litmus.claims.notation import listing, number, text, whole
@@ -17,7 +18,7 @@ from litmus.legible import legible
 from litmus.tables import read_mappings
 
 # Columns that a table has where its trials were not all run alike.
-RAN = ("code", "numerics")
+RAN = ("code", "numerics", "sha256")
 
 
 def read_results(study: Study, *paths: str | Path) -> Results:
@@ -68,9 +69,11 @@ def results_from_rows(study: Study, rows: Iterable[Mapping[str, Any]]) -> Result
 
 
 def told_of(trial: Trial, name: str) -> str:
-    """What ran a trial, as a cell: its code and of which classes, or device=cpu; threads=1."""
+    """What ran a trial, as a cell: its code and of which classes, device=cpu; threads=1, or the data that it saw."""
     if name == "code":
         return f"{trial.code} of {trial.parts}" if trial.code else ""
+    if name == "sha256":
+        return trial.data.told if trial.data else ""
     return "; ".join(f"{key}={value}" for key, value in trial.numerics.items())
 
 
@@ -78,7 +81,8 @@ def ran_by(trial: Trial, cells: Mapping[str, Any]) -> Trial:
     """The trial with what ran it, from such cells."""
     code, _, parts = str(cells.get("code") or "").partition(" of ")
     pairs = (part.strip().partition("=") for part in str(cells.get("numerics") or "").split(";"))
-    return replace(trial, code=code, parts=parts, numerics={key: value for key, _, value in pairs if value})
+    ran = {key: value for key, _, value in pairs if value}
+    return replace(trial, code=code, parts=parts, numerics=ran, data=read_version(str(cells.get("sha256") or "")))
 
 
 class Damage:

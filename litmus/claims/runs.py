@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from litmus.claims.course import course_of
+from litmus.claims.data_version import DataVersion
 from litmus.claims.finding import Finding, warning
 from litmus.claims.measure import measure
 from litmus.claims.notation import listing
@@ -20,7 +21,7 @@ from litmus.words import count
 class Run:
     """One run: its learning curves (epoch, updates, samples, seconds, train/loss, …), its summary, or its error.
 
-    `code`, `parts`, `numerics` and `load` are those of the `Trial` that it is, empty where the run did not record them.
+    `code`, `parts`, `numerics`, `load` and `data` are those of the `Trial` that it is, empty where none recorded them.
     """
 
     arm: str
@@ -32,6 +33,7 @@ class Run:
     parts: str = ""
     numerics: Mapping[str, str] = field(default_factory=dict)
     load: float | None = None
+    data: DataVersion | None = None
 
 
 def results_from_runs(study: Study, runs: Iterable[Run]) -> Results:
@@ -53,6 +55,7 @@ def results_from_runs(study: Study, runs: Iterable[Run]) -> Results:
                     unmeasured.setdefault(str(problem), []).append(f"{run.arm} seed {run.seed}")
         course = None if run.error else course_of(run.history, study.quantities.values())
         ran: Any = {"code": run.code, "parts": run.parts, "numerics": run.numerics, "course": course, "load": run.load}
+        ran["data"] = run.data
         trials.append(Trial(run.arm, run.seed, values, counters(run), **ran))
     found: list[Finding] = []
     if failed:

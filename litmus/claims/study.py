@@ -25,7 +25,7 @@ OFF = dict.fromkeys(
 
 
 # Columns of a table of results, which a quantity of the same name would take the place of.
-COLUMNS = ("arm", "seed", "error", "table", "code", "numerics", "load")
+COLUMNS = ("arm", "seed", "error", "table", "code", "numerics", "sha256", "load")
 # So many seeds there are.
 SEEDS = 2**32
 

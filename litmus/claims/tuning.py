@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from litmus.claims.data_version import DataVersion
 from litmus.claims.notation import number, text
 from litmus.claims.optimum import Optimum, excess, optimum, parabola
 from litmus.claims.quantity import Quantity
@@ -29,6 +30,7 @@ class TuningRun:
         values: quantity → its value on validation, of those that have one.
         status: as result.json says it.
         verdict_seed: the seed whose trial alone uses what was found; None where all of the arm's do.
+        data: which version of its data it saw; None where it did not record that.
     """
 
     arm: str
@@ -38,6 +40,7 @@ class TuningRun:
     values: Mapping[str, float] = field(default_factory=dict)
     status: str = "completed"
     verdict_seed: int | None = None
+    data: DataVersion | None = None
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from litmus.claims.factors import follows_seed, is_factor
+from litmus.claims.data_version import DataVersion
+from litmus.claims.factors import follows_seed, is_factor, is_place
 from litmus.claims.notation import shortened, text
 from litmus.records.record import Record
 
 UNKNOWN = "unknown"
+# What is done with data once they are loaded: of one file, arms that differ by these alone see one version.
+NOT_LOADED = (
+    *("batch_size", "eval_batch_size", "updates_per_epoch", "val_fraction", "test_fraction", "folds", "fold"),
+    *("scale", "rows", "augment", "standardise", "standardise_target"),
+)
 # The name of a class or function, as in _target_: what a fingerprint of the code is made from.
 DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
 
@@ -79,6 +85,25 @@ def parts(record: Record) -> str:
     texts = (each for value in values for each in (value if isinstance(value, list) else [value]))
     names = {each for each in texts if isinstance(each, str) and DOTTED.fullmatch(each)}
     return hashlib.sha256(" ".join(sorted(names)).encode()).hexdigest()[:8]
+
+
+def data_version(record: Record) -> DataVersion | None:
+    """Which version of its data a run saw; None where it did not record that."""
+    found = record.content.get("data")
+    told = found if isinstance(found, Mapping) else {}
+    asked = {key: value for key, value in record.settings.items() if key.startswith("data.") and not is_place(key)}
+    if not _word(told.get("sha256")) or not asked:
+        return None
+    seeds = {key: asked.pop(key) for key in list(asked) if key.endswith("seed")}
+    if told.get("sha256_of"):  # of what a module's own loaders gave, in the order of the run's seed and its batches
+        seeds = {**seeds, "seed": record.seed}
+        asked |= {key: value for key, value in record.settings.items() if key.startswith("batch")}
+    else:
+        asked = {key: value for key, value in asked.items() if key.partition(".")[2] not in NOT_LOADED}
+    settings = sorted((key, text(value)) for key, value in asked.items() if value is not None)
+    digest = hashlib.sha256(repr(settings).encode()).hexdigest()[:8]
+    draw = ", ".join(dict.fromkeys(text(value) for value in seeds.values())) or text(record.seed)
+    return DataVersion(str(told["sha256"])[:16], digest, draw)
 
 
 def is_known(record: Record) -> bool:

@@ -15,7 +15,7 @@ from litmus.claims.notation import listing, number, text
 from litmus.claims.reductions import DERIVED, UNITS, History
 from litmus.claims.runs import Run
 from litmus.claims.study import Study
-from litmus.records.arms import code, parts, recorded_numerics
+from litmus.records.arms import code, data_version, parts, recorded_numerics
 from litmus.records.directories import SEED, arm_of, folders
 from litmus.records.record import Record, read_record
 
@@ -72,7 +72,7 @@ def differing(record: Record, config: Mapping[str, Any], study: Study) -> str:
 def run_of(arm: str, seed: int, record: Record, study: Study) -> Run:
     """A record as a run of the study; one that diverged has values, which are not finite."""
     ran: Any = {"code": code(record), "parts": parts(record), "numerics": recorded_numerics(record)}
-    ran["load"] = number(record.content.get("load"))
+    ran |= {"load": number(record.content.get("load")), "data": data_version(record)}
     if record.diverged:
         return Run(arm, seed, *broken(record, study), **ran)
     return Run(arm, seed, record.history, record.summary, "" if record.done else record.error or record.status, **ran)

@@ -8,18 +8,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from litmus.claims.data_version import read_version
 from litmus.claims.measure import measure
 from litmus.claims.notation import listing, number, text, whole
 from litmus.claims.quantity import Quantity
 from litmus.claims.study import Study
 from litmus.claims.tuning import TuningRun, is_tuned, score_in, twin
 from litmus.legible import legible, read_object
+from litmus.records.arms import data_version
 from litmus.records.directories import SEED, arm_of, folders
 from litmus.records.record import Record, read_record
 from litmus.tables import read_mappings, table_text
 
 TABLE = "tuning.csv"
 BEST = "best.json"
+# Which version of its data a run saw, where not all saw the same.
+SAW = "sha256"
 # What best.json says of a choice by the rule of litmus/claims/optimum.py; earlier ones took the best of single runs.
 RULE = "parabola"
 
@@ -77,6 +81,7 @@ def run_of(arm: str, record: Record, study: Study, verdict_seed: Any = None) -> 
         values,
         record.status,
         int(verdict_seed) if isinstance(verdict_seed, int) else None,
+        data_version(record),
     )
 
 
@@ -123,17 +128,25 @@ def trials_of(runs: Iterable[TuningRun], study: Study) -> list[TuningTrial]:
     return found
 
 
-def tuning_csv(runs: Sequence[TuningRun], study: Study) -> str:
-    """One row per tuning run: with it a table of trials is judged as the directory is."""
+def tuning_csv(runs: Sequence[TuningRun], study: Study, mixed: bool = False) -> str:
+    """One row per tuning run: with it a table of trials is judged as the directory is.
+
+    Args:
+        runs: of all arms.
+        study: whose knobs they tuned.
+        mixed: whether lint found that not all runs of the study were run alike.
+    """
     quantities = [name for name in study.quantities if any(name in run.values for run in runs)]
     anew = ["verdict_seed"] if any(run.verdict_seed is not None for run in runs) else []
-    columns = ["arm", *anew, *study.nuisance, "seed", "status", "score", *map(column, quantities)]
+    seen = [SAW] if mixed and any(run.data for run in runs) else []
+    columns = ["arm", *anew, *study.nuisance, "seed", "status", "score", *map(column, quantities), *seen]
     rows = []
     for run in runs:
         measured = [run.score, *(run.values.get(name, math.nan) for name in quantities)]
         cells = [repr(float(value)) if math.isfinite(value) else "" for value in measured]
         settings = [run.settings.get(name, "") for name in study.nuisance]
-        rows.append([run.arm, *([run.verdict_seed] if anew else []), *settings, run.seed, run.status, *cells])
+        saw = [run.data.told if run.data else ""] * len(seen)
+        rows.append([run.arm, *([run.verdict_seed] if anew else []), *settings, run.seed, run.status, *cells, *saw])
     return table_text(columns, rows)
 
 
@@ -187,6 +200,7 @@ def read_table(path: Path, study: Study) -> list[TuningRun]:
             values,
             legible(str(row.get("status") or "completed")),
             anew,
+            read_version(str(row.get(SAW) or "")),
         )
         key = (arm, anew, *map(text, settings.values()), run.seed)
         if repr(found.setdefault(key, run)) != repr(run):

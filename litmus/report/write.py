@@ -31,7 +31,7 @@ def write_report(evidence: Evidence, directory: Path) -> Document:
     shown = document(evidence)
     write(directory / "results.csv", results_csv(evidence))
     if evidence.results.tuning:
-        write(directory / TABLE, tuning_csv(evidence.results.tuning, evidence.study))
+        write(directory / TABLE, tuning_csv(evidence.results.tuning, evidence.study, evidence.mixed))
     write(directory / "verdicts.json", verdicts_json(evidence.judgement))
     clock = clock_json(evidence.judgement)
     if clock:
@@ -89,7 +89,7 @@ def author_words(directory: Path) -> dict[str, str]:
 def results_csv(evidence: Evidence) -> str:
     """One row per trial: arm, its settings, seed, quantities, counters, error; it can be judged again as it is.
 
-    Where trials differ in the code or the numerics that ran them and lint says so, it is told of each.
+    Where trials differ in the code, the numerics or the data that they ran with and lint says so, it is told of each.
     """
     study = evidence.study
     counters = [name for name in COUNTERS if any(name in trial.counters for trial in evidence.results.trials)]

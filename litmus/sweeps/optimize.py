@@ -26,6 +26,7 @@ def optimize(
     pruned_first: bool = False,
     console: Console | None = None,
     tail: bool = False,
+    look: Callable[[], None] | None = None,
 ) -> dict[tuple[str, int], str]:
     """Runs every trial that is still to run; the errors of those that failed, by optimization and number.
 
@@ -40,6 +41,7 @@ def optimize(
         pruned_first: whether the first run of a point, which a pruner may end, decides if its others are worth their
             time: a point is pruned, never one of its runs.
         tail: the metric is taken on average over the run's tail instead.
+        look: called when points have been run, before anything is learned from them; what it raises ends it all.
         in_rounds: whether later points or their pruning depend on what has finished; samplers that learn always do.
     """
     known: dict[tuple[str, int], Outcome] = {}
@@ -48,12 +50,12 @@ def optimize(
         for trial in one.trials:
             known[name, trial.number] = Outcome(STATES.get(trial.state.name, "waiting"))
 
-    def look(name: str, number: int) -> Outcome:
+    def outcome_at(name: str, number: int) -> Outcome:
         if (name, number) in jobs and not known.get((name, number), Outcome("waiting")).final:
             return together([launching.outcome(job) for job in jobs[name, number]])
         return known.get((name, number), Outcome("waiting"))
 
-    rows = {name: [partial(look, name, k) for k in range(one.total)] for name, one in optimizations.items()}
+    rows = {name: [partial(outcome_at, name, k) for k in range(one.total)] for name, one in optimizations.items()}
     board = Board(title, rows, console)
     errors: dict[tuple[str, int], str] = {}
     share = max(1, launching.width // len(optimizations))
@@ -72,6 +74,8 @@ def optimize(
             if pruned_first:
                 jobs |= {key: own for key, own in batch.items() if launching.outcome(own[0]).state == "completed"}
                 launching.run(launching.to_run(job for key in batch for job in jobs[key][1:]))
+            if look is not None:
+                look()
             for name, one, point in asked:
                 outcomes = [launching.outcome(job) for job in jobs[name, point.number]]
                 known[name, point.number] = outcome = together(outcomes)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,9 +12,14 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from litmus.atomic import write_json
+from litmus.claims.data_version import DataVersion, unlike
+from litmus.claims.notation import listing, shortened
 from litmus.claims.quantity import direction_of
 from litmus.claims.schema import one_of
 from litmus.legible import read_object
+from litmus.records.arms import data_version
+from litmus.records.directories import folders, natural
+from litmus.records.record import Record
 from litmus.sweeps.arms import hash_with, typed_values
 from litmus.sweeps.asked import PRUNERS, refuse_no_treatment
 from litmus.sweeps.composition import Composition, hash_of, one_thread
@@ -167,12 +173,43 @@ def search(wanted: Wanted, composition: Composition, task: TaskFunction, directo
         wanted.metric,
         wanted.at_once,
         in_rounds=wanted.pruner == COMPARING,
+        look=partial(refuse_other_data, directory),
     )
     if not one.finished:
         told = next(iter(errors.values()), "")
         raise ValueError(f"none of the {count(len(one.trials), 'trial')} of {directory} gave a {wanted.metric}: {told}")
     fixed = [entry for entry in wanted.typed if not entry.startswith("search=")]
     report(one, wanted.metric, fixed, directory, {number: error for (_, number), error in errors.items()})
+
+
+@dataclass(frozen=True)
+class _Trial:
+    number: str
+    data: DataVersion | None
+
+
+def refuse_other_data(directory: Path) -> None:
+    """Refuses to compare trials of before and after an edit of the data.
+
+    Raises:
+        ValueError: with what leads on with either version.
+    """
+    trials = []
+    for place in sorted(folders(directory / "trials"), key=lambda one: natural(one.name)):
+        content = read_object(place / "result.json")
+        if content.get("status") in ("completed", "pruned"):
+            trials.append(_Trial(place.name, data_version(Record(place, "", "", content))))
+    mixed = {trial.number: trial.data.sha256 for trial in unlike(trials) if trial.data}
+    if mixed:
+        shown = shortened(list(mixed.values()))
+        told = [
+            f"{shown[sha256]} in {listing([number for number in mixed if mixed[number] == sha256], 5)}"
+            for sha256 in dict.fromkeys(mixed.values())
+        ]
+        raise ValueError(
+            f"{directory / 'trials'}: expected all trials to see the same data, found {'; '.join(told)}; take another "
+            "hydra.sweep.dir for the new data, or put the old ones back and delete the folders of the new trials"
+        )
 
 
 def first_point(space: Mapping[str, Any]) -> dict[str, Any]:

@@ -83,6 +83,6 @@ def fill(directory: Path, name: str, evidence: Evidence, study: str) -> None:
         write(directory / file, without_paths(text))
     tables = {RESULTS: results_csv(evidence), TRIALS: trials_csv(evidence), CURVES: curves_csv(evidence)}
     if evidence.results.tuning:
-        tables[f"{TABLE}.gz"] = shortened(tuning_csv(evidence.results.tuning, evidence.study))
+        tables[f"{TABLE}.gz"] = shortened(tuning_csv(evidence.results.tuning, evidence.study, evidence.mixed))
     for file, table in tables.items():
         write(directory / file, zipped(without_paths(table)))

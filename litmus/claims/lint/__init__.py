@@ -63,6 +63,7 @@ RESULTS_RULES = (
     trials.no_spread,
     alike.mixed_code,
     alike.mixed_numerics,
+    alike.mixed_data,
     budgets.unequal_budgets,
     budgets.unequal_sizes,
     tuned.at_an_edge,

@@ -1,9 +1,11 @@
-"""Rules on what ran the trials: one code, and within a pair one kind of device, number type and number of threads."""
+"""Rules on what ran the trials: one code, one version of the data, and within a pair one kind of device and numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
+from litmus.claims.data_version import unlike
 from litmus.claims.finding import Finding, error, warning
 from litmus.claims.notation import listing, shortened
 from litmus.claims.results import Results, Trial
@@ -65,6 +67,27 @@ def mixed_numerics(study: Study, results: Results) -> Iterator[Finding]:
             yield warning("mixed_numerics", f"Not all seeds ran with the same {words}: {told}.")
 
 
+def mixed_data(study: Study, results: Results) -> Iterator[Finding]:
+    """Runs, those that tuned included, of before and after an edit of the data that all were asked to see."""
+    known: list[Any] = [trial for trial in results.trials if trial.values]
+    known += [run for run in results.tuning if run.arm in study.arms]
+    mixed = unlike(known)
+    if not mixed:
+        return
+    affected = [
+        name
+        for name, prediction in study.predictions.items()
+        if unlike(run for run in known if run.arm in prediction.named_arms(study))
+    ]
+    shown = shortened([run.data.sha256 for run in mixed])
+    told = _told(study, mixed, {id(run): f"on data {shown[run.data.sha256]}" for run in mixed})
+    message = (
+        f"Runs saw different versions of the same data: {told}; choose one, delete the directories of the others' "
+        "runs, and start the study again with it."
+    )
+    yield error("mixed_data", message, affected) if affected else warning("mixed_data", message)
+
+
 def _differ_in_pairs(trials: Sequence[Trial], key: str) -> bool:
     return any(
         len({trial.numerics[key] for trial in trials if trial.seed == seed}) > 1
@@ -78,12 +101,12 @@ def _asked_for(study: Study, key: str) -> bool:
     return any(knob in (*DEVICE, *KNOBS.get(key, ()), key) for knob in knobs)
 
 
-def _told(study: Study, trials: Sequence[Trial], words: Mapping[int, str]) -> str:
+def _told(study: Study, trials: Sequence[Any], words: Mapping[int, str]) -> str:
     """code 1a2b3c norm=none seeds 0, 1 and norm=batch seed 0; code 4d5e6f norm=batch seed 1."""
     parts = []
     for word in dict.fromkeys(words[id(trial)] for trial in trials):
         seeds = {
-            arm: sorted(trial.seed for trial in trials if trial.arm == arm and words[id(trial)] == word)
+            arm: sorted({trial.seed for trial in trials if trial.arm == arm and words[id(trial)] == word})
             for arm in study.arms
         }
         arms = [f"{arm} seed{'s' * (len(own) > 1)} {listing(own, 5)}" for arm, own in seeds.items() if own]
