@@ -249,6 +249,178 @@ def set_cell(name, row, value):
     return change
 
 
+def written(folder, cells, name="t.csv", between=","):
+    """A table of 60 rows whose column `asked` is 0 or 1 and whose column `b` has these cells in turn."""
+    rows = [f"{row}{between}{cells[row % len(cells)]}{between}{row % 2}" for row in range(60)]
+    path = folder / name
+    path.write_text("\n".join([f"a{between}b{between}asked", *rows]) + "\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("cells", "settings", "expected"),
+    [
+        (["NA", "NA", "NA", "7"], {}, "column b: expected numbers as in 15 rows, found NA in row 1"),
+        (["NA", "NA", "NA", "7"], {"missing_values": ["?"]}, """'data.missing_values=["?",NA]' says"""),
+        (["nan", "x", "y", "7"], {}, """'data.missing_values=["nan"]' says"""),
+        (["1", "n/a", "x", "y"], {}, "found n/a in row 2"),
+        (["unknown", "unknown", "unknown", "7"], {}, "found unknown in row 1 and the like in 44 others"),
+        (["unknown", "7", "7%", "unknown", "unknown"], {}, "found unknown in row 1 and the like in 35 others"),
+        (["-", "S", "M", "38"], {}, """'data.missing_values=["-"]' says"""),
+        (['"1,5"', '"2,5"'], {}, """expected numbers as 1234.5, found 1,5 in row 1 and the like in 59 others; 'data"""),
+        (['"1,5"', '"2,5"', "x"], {}, """'data.decimal=","' reads it"""),
+        (
+            ["1.5", "2.5"],
+            {"decimal": ","},
+            """found 1.5 in row 1 and the like in 59 others; 'data.decimal="."' reads""",
+        ),
+        (['"1,5"', '"2,5"', "NA"], {"decimal": ","}, "expected numbers as in 40 rows, found NA in row 3"),
+        (["5%", "6%", "7"], {}, "found 5% in row 1 and the like in 39 others; write them as 1234.5"),
+        (["−5", "6", "7"], {}, "found −5 in row 1"),
+        (["€5", "6 €"], {}, "found €5 in row 1"),
+        (['"1,234"', '"12,345,678"', "+7"], {}, "found 1,234 in row 1"),
+        (["1 234", "1 234 567"], {}, "found 1 234 in row 1"),
+    ],
+)
+def test_numbers_that_are_not_read_are_no_categories(tmp_path, cells, settings, expected):
+    said = sentence(lambda: Table(path=written(tmp_path, cells), target="asked", **settings))
+    assert expected in said
+    assert "data.categories=[b] says that the column holds categories" in said
+    data = set_up(Table(path=tmp_path / "t.csv", target="asked", categories="b", **settings))
+    assert data.describe()["columns"] == {"numbers": 1, "categories": {"b": len(set(cells))}}
+    if "data.missing_values" in said and "7%" not in cells:  # what it advises is taken
+        absent = [*settings.get("missing_values", ()), said.partition("found ")[2].split(" in row")[0]]
+        taken = Table(
+            path=tmp_path / "t.csv", target="asked", missing="impute", **settings | {"missing_values": absent}
+        )
+        assert taken._loaded.x.isfinite().all()
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["1", "2", "3+", "3+"],
+        ["38", "40", "S", "M", "L"],
+        ["A1", "10", "20", "B2"],
+        ["5%", "low", "high", "none"],
+        ["NA", "SA", "EU"],
+        ["Nan", "Bob"],
+        ["1.2.3", "01.02.2024", "2024-02-01", "10-20"],
+    ],
+)
+def test_categories_of_which_some_have_a_numbers_name_are_categories(tmp_path, cells):
+    data = set_up(Table(path=written(tmp_path, cells), target="asked"))
+    assert data.describe()["columns"] == {"numbers": 1, "categories": {"b": len(set(cells))}}
+
+
+@pytest.mark.parametrize(
+    "cells", [["+5", "-6", "7"], [" 5", "6 ", "7"], ["5", "6", "nan"], ["5", "6", "?"], ["5.0", "6", "-9.0"]]
+)
+def test_numbers_are_read_however_a_sign_or_a_missing_one_is_written(tmp_path, cells):
+    settings = {"missing": "impute", "missing_values": ["?", -9]}
+    data = set_up(Table(path=written(tmp_path, cells), target="asked", **settings))
+    assert data.describe()["columns"] == {"numbers": 2, "categories": {}}
+    assert data.describe()["imputed"] == (0 if cells[-1] in ("7",) else 20)
+
+
+def test_columns_that_are_said_to_be_categories_are(tmp_path):
+    data = Table(path=written(tmp_path, ["01", "1", "2"]), target="asked", categories=["b", "asked"])
+    assert data._loaded.x.shape == (60, 1 + 3)
+    assert data.target.names == ("0", "1")
+    assert "expected a column c" in sentence(lambda: Table(path=tmp_path / "t.csv", target="asked", categories=["c"]))
+
+
+@pytest.mark.parametrize("typed", ["NA", ["NA"], [None], [float("nan")], [True]])
+def test_what_stands_for_a_missing_value_is_taken_as_it_was_typed(tmp_path, typed):
+    (value,) = typed if isinstance(typed, list) else [typed]
+    cells = ["NULL", "null"] if value is None else ["NaN", "nan"] if value != value else [str(value)] * 2
+    settings = {"target": "asked", "missing": "impute", "missing_values": typed}
+    data = set_up(Table(path=written(tmp_path, [*cells, "x", "x"]), **settings))
+    assert data.describe()["columns"]["categories"] == {"b": 2}
+    assert data._loaded.x[:2, 1:].tolist() == [[1, 0]] * 2
+
+
+def test_a_category_of_its_own_is_no_other(tmp_path):
+    path = written(tmp_path, ["missing", "", "x", "missing_"])
+    data = set_up(Table(path=path, target="asked", missing="impute"))
+    assert data.describe()["columns"]["categories"] == {"b": 4}
+
+
+@pytest.mark.parametrize(
+    ("name", "between", "settings"),
+    [
+        ("t.tsv", "\t", {}),
+        ("t.tsv", ";", {"delimiter": ";"}),
+        ("t.txt", "\t", {"delimiter": "\\t"}),
+        ("t.csv", "|", {"delimiter": "|"}),
+    ],
+)
+def test_a_delimiter_that_was_said_is_that_of_any_file(tmp_path, name, between, settings):
+    data = Table(path=written(tmp_path, ["5", "6"], name, between), target="asked", **settings)
+    assert data._loaded.x.shape == (60, 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "between", "settings", "expected"),
+    [
+        ("t.csv", ";", {}, """expected , between the columns' names, found a;b;asked; type 'data.delimiter=";"'"""),
+        ("t.csv", "\t", {}, r"""type 'data.delimiter="\t"'"""),
+        ("t.tsv", ",", {}, "expected tabs between the columns' names, found a,b,asked; name it .csv"),
+        ("t.csv", ";", {"delimiter": "||"}, "data.delimiter must be a single character such as ;"),
+    ],
+)
+def test_another_delimiter_is_told_by_the_knob_that_names_it(tmp_path, name, between, settings, expected):
+    path = written(tmp_path, ["5", "6"], name, between)
+    assert expected in sentence(lambda: Table(path=path, target="asked", **settings))
+
+
+def test_what_is_typed_of_a_csv_holds_for_parquet_or_is_refused(tmp_path):
+    cells = [["NA", "5", "6"][row % 3] for row in range(60)]
+    frame = {"a": [-9.0, 1.5] * 30, "b": cells, "c": ["1", "2"] * 30, "asked": [0, 1] * 30}
+    polars.DataFrame(frame).write_parquet(tmp_path / "t.parquet")
+    path, settings = tmp_path / "t.parquet", {"target": "asked", "missing": "impute"}
+    assert "found NA in row 1" in sentence(lambda: Table(path=path, **settings))
+    data = set_up(Table(path=path, missing_values=["NA", -9], **settings))
+    assert data.describe()["columns"] == {"numbers": 2, "categories": {"c": 2}}
+    assert data.describe()["imputed"] == 50
+    for knob in ({"delimiter": ";"}, {"decimal": ","}):
+        (name,) = knob
+        assert f"expected a CSV for data.{name}=" in sentence(lambda knob=knob: Table(path=path, **settings, **knob))
+
+
+def test_a_column_is_not_both_learned_from_and_left_out(tmp_path):
+    settings = {"path": write_table(tmp_path / "t.csv"), "target": "level"}
+    said = sentence(lambda: Table(**settings, features=["age", "price"], drop=["price"]))
+    assert said == (
+        "data.features and data.drop: expected a column in one of them, found price in both; leave it out of one"
+    )
+    assert "found price" in sentence(lambda: Table(**settings, features="price", drop="price"))
+    assert set_up(Table(**settings, features="age", drop="price")).input_shape == (1,)
+    assert "found label in both" in sentence(lambda: HuggingFace(path=tmp_path, target="label", inputs="label"))
+
+
+@pytest.mark.parametrize(
+    ("values", "names"),
+    [
+        ([1000001, 1000002, 1000003], ("1000001", "1000002", "1000003")),
+        ([1000001.0, 1000002.5], ("1000001", "1000002.5")),
+        ([2**53 + 1, 2**53 + 2], (str(2**53 + 1), str(2**53 + 2))),
+        ([0.1, 1e300], ("0.1", "1e+300")),
+    ],
+)
+def test_a_classs_name_has_all_of_its_digits(tmp_path, values, names):
+    path = write_table(tmp_path / "t.csv", rows=60, asked=(values * 60)[:60])
+    assert Table(path=path, target="asked", kind="classes").target.names == names
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\n\n", "  \n", ",,\n,,\n", "\n  ,,\n"])
+def test_a_blank_line_is_no_row(tmp_path, end):
+    path = written(tmp_path, ["5", "6", "x"])
+    path.write_text(path.read_text() + end)
+    data = Table(path=path, target="asked", categories="b")
+    assert data._loaded.x.shape == (60, 1 + 3)
+
+
 BROKEN_TABLES = {
     "no such column": ({"target": "levle"}, None, "did you mean level?"),
     "no target": ({"target": None}, None, "data.target=COLUMN"),
@@ -299,6 +471,8 @@ def test_a_broken_table_is_one_sentence(tmp_path, case):
         ("t.csv", b"a,b\n\xff\xfe,2\n", "save it as CSV in UTF-8"),
         ("t.csv", "a,b\n1,2\n".encode("utf-16"), "found a binary file or UTF-16; save it as CSV in UTF-8"),
         ("t.csv", b"a,a,b\n1,2,3\n", "a name of its own for every column, found a twice"),
+        ("t.csv", b"a, a,b\n1,2,3\n", "a name of its own for every column, found a twice"),
+        ("t.csv", b"a,b,,\n1,2,,\n", "a name of its own for every column, found several without"),
         ("t.csv", b",a,b\n1,2,3\n", "found one without, as of a saved index; data.drop=['']"),
         ("t.parquet", b"PAR1 not really", "expected a table, found"),
         ("t.xlsx", b"PK", "ends in .csv, .tsv or .parquet, found .xlsx"),

@@ -138,6 +138,11 @@ def floats(values: np.ndarray, what: str) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(values, np.float64 if wide else np.float32))
 
 
+def listed(names: str | Sequence[str] | None) -> list[str]:
+    """The names of columns: of one that was typed alone, of several, or none."""
+    return [] if names is None else [names] if isinstance(names, str) else [str(name) for name in names]
+
+
 def _named(names: Sequence[str]) -> Target | None:
     """None for a single class, which `checked` refuses in its own words."""
     return Target("classes", len(names), tuple(names)) if len(names) > 1 else None

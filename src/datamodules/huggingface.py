@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from litmus.training.array_data_module import Source
-from litmus.training.file_data_module import FileDataModule, floats, numbers, targets_of
+from litmus.training.file_data_module import FileDataModule, floats, listed, numbers, targets_of
 
 
 class HuggingFace(FileDataModule):
@@ -22,11 +22,16 @@ class HuggingFace(FileDataModule):
     """
 
     def __init__(
-        self, *, target: str | Sequence[str] = "label", inputs: Sequence[str] | None = None, **common: Any
+        self, *, target: str | Sequence[str] = "label", inputs: str | Sequence[str] | None = None, **common: Any
     ) -> None:
         super().__init__(**common)
-        self.asked = [target] if isinstance(target, str) else list(target)
-        self.inputs = None if inputs is None else list(inputs)
+        self.asked = listed(target)
+        self.inputs = None if inputs is None else listed(inputs)
+        if both := [name for name in self.inputs or () if name in self.asked]:
+            raise ValueError(
+                f"data.inputs and data.target: expected a column in one of them, found {both[0]} in both; leave it out "
+                "of data.inputs"
+            )
 
     def load(self) -> Source:
         try:

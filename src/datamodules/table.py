@@ -13,16 +13,21 @@ from torch import Tensor
 
 from litmus.contract import Target
 from litmus.training.array_data_module import Source
-from litmus.training.file_data_module import FileDataModule, sha256_of, targets_of
+from litmus.training.file_data_module import FileDataModule, listed, sha256_of, targets_of
+from litmus.training.notation import as_numbers, refuse_unread_numbers
 from litmus.training.source import standardised
-from litmus.training.unfit import refuse_foreign
+from litmus.training.text_table import shortened
+from litmus.training.unfit import UnfitError, refuse_foreign
 
 # Whole numbers with at most so many different values are classes where nothing was said, with more real values.
 MOST_WHOLE_CLASSES = 20
 # Texts with more different values in a column are names or sentences, of which a table learns nothing.
 MOST_CATEGORIES = 100
 # As the reader renames a name that it has seen already.
-DOUBLED = re.compile(r".*_duplicated_\d+")
+DOUBLED = re.compile(r"(.*)_duplicated_\d+")
+DELIMITERS = ",;\t|"
+# From here on, not every whole number is a float.
+FIRST_INEXACT = 2**53
 ENDINGS = (".csv", ".tsv", ".txt", ".parquet", ".pq")
 
 
@@ -33,9 +38,11 @@ class Table(FileDataModule):
         target: the column that is asked for, or several.
         features: the columns to learn from; null is all others.
         drop: columns to leave out.
+        categories: columns whose values are categories, even where they are numbers or look like them.
         missing: refuse, or impute: the train rows' median for numbers, a category of its own for texts.
         missing_values: what stands for a missing value, beside an empty cell.
-        delimiter, decimal: of a CSV, between its cells and before decimals.
+        delimiter, decimal: of a CSV, between its cells and before decimals; a .tsv has tabs unless another than the
+            comma is said.
         common: the arguments of `FileDataModule`.
     """
 
@@ -43,10 +50,11 @@ class Table(FileDataModule):
         self,
         *,
         target: str | Sequence[str] | None = None,
-        features: Sequence[str] | None = None,
-        drop: Sequence[str] = (),
+        features: str | Sequence[str] | None = None,
+        drop: str | Sequence[str] = (),
+        categories: str | Sequence[str] | None = None,
         missing: Literal["refuse", "impute"] = "refuse",
-        missing_values: Sequence[str] = (),
+        missing_values: Any = (),
         delimiter: str = ",",
         decimal: Literal[".", ","] = ".",
         **common: Any,
@@ -56,28 +64,38 @@ class Table(FileDataModule):
             raise ValueError("data.target must name the column that is asked for, got none; type data.target=COLUMN")
         if missing not in ("refuse", "impute"):
             raise ValueError(f"data.missing must be refuse or impute, got {missing}")
-        self.asked = [target] if isinstance(target, str) else list(target)
-        self.features = None if features is None else list(features)
-        self.drop = list(drop)
+        delimiter = "\t" if delimiter == "\\t" else delimiter
+        if not isinstance(delimiter, str) or len(delimiter.encode()) != 1:
+            raise ValueError(f"data.delimiter must be a single character such as ; got {delimiter}")
+        if decimal not in (".", ","):
+            raise ValueError(f"data.decimal must be . or a comma, got {decimal}")
+        self.asked = listed(target)
+        self.features = None if features is None else listed(features)
+        self.drop, self.as_categories = listed(drop), listed(categories)
+        if both := [name for name in self.features or () if name in self.drop]:
+            raise ValueError(
+                f"data.features and data.drop: expected a column in one of them, found {both[0]} in both; leave it out "
+                "of one"
+            )
         self.impute = missing == "impute"
-        self.missing_values = list(missing_values)
+        self.missing_values = [text for value in _listed_values(missing_values) for text in _written(value)]
         self.delimiter, self.decimal = delimiter, decimal
         self.categories: dict[str, int] = {}
 
     def load(self) -> Source:
         path = self.found()
         frame = self._read(path)
-        for name in (*self.asked, *(self.features or ()), *self.drop):
+        for name in (*self.asked, *(self.features or ()), *self.drop, *self.as_categories):
             if name not in frame.columns:
                 near = difflib.get_close_matches(name, frame.columns, 1)
-                hint = f"did you mean {near[0]}?" if near else "data.target, data.features and data.drop name columns"
+                hint = f"did you mean {near[0]}?" if near else "data.target, features, drop and categories name columns"
                 raise ValueError(f"{path}: expected a column {name}, found {_listed(frame.columns)}; {hint}")
         names = self.features or [name for name in frame.columns if name not in (*self.asked, *self.drop)]
-        doubled = next((name for name in frame.columns if DOUBLED.fullmatch(name)), None)
-        if doubled is not None or "" in names:
-            found = f"{doubled.rpartition('_duplicated_')[0]} twice" if doubled else "one without, as of a saved index"
-            remedy = "name it otherwise" if doubled else "data.drop=[''] leaves it out"
-            raise ValueError(f"{path}: expected a name of its own for every column, found {found}; {remedy}")
+        if "" in names:
+            raise ValueError(
+                f"{path}: expected a name of its own for every column, found one without, as of a saved index; "
+                "data.drop=[''] leaves it out"
+            )
         if not names or len({*names, *self.asked}) < len(names) + len(self.asked):
             raise ValueError(
                 f"{path}: expected columns to learn from beside {_listed(self.asked)}, found {_listed(names)}"
@@ -107,20 +125,7 @@ class Table(FileDataModule):
                 f"{path}: expected a table that ends in .csv, .tsv or .parquet, found {path.suffix or 'none'}"
             )
         try:
-            if path.suffix.lower() in (".parquet", ".pq"):
-                frame = pl.read_parquet(path)
-            else:
-                with path.open("rb") as file:
-                    begins = file.read(1 << 20)
-                refuse_foreign(begins, "a table of cells")
-                if b"\0" in begins:
-                    raise ValueError("expected text in UTF-8, found a binary file or UTF-16")
-                delimiter = "\t" if path.suffix.lower() == ".tsv" else self.delimiter
-                # All rows decide what a column is: the first ones do not speak for the others.
-                missing = ["", *self.missing_values]
-                how: dict[str, Any] = {"separator": delimiter, "decimal_comma": self.decimal == ","}
-                frame = pl.read_csv(path, **how, infer_schema_length=None, null_values=missing)
-                frame = frame.with_columns(self._numbers(column) for column in frame if column.dtype == pl.String)
+            frame = self._parquet(path) if path.suffix.lower() in (".parquet", ".pq") else self._csv(path)
         except (pl.exceptions.PolarsError, ValueError, OSError) as problem:
             said, remedy = " ".join(str(problem).split())[:160], getattr(problem, "remedy", "")
             remedy = remedy or ("save it as CSV in UTF-8" if "utf" in said.lower() else "mend the file")
@@ -130,24 +135,76 @@ class Table(FileDataModule):
             raise ValueError(f"{path}: {told}; {remedy}") from None
         if frame.height == 0:
             raise ValueError(f"{path}: expected rows below the columns' names, found none")
-        return frame.rename({name: name.strip() for name in frame.columns if name != name.strip()})
+        return frame
 
-    def _numbers(self, column: pl.Series) -> pl.Series:
-        """A CSV's column of texts, as numbers if padding alone has made texts of them."""
-        cells = column.str.strip_chars()
-        if (cells == column).all():
+    def _csv(self, path: Path) -> pl.DataFrame:
+        with path.open("rb") as file:
+            begins = file.read(1 << 20)
+        refuse_foreign(begins, "a table of cells")
+        if b"\0" in begins:
+            raise ValueError("expected text in UTF-8, found a binary file or UTF-16")
+        between = self._between(begins, path.suffix.lower() == ".tsv")
+        how: dict[str, Any] = {"separator": between, "decimal_comma": self.decimal == ","}
+        texts: dict[str, Any] = {}
+        if self.as_categories:  # 01 and 1 are two
+            named = pl.read_csv(path, n_rows=0, **how).columns
+            texts = {name: pl.String for name in named if name.strip() in self.as_categories}
+        missing = ["", *self.missing_values]
+        # All rows decide what a column is: the first ones do not speak for the others.
+        frame = pl.read_csv(path, **how, infer_schema_length=None, null_values=missing, schema_overrides=texts)
+        frame = _with_names_of_their_own(frame)
+        frame = frame.with_columns(self._of_csv(column) for column in frame)
+        return frame.filter(~pl.all_horizontal(pl.all().is_null()))  # a blank line is no row
+
+    def _parquet(self, path: Path) -> pl.DataFrame:
+        typed = [("delimiter", self.delimiter, ","), ("decimal", self.decimal, ".")]
+        if other := next((f"data.{knob}={value}" for knob, value, default in typed if value != default), None):
+            raise UnfitError(f"expected a CSV for {other}, found Parquet, which has numbers as such", "leave it out")
+        frame = _with_names_of_their_own(pl.read_parquet(path))
+        return frame.with_columns(self._of_parquet(column) for column in frame)
+
+    def _between(self, begins: bytes, tabs: bool) -> str:
+        """What stands between a CSV's cells, refused where its first line has another such mark and not this one."""
+        # The comma is what nobody has said.
+        between = "\t" if tabs and self.delimiter == "," else self.delimiter
+        lines = begins.decode(errors="replace").splitlines()
+        header = next((line for line in lines if line.strip()), "")
+        other = next((mark for mark in DELIMITERS if mark in header), None)
+        if between not in header and other is not None:
+            told = {"\t": "tabs", " ": "spaces"}.get(between, between)
+            mark = "\\t" if other == "\t" else other
+            remedy = "name it .csv" if tabs and other == "," else f"""type 'data.delimiter="{mark}"'"""
+            raise UnfitError(f"expected {told} between the columns' names, found {shortened(header)}", remedy)
+        return between
+
+    def _of_csv(self, column: pl.Series) -> pl.Series:
+        """A column of texts as numbers if it holds nothing else; padding and missing values make no texts of them."""
+        cells = self._without_missing(column)
+        if cells.dtype != pl.String or column.name in self.as_categories:
+            return cells
+        numbers = as_numbers(cells, self.decimal)
+        return numbers if numbers.count() and numbers.count() == cells.count() else cells
+
+    def _of_parquet(self, column: pl.Series) -> pl.Series:
+        """The column in the type that it says; texts that were but for what is missing numbers are as in a CSV."""
+        if not self.missing_values or column.dtype not in (pl.String, pl.Categorical, pl.Enum):
+            return self._without_missing(column)
+        texts = column.cast(pl.String)
+        taken = texts.str.strip_chars().is_in(self.missing_values).any()
+        return self._of_csv(texts) if taken else column
+
+    def _without_missing(self, column: pl.Series) -> pl.Series:
+        if column.dtype.is_numeric() and self.missing_values:
+            numbers = as_numbers(pl.Series(self.missing_values), self.decimal).cast(pl.Float64).drop_nulls()
+            return column.set(column.cast(pl.Float64).is_in(numbers.to_list()).fill_null(False), None)
+        if column.dtype != pl.String:
             return column
-        cells = cells.set(cells.is_in(["", *self.missing_values]), None)
-        cells = cells.str.replace(",", ".", literal=True) if self.decimal == "," else cells
-        for kind in (pl.Int64, pl.Float64):
-            numbers = cells.cast(kind, strict=False)
-            if numbers.count() and numbers.count() == cells.count():
-                return numbers
-        return column
+        cells = column.str.strip_chars()
+        return cells.set(cells.is_in(["", *self.missing_values]).fill_null(False), None)
 
     def _feature(self, column: pl.Series, what: str) -> np.ndarray:
         """(rows, 1) float64 of numbers, NaN where one is missing; (rows, categories) bool of anything else."""
-        column = _plain(column, what)
+        column = self._plain(column, what)
         absent = int(column.null_count())
         if absent == len(column):
             raise ValueError(f"{what}: expected values, found none in any row; leave it out: data.drop=[{column.name}]")
@@ -160,7 +217,10 @@ class Table(FileDataModule):
             )
         if column.dtype.is_numeric():
             return column.cast(pl.Float64).to_numpy()[:, None]
-        texts = column.fill_null("missing").to_numpy().astype(str)
+        own = "missing"
+        while (column == own).any():  # a category of that name is there already
+            own += "_"
+        texts = column.fill_null(own).to_numpy().astype(str)
         categories = np.unique(texts)
         if len(categories) > MOST_CATEGORIES:
             raise ValueError(
@@ -170,7 +230,7 @@ class Table(FileDataModule):
         return texts[:, None] == categories
 
     def _target(self, columns: list[pl.Series], path: Path) -> tuple[Tensor, Target | None]:
-        plain = [_plain(column, f"{path}, target {column.name}") for column in columns]
+        plain = [self._plain(column, f"{path}, target {column.name}") for column in columns]
         for column in plain:
             if column.null_count():
                 first = column.is_null().arg_true()[0]
@@ -180,7 +240,7 @@ class Table(FileDataModule):
                 )
         what = f"{path}, target {_listed(self.asked)}"
         if len(plain) > 1:
-            text = next((one for one in columns if not (one.dtype.is_numeric() or one.dtype == pl.Boolean)), None)
+            text = next((one for one in columns if not _is_value(one) or one.name in self.as_categories), None)
             if text is not None:
                 raise ValueError(
                     f"{what}: expected numbers, or true and false, in each of several, found texts in {text.name}; ask "
@@ -201,39 +261,72 @@ class Table(FileDataModule):
         few = len(np.unique(values)) <= MOST_WHOLE_CLASSES
         if self.kind == "classes" or (self.kind == "auto" and whole and few):
             classes, places = np.unique(values, return_inverse=True)
-            return targets_of(places, "classes", what, [f"{name:g}" for name in classes])
+            return targets_of(places, "classes", what, [_digits(name) for name in classes])
         y, target = targets_of(values.astype(np.float64), "real" if self.kind == "auto" else self.kind, what)
         return y, target or Target("real", 1, (column.name,))
 
+    def _plain(self, column: pl.Series, what: str) -> pl.Series:
+        """Numbers, or texts without padding; a missing one is null.
 
-def _plain(column: pl.Series, what: str) -> pl.Series:
-    """Numbers, or texts without padding; a missing one is null.
+        Raises:
+            ValueError: for other kinds of values, infinite ones, and for texts among numbers.
+        """
+        if column.dtype.is_numeric():
+            column = column.cast(pl.Float64) if column.dtype.is_decimal() else column
+            column = column.fill_nan(None) if column.dtype.is_float() else column
+            if column.dtype.is_float() and column.is_infinite().any():
+                row = column.is_infinite().arg_true()[0]
+                raise ValueError(
+                    f"{what}: expected finite numbers, found {column[row]} in row {row + 1}; mend the cell"
+                )
+            return column.cast(pl.String) if column.name in self.as_categories else column
+        if column.dtype not in (pl.String, pl.Boolean, pl.Categorical, pl.Enum, pl.Null):
+            raise ValueError(
+                f"{what}: expected numbers, texts, or true and false, found {column.dtype}; make numbers of it, or "
+                f"leave it out: data.drop=[{column.name}]"
+            )
+        cells = column.cast(pl.String).str.strip_chars()
+        cells = cells.set(cells == "", None)
+        if column.name not in self.as_categories:
+            refuse_unread_numbers(cells, what, self.decimal, self.missing_values)
+        return cells
+
+
+def _with_names_of_their_own(frame: pl.DataFrame) -> pl.DataFrame:
+    """The columns by their names without padding.
 
     Raises:
-        ValueError: for other kinds of values, infinite ones, and for texts among numbers.
+        UnfitError: for two of the same name.
     """
-    if column.dtype.is_numeric():
-        column = column.cast(pl.Float64) if column.dtype.is_decimal() else column
-        column = column.fill_nan(None) if column.dtype.is_float() else column
-        if column.dtype.is_float() and column.is_infinite().any():
-            row = column.is_infinite().arg_true()[0]
-            raise ValueError(f"{what}: expected finite numbers, found {column[row]} in row {row + 1}; mend the cell")
-        return column
-    if column.dtype not in (pl.String, pl.Boolean, pl.Categorical, pl.Enum, pl.Null):
-        raise ValueError(
-            f"{what}: expected numbers, texts, or true and false, found {column.dtype}; make numbers of it, or leave "
-            f"it out: data.drop=[{column.name}]"
-        )
-    column = column.cast(pl.String).str.strip_chars()
-    column = column.set(column == "", None)
-    numeric = column.cast(pl.Float64, strict=False)
-    texts = (column.is_not_null() & numeric.is_null()).arg_true()
-    if 0 < len(texts) < numeric.count():
-        raise ValueError(
-            f"{what}: expected numbers as in {numeric.count()} rows, found {column[texts[0]]} in row {texts[0] + 1}; "
-            f"mend the cell, or say that it stands for a missing value: data.missing_values=['{column[texts[0]]}']"
-        )
-    return column
+    names = [name.strip() for name in frame.columns]
+    plain = [found[1] if (found := DOUBLED.fullmatch(name)) and found[1] in names else name for name in names]
+    doubled = next((name for name in plain if plain.count(name) > 1), None)
+    if doubled is not None:
+        found_there = f"{doubled} twice" if doubled else "several without"
+        raise UnfitError(f"expected a name of its own for every column, found {found_there}", "name it otherwise")
+    return frame.rename(dict(zip(frame.columns, names, strict=True)))
+
+
+def _listed_values(values: Any) -> list[Any]:
+    return list(values) if isinstance(values, Sequence) and not isinstance(values, str) else [values]
+
+
+def _written(value: Any) -> list[str]:
+    """How a file may write what was typed; [nan] and [null] without quotes are no texts."""
+    if value is None or isinstance(value, bool) or value != value:
+        name = "null" if value is None else str(value).lower()
+        return [name, name.capitalize(), name.upper(), *(["NaN"] if name == "nan" else [])]
+    return [str(value)]
+
+
+def _is_value(column: pl.Series) -> bool:
+    return column.dtype.is_numeric() or column.dtype == pl.Boolean
+
+
+def _digits(value: Any) -> str:
+    """The name of a class that is a number: all of its digits, none behind a whole one."""
+    whole = float(value).is_integer() and abs(value) < FIRST_INEXACT
+    return str(int(value)) if isinstance(value, np.integer) or whole else repr(float(value))
 
 
 def _listed(names: Sequence[str]) -> str:
