@@ -240,6 +240,32 @@ def test_digits_beyond_float32_are_kept_until_numbers_are_standardised(tmp_path)
     assert len(set_up(Arrays(path=tmp_path / "a.npz")).splits["train"][0].unique()) == 60
 
 
+@pytest.mark.parametrize(("offset", "step"), [(1.7e9, 1), (-4e12, 0.5), (1e39, 1e37)])
+def test_targets_are_standardised_before_float32_makes_one_of_several(tmp_path, offset, step):
+    values = offset + step * (np.arange(300) % 60)
+    polars.DataFrame({"a": np.arange(300), "y": values}).write_parquet(tmp_path / "t.parquet")
+    np.savez(tmp_path / "a.npz", x=X.repeat(5, 0), y=np.stack([values, np.arange(300) / 7], 1))
+    table = set_up(Table(path=tmp_path / "t.parquet", target="y", kind="real"))
+    pair = set_up(Arrays(path=tmp_path / "a.npz"))
+    for data in (table, pair):
+        y = torch.cat([y.reshape(len(y), -1)[:, 0] for _, y in data.splits.values()])
+        assert y.dtype == torch.float32
+        assert len(y.unique()) == 60
+
+
+def test_targets_that_are_few_in_float32_are_refused_as_they_are(tmp_path):
+    np.savez(tmp_path / "a.npz", x=X, y=np.stack([1.7e9 + np.arange(60), np.arange(60) / 7], 1))
+    said = sentence(lambda: Arrays(path=tmp_path / "a.npz", standardise_target=False))
+    assert "found 60 values of which 1 are left, such as 1700000000.0; standardise them" in said
+
+
+def test_targets_that_float32_holds_are_rounded_as_they_have_ever_been(tmp_path):
+    draw = np.random.default_rng(0)
+    values = np.stack([100_000 + 30_000 * draw.normal(size=60), np.full(60, 0.1)], 1)
+    np.savez(tmp_path / "a.npz", x=X, y=values)
+    assert Arrays(path=tmp_path / "a.npz")._loaded.y.equal(torch.from_numpy(values.astype(np.float32)))
+
+
 def set_cell(name, row, value):
     def change(frame):
         cells = [str(cell) for cell in frame[name].tolist()]
@@ -550,6 +576,7 @@ BROKEN_ARRAYS = {
     "other lengths": ({"x": X[:50], "y": Y}, {}, "got (50, 6) and (60,)"),
     "a gap in the labels": ({"x": X, "y": Y * 2}, {}, "expected 3 classes 0 to 2, found 0, 2, 4"),
     "labels from 1": ({"x": X, "y": Y + 1}, {}, "expected 3 classes 0 to 2, found 1, 2, 3"),
+    "long codes": ({"x": X, "y": Y + 1000001}, {}, "found 1000001, 1000002, 1000003"),
     "negative labels": ({"x": X, "y": Y - 1}, {}, "found -1, 0, 1"),
     "NaN in x": ({"x": np.where(np.arange(60)[:, None] == 7, np.nan, X), "y": Y}, {}, "found nan in row 7"),
     "NaN in y": ({"x": X, "y": np.where(np.arange(60) == 5, np.nan, Y)}, {}, "y: expected finite numbers, found nan"),

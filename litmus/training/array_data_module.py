@@ -25,7 +25,7 @@ from litmus.training.rows import (
     stratified_folds,
     stratified_split,
 )
-from litmus.training.source import Source, checked, standardised, standardised_each, strata
+from litmus.training.source import Source, checked, learnable, standardised, standardised_each, strata
 
 __all__ = ["ArrayDataModule", "Source"]  # what a data set of one's own needs, from one place
 
@@ -171,7 +171,7 @@ class ArrayDataModule(pl.LightningDataModule):
         _refuse_unlearnable(rows, source, self._whose)
         x, y = self._scaled(source.x, rows).float(), source.y
         if source.target is not None and source.target.kind == "real":
-            y = self.scale_target(y, rows)
+            y = learnable(self.scale_target(y, rows), self._whose)
         self.splits = {name: (rows_of(x, chosen), y[chosen]) for name, chosen in rows.items()}
         self._sha256 = source.sha256
         self.__dict__.pop("_loaded", None)

@@ -12,7 +12,7 @@ from torch import Tensor
 from litmus.contract import Kind, Target
 from litmus.paths import typed_path
 from litmus.training.array_data_module import ArrayDataModule
-from litmus.training.source import standardised, what_columns_are
+from litmus.training.source import narrowed, standardised, what_columns_are
 
 Asked = Literal["auto", "classes", "real", "labels"]
 
@@ -105,11 +105,12 @@ def targets_of(values: np.ndarray, kind: Asked, what: str, names: Sequence[str] 
         return torch.from_numpy(places.astype(np.int64)), _named([str(name) for name in classes])
     values = numbers(values, what)
     whole = values.dtype.kind in "iub" or bool((values == np.floor(values)).all())
-    columns = what_columns_are(torch.from_numpy(values.astype(np.float32)))
+    exact = torch.from_numpy(values.astype(np.float64))
+    columns = what_columns_are(exact)
     if columns and kind == "auto":
         raise ValueError(f"{what}: {columns}; say data.kind=classes, labels or real")
     if kind == "real" or (kind == "auto" and values.dtype.kind == "f"):
-        return torch.from_numpy(values.astype(np.float32)), Target("real", values.shape[1]) if columns else None
+        return narrowed(exact), Target("real", values.shape[1]) if columns else None
     if not whole:
         raise ValueError(f"{what}: data.kind={kind} needs whole numbers, found fractions; data.kind=real takes them")
     y = torch.from_numpy(values.astype(np.int64))

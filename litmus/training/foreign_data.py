@@ -318,6 +318,7 @@ class ForeignData(pl.LightningDataModule):
             return self._untold("train", f"{self.name}'s targets: found {y.dim() - 1} dimensions for each sample")
         try:
             y, target = with_target(y, declared, type(self.module).__name__, every_class=declared is None)
+            y = y.float() if y.is_floating_point() else y  # as its batches come to the loss
             for split, (_, other) in self.splits.items():
                 if other is not None and target.kind == "classes":
                     refuse_other_classes(other, target, f"{self.name}, {split}", "the module may say classes itself")

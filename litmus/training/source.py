@@ -12,6 +12,8 @@ from litmus.training.mapped import MappedRows, refuse_not_finite_rows
 MOST_NAMED = 5
 # In double precision all rows at once would take thrice the memory of the data.
 ROWS_AT_ONCE = 4096
+# Real targets that rounding to float32 moves by more of their deviation stay as they are until they are standardised.
+ROUNDED_AWAY = 1e-4
 
 
 class Source(NamedTuple):
@@ -90,7 +92,36 @@ def with_target(y: Tensor, target: Target | None, whose: str, every_class: bool 
         raise ValueError(f"{whose}: several labels of a row are 0 or 1 each, found {_some(y[(y != 0) & (y != 1)])}")
     if bool((y == y[0]).all()):
         raise ValueError(f"{whose}: expected targets that differ, found the same in all {len(y)} rows: {_some(y[0])}")
-    return y.float(), target or Target(kind, number)
+    return narrowed(y) if kind == "real" else y.float(), target or Target(kind, number)
+
+
+def narrowed(y: Tensor) -> Tensor:
+    """Real targets in float32, or in float64 where rounding moves one by more than a share of their deviation.
+
+    All others are rounded before they are standardised: no net sees the difference, and runs keep their bits.
+    """
+    rounded = y.float()
+    if y.dtype in (torch.float16, torch.bfloat16, torch.float32):
+        return rounded
+    exact = y.double()
+    moved, deviation = (rounded.double() - exact).abs().amax(0), exact.std(0, correction=0)
+    return exact if bool(((moved > ROUNDED_AWAY * deviation) & (deviation > 0)).any()) else rounded
+
+
+def learnable(y: Tensor, whose: str) -> Tensor:
+    """Real targets in float32, as a loss takes them.
+
+    Raises:
+        ValueError: where few of their different values are left of it.
+    """
+    for value in y.reshape(len(y), -1).T if y.dtype == torch.float64 else ():
+        there, left = len(value.unique()), len(value.float().unique())
+        if 2 * left < there:
+            raise ValueError(
+                f"{whose}: expected targets that differ in single precision, found {there} values of which {left} are "
+                f"left, such as {value[0].item()}; standardise them, or subtract what they have in common"
+            )
+    return y.float()
 
 
 def _classes(y: Tensor, target: Target | None, whose: str, every_class: bool) -> tuple[Tensor, Target]:
@@ -200,5 +231,6 @@ def fingerprint(*tensors: Tensor) -> str:
 
 
 def _some(values: Tensor) -> str:
-    shown = ", ".join(f"{value:g}" for value in values.flatten()[:MOST_NAMED].tolist())
+    told = values.flatten()[:MOST_NAMED].tolist()
+    shown = ", ".join(str(value) if isinstance(value, int) else f"{value:g}" for value in told)
     return shown + (", …" if values.numel() > MOST_NAMED else "")
