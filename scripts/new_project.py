@@ -66,6 +66,7 @@ def make(name: str, target: Path) -> None:
         raise ValueError(f"{legible(target)} is there already: choose another, as make new NAME={name} DIR=…")
     if target.resolve().is_relative_to(ROOT):
         raise ValueError(f"{legible(target)} lies in this project; choose a directory outside of {ROOT}")
+    target = target.resolve()  # "." has no name
     partial = target.with_name(f".{target.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     for path in tracked():
@@ -80,9 +81,12 @@ def make(name: str, target: Path) -> None:
         (partial / path).write_text(text, encoding="utf-8")
     (partial / "README.md").write_text(readme(name), encoding="utf-8")
     begin_history(name, partial)
-    if target.exists():
-        target.rmdir()  # it is empty
-    partial.rename(target)
+    if not target.exists():
+        partial.rename(target)
+        return
+    for made in list(partial.iterdir()):  # it is empty, and somebody may be in it
+        made.rename(target / made.name)
+    partial.rmdir()
 
 
 def tracked() -> list[str]:

@@ -42,6 +42,15 @@ def test_a_directory_that_is_taken_stays_as_it_is(tmp_path, checkout):
     assert [path.name for path in tmp_path.rglob("*")] == ["mine", "notes.txt"]
 
 
+def test_an_empty_directory_is_filled_by_whoever_is_in_it(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(new_project, "tracked", lambda: [*new_project.NAMED])
+    (tmp_path / "mine").mkdir()
+    monkeypatch.chdir(tmp_path / "mine")
+    new_project.main(["mine", "."])
+    assert Path("pyproject.toml").is_file()
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
 def test_it_is_named_and_holds_none_of_our_answers(tmp_path, checkout):
     target = tmp_path / "ours"
     new_project.make("my_project", target)
