@@ -8,6 +8,7 @@ import numpy as np
 import polars
 import pytest
 import torch
+from omegaconf import OmegaConf
 from PIL import Image
 
 import evaluate
@@ -754,6 +755,40 @@ def test_a_path_is_looked_for_below_data_dir_too(trial, tmp_path):
     write_table(tmp_path / "deep.csv")
     result = trial("data=table", "data.path=deep.csv", "data.target=level", f"data_dir={tmp_path}", *SMALL)
     assert result["data"]["name"] == "deep"
+
+
+def test_a_relative_path_begins_where_the_run_was_typed(tmp_path, monkeypatch):
+    (tmp_path / "own").mkdir()
+    monkeypatch.chdir(tmp_path)
+    data, here = (Table(path="t.csv", target="asked", data_dir="own") for _ in range(2))
+    data.typed_in = tmp_path / "there"
+    said = sentence(lambda: data)
+    assert said.endswith("found nothing there; put the data back, or type this in the directory that it begins in")
+    (tmp_path / "there" / "own").mkdir(parents=True)
+    for folder in (tmp_path / "own", tmp_path, tmp_path / "there" / "own", tmp_path / "there"):
+        written(folder, ["5", "6"])
+        assert data.found().resolve() == folder / "t.csv"
+    assert here.found().resolve() == tmp_path / "t.csv"
+
+
+@pytest.mark.long
+def test_a_run_is_evaluated_and_gone_on_with_from_anywhere(trial, tmp_path, monkeypatch):
+    for folder in ("there", "here"):
+        (tmp_path / folder).mkdir()
+    monkeypatch.chdir(tmp_path / "there")
+    written(tmp_path / "there", ["5", "6"])
+    typed = ("data=table", "data.path=t.csv", "data.target=asked", "model.units=[2]", "batch_size=8")
+    trial(*typed, "epochs=1", directory=tmp_path / "run")
+    noted = tmp_path / "run" / ".hydra" / "hydra.yaml"
+    hydra = OmegaConf.load(noted)
+    hydra.hydra.runtime.cwd = str(tmp_path / "there")  # as a command would have it that is typed there
+    OmegaConf.save(hydra, noted)
+    monkeypatch.chdir(tmp_path / "here")
+    evaluate.evaluate(tmp_path / "run")
+    trial(*typed, "epochs=2", f"resume={tmp_path / 'run'}", directory=tmp_path / "run")
+    noted.unlink()
+    with pytest.raises(FileNotFoundError, match="type this in the directory"):
+        evaluate.evaluate(tmp_path / "run")
 
 
 class Nothing(OwnPoints):

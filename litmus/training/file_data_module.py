@@ -27,7 +27,12 @@ class FileDataModule(ArrayDataModule):
             is no number is left as it is.
         standardise_target: the same for real targets; result.json has both numbers.
         common: the arguments of `ArrayDataModule`.
+
+    Attributes:
+        typed_in: where the run was typed that these data are read for again: there its relative path begins.
     """
+
+    typed_in: Path | None = None
 
     def __init__(
         self,
@@ -57,12 +62,14 @@ class FileDataModule(ArrayDataModule):
         """
         places = [typed_path(self.path)]
         places += [] if self.path.is_absolute() else [self.data_dir / self.path]
+        remedy = "give the path from where you type, or an absolute one"
+        if self.typed_in is not None:
+            places = list(dict.fromkeys([*(self.typed_in / place for place in places), *places]))
+            remedy = "put the data back, or type this in the directory that it begins in"
         there = next((place for place in places if place.exists()), None)
         if there is None:
-            raise FileNotFoundError(
-                f"data.path={self.path}: expected it at {' or '.join(map(str, places))}, found nothing there; "
-                "give the path from where you type, or an absolute one"
-            )
+            told = " or ".join(map(str, places))
+            raise FileNotFoundError(f"data.path={self.path}: expected it at {told}, found nothing there; {remedy}")
         return there
 
     @property

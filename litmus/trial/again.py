@@ -13,6 +13,7 @@ from torch import Tensor
 
 from litmus.tasks.task import Task
 from litmus.training.batches import pair
+from litmus.training.file_data_module import FileDataModule
 from litmus.training.foreign_data import ForeignData, adopted
 from litmus.training.learner import Learner
 from litmus.training.net import are_shares
@@ -25,6 +26,7 @@ from litmus.trial.making import instantiate
 from litmus.trial.parts import Parts, model_of, seed_everything, told_of
 from litmus.trial.ranks import AUTO
 from litmus.trial.run import refuse_damaged
+from litmus.trial.stored import typed_where
 
 # Two means of the same answers: one over samples, one over batches of which the last is smaller.
 SAME_SHARE = 0.02
@@ -46,6 +48,8 @@ def loaded(directory: Path, finished: Finished) -> tuple[Parts, bool]:
     refuse_damaged(best)
     seed_everything(finished.config.seed)  # as the run did
     data = adopted(instantiate(finished.config.data), finished.config.seed)
+    if isinstance(data, FileDataModule):
+        data.typed_in = typed_where(directory)
     if not isinstance(data, ForeignData):  # which is set up already, or waits for a trainer
         data.setup("test")
     if "test" not in data.splits:

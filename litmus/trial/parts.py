@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 
 from litmus.tasks.task import Task
 from litmus.training.batches import Shares
+from litmus.training.file_data_module import FileDataModule
 from litmus.training.foreign_data import adopted
 from litmus.training.learner import Learner
 from litmus.training.overridden import overridden
@@ -28,6 +29,7 @@ from litmus.trial.making import make
 from litmus.trial.memory import begin_run, keep_big_buffers
 from litmus.trial.readers import refuse_unread
 from litmus.trial.source import best_weights
+from litmus.trial.stored import typed_where
 
 
 class Parts(NamedTuple):
@@ -79,6 +81,8 @@ def build(config: DictConfig, code: str | None = None) -> Parts:
     begin_run()
     seed_everything(config.seed)  # anybody's data module may draw when it is made
     data = adopted(make(config.data), config.seed)
+    if config.get("resume") is not None and isinstance(data, FileDataModule):
+        data.typed_in = typed_where(Path(config.output_dir))
     asked = config
     config, task = told_of(config, data)
     set_threads(config.threads, getattr(data, "input_shape", ()))

@@ -58,6 +58,15 @@ def read_stored(directory: Path, trust: bool = False) -> DictConfig:
     return config
 
 
+def typed_where(directory: Path) -> Path:
+    """Where the run in `directory` was typed, as Hydra has noted it; here, where nobody has."""
+    try:
+        noted: Any = OmegaConf.to_container(OmegaConf.load(directory / ".hydra" / "hydra.yaml"), resolve=False)
+        return Path(noted["hydra"]["runtime"]["cwd"])
+    except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError, OmegaConfBaseException, RecursionError):
+        return Path()
+
+
 def strangers(config: Mapping[str, Any], text: str = "") -> list[str]:
     """What in a configuration would run, or compose more of it, and is not known here; in words.
 
