@@ -6,6 +6,8 @@ import torch
 from litmus.training.array_data_module import ArrayDataModule, Source
 from litmus.training.rows import generator, nested_rows
 from src.datamodules.fashion_mnist import FashionMNIST
+from src.datamodules.mnist1d import MNIST1D
+from src.datamodules.social_network_ads import SocialNetworkAds
 
 
 class Pictures(ArrayDataModule):
@@ -24,6 +26,33 @@ def _loaded(**settings):
     data.prepare_data()
     data.setup("fit")
     return data
+
+
+class Official(Pictures):
+    """Its last rows are the test set."""
+
+    def load(self):
+        return super().load()._replace(test=torch.arange(200) >= 150)
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (Pictures(test_fraction=0.3), ""),
+        (Pictures(folds=4), "data.folds=4 says which rows are tested"),
+        (Official(), "the data have a test set of their own"),
+        (MNIST1D(draw="fresh"), "data.draw=fresh tests data.test rows"),
+        (MNIST1D(draw="fresh", folds=4), "data.folds=4 says which rows are tested"),
+        (SocialNetworkAds(split="tail"), "data.split=tail tests no rows"),
+    ],
+)
+def test_a_share_to_test_on_says_where_it_decides_nothing(data, why):
+    assert data.without_effect("test_fraction") == why
+    assert not data.without_effect("val_fraction")
+    if isinstance(data, Pictures):
+        data.setup()
+        assert data.without_effect("test_fraction") == why
+        assert "_loaded" not in vars(data)
 
 
 def test_no_scale_is_the_data_and_each_scale_is_what_it_says():

@@ -159,6 +159,10 @@ SMALL = ("model.units=[4]", "epochs=1")
         (("data=whole", "model.units=[]", "norm=batch"), "norm=batch would have no effect: model.units=[] has no"),
         (("data=whole", "model.units=[]", "model.activation=tanh"), "model.activation=tanh would have no effect"),
         (("data=whole", "model=idle", "model.depth=2"), "model.depth=2 would have no effect: nothing is deep here"),
+        (
+            ("data=whole", "+data.folds=4", "+data.test_fraction=0.3", *SMALL),
+            "+data.test_fraction=0.3 would have no effect: data.folds=4 says which rows are tested; leave it out",
+        ),
         (("model=cnn", "model.layers=2", "model.pool_size=3"), "none of the 2 blocks ends with pooling"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
@@ -178,6 +182,7 @@ def test_what_nobody_reads_is_refused_before_training(refused, stranger, typed, 
         ("data=last", "model=sgd"),
         ("data=whole", "data.seed=1", "seed=4", *SMALL),
         ("data=whole", "model.units=[]", "norm=none", "dropout=0.0"),
+        ("data=whole", "+data.test_fraction=0.3", *SMALL),
     ],
     ids=" ".join,
 )

@@ -149,6 +149,14 @@ class ArrayDataModule(pl.LightningDataModule):
         """The permutation of the train rows in pass `number`: a function of the seed and the pass alone."""
         return pass_order(self.train_size, self.seed, number)
 
+    def without_effect(self, knob: str) -> str:
+        """Why an argument of its own, as `test_fraction`, decides nothing here: typed, it is refused; else empty."""
+        if knob != "test_fraction":
+            return ""
+        if self.folds is not None:
+            return f"data.folds={self.folds} says which rows are tested"
+        return "the data have a test set of their own" if self._has_test_set else ""
+
     def notes(self) -> dict[str, Any]:
         """Facts about this data set that a reader of result.json must know."""
         return {}
@@ -164,7 +172,8 @@ class ArrayDataModule(pl.LightningDataModule):
             self._restart()
         if self.splits:
             return
-        source, _ = self._loaded, (self.input_shape, self.target)  # what is derived of it outlives it
+        # what is derived of it outlives it
+        source, _ = self._loaded, (self.input_shape, self.target, self._has_test_set)
         rows = self.split(source)
         if self._rows is not None:
             rows = {**rows, "train": self._fewer(rows["train"], source)}
@@ -302,6 +311,10 @@ class ArrayDataModule(pl.LightningDataModule):
         if declared is None and (self._says("target") or self._says("classes")):
             return self.load()  # nothing is asked for: targets only fill a place
         return checked(self.load(), self._whose, declared)
+
+    @cached_property
+    def _has_test_set(self) -> bool:
+        return self._loaded.test is not None
 
     @property
     def _whose(self) -> str:

@@ -56,10 +56,13 @@ def refuse_unread(config: DictConfig, data: Any, model: pl.LightningModule) -> N
             "leave it out, or let it make them from self.batch_size or self.hparams.batch_size"
         )
     idle = getattr(model, "without_effect", {})
-    for text, knob in said(config) if idle else ():
-        name = knob.removeprefix("model.")
-        if name in idle and name in config.model:
-            raise UnreadError(f"{text} would have no effect: {idle[name]}; leave it out")
+    for text, knob in said(config):
+        group, _, name = knob.partition(".")
+        why = idle.get(knob.removeprefix("model."), "") if knob.removeprefix("model.") in config.model else ""
+        if group == "data" and isinstance(data, ArrayDataModule):
+            why = data.without_effect(name)
+        if why:
+            raise UnreadError(f"{text} would have no effect: {why}; leave it out")
 
 
 def refuse_unread_of_arm(config: DictConfig) -> None:

@@ -75,6 +75,12 @@ class MNIST1D(ArrayDataModule):
         parts = torch.arange(len(source.y)).split(list(self.sizes.values()))
         return dict(zip(self.sizes, parts, strict=True))
 
+    def without_effect(self, knob: str) -> str:
+        """Of a fresh draw the sizes say how many rows are tested."""
+        if knob == "test_fraction" and self.draw == "fresh" and self.folds is None:
+            return "data.draw=fresh tests data.test rows"
+        return super().without_effect(knob)
+
     def notes(self) -> dict[str, Any]:
         return {"draw": self.draw}
 

@@ -113,6 +113,12 @@ class SocialNetworkAds(ArrayDataModule):
         std[std == 0] = 1.0
         return ((x.double() - seen.mean(dim=0)) / std).float()
 
+    def without_effect(self, knob: str) -> str:
+        """The notes' own split has no test set."""
+        return (
+            "data.split=tail tests no rows" if knob == "test_fraction" and self.tail else super().without_effect(knob)
+        )
+
     def notes(self) -> dict[str, Any]:
         return {
             "split": "tail: the last fifth, in file order" if self.tail else "stratified",
