@@ -33,6 +33,7 @@ from tests.own_data import (
 )
 
 SMALL = ("model.units=[16]", "epochs=4", "lr=0.01")
+X, Y = arrays(60)
 
 
 def set_up(data):
@@ -533,6 +534,16 @@ def test_folders_are_classes_and_channels_follow_from_the_images(tmp_path):
     assert {name: len(y) for name, (_, y) in official.splits.items()} == {"train": 54, "val": 6, "test": 30}
 
 
+@pytest.mark.parametrize("name", ["val", "Valid", "validation"])
+def test_images_to_validate_on_are_not_left_out(tmp_path, name):
+    for part in ("train", "test", name):
+        write_images(tmp_path / part, each=2)
+    said = sentence(lambda: ImageFolder(path=tmp_path))
+    assert f"expected train/ and test/, found {name}/ beside them, which would be left out" in said
+    (tmp_path / name).rename(tmp_path / "other")
+    assert ImageFolder(path=tmp_path)._loaded.x.shape[0] == 12
+
+
 def test_a_broken_folder_of_images_is_one_sentence(tmp_path):
     root = write_images(tmp_path / "images", each=4)
     good = (root / "bee" / "0.png").read_bytes()
@@ -568,7 +579,59 @@ def test_an_official_split_is_kept(tmp_path):
     assert torch.equal(data.splits["test"][1], torch.from_numpy(y[240:]))
 
 
-X, Y = arrays(60)
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (
+            ("x_train", "x_test", "x_val"),
+            "expected no part beside x_train and x_test, found x_val, which would",
+        ),
+        (("x", "x_test"), "expected no part beside x, found x_test, which would be left out; call x x_train"),
+        (("x", "x_valid"), "join it with x, of which data.val_fraction validates"),
+        (("x", "x_train", "x_test"), None),
+        (("x", "x_mean"), None),
+    ],
+)
+def test_parts_that_came_with_arrays_are_not_left_out(tmp_path, names, expected):
+    content = {name.replace("x", axis): values for name in names for axis, values in (("x", X), ("y", Y))}
+    np.savez(tmp_path / "a.npz", **content)
+    if expected:
+        assert expected in sentence(lambda: Arrays(path=tmp_path / "a.npz"))
+    else:
+        assert len(Arrays(path=tmp_path / "a.npz")._loaded.y) == 60
+
+
+def test_parts_that_do_not_fit_together_are_one_sentence(tmp_path):
+    content = {"x_train": X, "y_train": Y, "x_test": X[:, :4], "y_test": Y}
+    np.savez(tmp_path / "a.npz", **content)
+    assert "a.npz: expected rows of one shape in x_train and x_test, found (60, 6) and (60, 4)" in sentence(
+        lambda: Arrays(path=tmp_path / "a.npz")
+    )
+    np.savez(tmp_path / "a.npz", **content | {"x_test": X, "y_test": Y.astype("M8[s]")})
+    assert "expected one kind of values in y_train and y_test, found int64 and datetime64[s]" in sentence(
+        lambda: Arrays(path=tmp_path / "a.npz")
+    )
+    for shard, y in enumerate((Y, Y[:, None])):
+        np.save(tmp_path / f"x_{shard}.npy", X)
+        np.save(tmp_path / f"y_{shard}.npy", y)
+    assert "y_1.npy: expected targets of shape (), found (1,)" in sentence(lambda: Arrays(path=tmp_path))
+    np.save(tmp_path / "y_1.npy", np.array(3))
+    assert "y_1.npy: expected a target for each of the 60 rows of x_1.npy, found a single value" in sentence(
+        lambda: Arrays(path=tmp_path)
+    )
+
+
+def test_a_damaged_or_sparse_array_is_one_sentence(tmp_path):
+    np.savez_compressed(tmp_path / "a.npz", x=X, y=Y)
+    whole = (tmp_path / "a.npz").read_bytes()
+    (tmp_path / "a.npz").write_bytes(whole[:60] + bytes(200) + whole[260:])
+    assert "a.npz: expected arrays, found" in sentence(lambda: Arrays(path=tmp_path / "a.npz"))
+    torch.save({"x": torch.eye(60).to_sparse(), "y": torch.from_numpy(Y)}, tmp_path / "a.pt")
+    assert "a.pt: expected arrays, found a sparse tensor x, of which x.to_dense()" in sentence(
+        lambda: Arrays(path=tmp_path / "a.pt")
+    )
+
+
 RARE = np.array([0, 1] * 29 + [2, 2])
 SMALL_SET = {"batch_size": 1, "test_fraction": 0.8}
 BROKEN_ARRAYS = {

@@ -1,6 +1,9 @@
 """Arrays of your own: a .npz, a pair of .npy, tensors in a .pt, or a folder of .npy that need not fit in memory."""
 
 import re
+import struct
+import zlib
+from collections.abc import Container
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -10,12 +13,17 @@ import numpy as np
 import torch
 
 from litmus.training.array_data_module import Source, standardised_as_read
-from litmus.training.file_data_module import FileDataModule, floats, numbers, sha256_of, targets_of
+from litmus.training.file_data_module import VALIDATION, FileDataModule, floats, numbers, sha256_of, targets_of
 from litmus.training.mapped import MappedRows, windowed_order
 from litmus.training.rows import generator
 
 # Rows that are shuffled together, and the consecutive ones that they are made of, of a folder of shards.
 WINDOW, BLOCK = 65_536, 256
+# What the readers of a damaged file end in.
+UNREADABLE = (
+    *(OSError, ValueError, EOFError, RuntimeError, TypeError, LookupError, AttributeError),
+    *(BadZipFile, UnpicklingError, zlib.error, struct.error),
+)
 REMEDY = "save them with np.savez(FILE, x=x, y=y) as arrays of numbers"
 
 
@@ -73,8 +81,10 @@ class Arrays(FileDataModule):
         split = [f"{name}_{part}" for part in ("train", "test") for name in names]
         test = None
         if not set(names) <= arrays.keys() and set(split) <= arrays.keys():
-            test = torch.arange(sum(len(arrays[name]) for name in split[::2])) >= len(arrays[split[0]])
-            arrays = {name: np.concatenate([arrays[f"{name}_train"], arrays[f"{name}_test"]]) for name in names}
+            joined = {name: _joined(path, name, arrays) for name in names}
+            test = torch.arange(len(joined[inputs])) >= len(arrays[f"{inputs}_train"])
+        refuse_left_out(path, inputs, arrays, whole=test is None)
+        arrays = arrays if test is None else joined
         missing = next((name for name in names if name not in arrays), None)
         if missing is not None:
             raise ValueError(
@@ -95,19 +105,77 @@ class Arrays(FileDataModule):
             )
         x = [numbers(mapped(path), str(path)) for path in files[0]]
         odd = next(
-            (shard for shard in range(len(x)) if x[shard].shape[1:] != x[0].shape[1:] or not len(x[shard])), None
+            (
+                shard
+                for shard in range(len(x))
+                if x[shard].shape[1:] != x[0].shape[1:] or not x[shard].size * x[shard].ndim
+            ),
+            None,
         )
         if odd is not None:
             raise ValueError(f"{files[0][odd]}: expected rows of shape {x[0].shape[1:]}, found {x[odd].shape}")
         parts = [np.asarray(mapped(path)) for path in files[1]]
-        unlike = next((place for place, part in enumerate(parts) if len(part) != len(x[place])), None)
+        unlike = next((place for place, part in enumerate(parts) if part.shape[:1] != x[place].shape[:1]), None)
         if unlike is not None:
             raise ValueError(
                 f"{files[1][unlike]}: expected a target for each of the {len(x[unlike])} rows of "
-                f"{files[0][unlike].name}, found {len(parts[unlike])}"
+                f"{files[0][unlike].name}, found {parts[unlike].shape[0] if parts[unlike].ndim else 'a single value'}"
+            )
+        other = next((place for place, part in enumerate(parts) if part.shape[1:] != parts[0].shape[1:]), None)
+        if other is not None:
+            raise ValueError(
+                f"{files[1][other]}: expected targets of shape {parts[0].shape[1:]}, found {parts[other].shape[1:]}"
             )
         y, target = targets_of(np.concatenate(parts), self.kind, f"{folder}, {self.targets_name}")
         return Source(MappedRows(x), y, None, sha256_of(*files[0], *files[1]), target)
+
+
+def _joined(path: Path, name: str, arrays: dict[str, np.ndarray]) -> np.ndarray:
+    """The rows of the train and of the test part of an array.
+
+    Raises:
+        ValueError: where they are not of one shape and kind.
+    """
+    parts = [arrays[f"{name}_{part}"] for part in ("train", "test")]
+    shapes, kinds = [part.shape for part in parts], [part.dtype for part in parts]
+    if () in shapes or shapes[0][1:] != shapes[1][1:]:
+        raise ValueError(
+            f"{path}: expected rows of one shape in {name}_train and {name}_test, found {shapes[0]} and {shapes[1]}; "
+            "save them alike"
+        )
+    try:
+        return np.concatenate(parts)
+    except TypeError:
+        raise ValueError(
+            f"{path}: expected one kind of values in {name}_train and {name}_test, found {kinds[0]} and {kinds[1]}; "
+            "save them alike"
+        ) from None
+
+
+def refuse_left_out(path: Path, inputs: str, names: Container[str], whole: bool) -> None:
+    """Refuses a part that came with the inputs and that nobody would read.
+
+    Args:
+        path: of the file.
+        inputs: their name.
+        names: of all arrays.
+        whole: whether the inputs are of one array.
+
+    Raises:
+        ValueError: naming the part.
+    """
+    if whole and (inputs not in names or f"{inputs}_train" in names):  # beside its parts, the whole is the whole
+        return
+    for part in VALIDATION if not whole else ("test", *VALIDATION):
+        if f"{inputs}_{part}" in names:
+            rest = inputs if whole else f"{inputs}_train"
+            remedy = f"join it with {rest}, of which data.val_fraction validates, or take it out"
+            if part == "test":
+                remedy = f"call {rest} {inputs}_train, and the targets likewise"
+            raise ValueError(
+                f"{path}: expected no part beside {rest if whole else f'{rest} and {inputs}_test'}, found "
+                f"{inputs}_{part}, which would be left out; {remedy}"
+            )
 
 
 def mapped(path: Path) -> np.ndarray:
@@ -146,7 +214,7 @@ def read_arrays(files: list[Path]) -> dict[str, np.ndarray]:
                 found |= _tensors(torch.load(path, map_location="cpu", weights_only=True))
             else:
                 raise ValueError(f"expected a file that ends in .npz, .npy or .pt, found {path.suffix or 'no ending'}")
-        except (OSError, ValueError, EOFError, RuntimeError, BadZipFile, UnpicklingError) as problem:
+        except UNREADABLE as problem:
             said = " ".join(str(problem).split())[:120]
             objects = "pickle" in said.lower() or "weights_only" in said.lower()
             found_there = "Python objects, which are never unpickled: they could run anything" if objects else said
@@ -159,5 +227,8 @@ def _tensors(content: Any) -> dict[str, np.ndarray]:
     named = dict(zip("xy", content, strict=True)) if pair else content if isinstance(content, dict) else {}
     if not named or not all(isinstance(tensor, torch.Tensor) for tensor in named.values()):
         raise ValueError("neither tensors by their names nor a pair of them")
+    sparse = next((name for name, tensor in named.items() if tensor.layout != torch.strided), None)
+    if sparse is not None:
+        raise ValueError(f"a sparse tensor {sparse}, of which {sparse}.to_dense() has the numbers")
     whole = {name: tensor.detach() for name, tensor in named.items()}
     return {str(name): (one.float() if one.dtype == torch.bfloat16 else one).numpy() for name, one in whole.items()}

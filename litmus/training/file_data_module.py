@@ -14,6 +14,8 @@ from litmus.paths import typed_path
 from litmus.training.array_data_module import ArrayDataModule
 from litmus.training.source import narrowed, standardised, what_columns_are
 
+# What a split is called that came to validate on, which is drawn here.
+VALIDATION = ("val", "valid", "validation", "dev")
 Asked = Literal["auto", "classes", "real", "labels"]
 
 

@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 
 from litmus.contract import Target
 from litmus.training.array_data_module import Source
-from litmus.training.file_data_module import FileDataModule
+from litmus.training.file_data_module import VALIDATION, FileDataModule
 
 ENDINGS = (".png", ".jpg", ".jpeg")
 IGNORED = ("Thumbs.db", "desktop.ini")
@@ -45,6 +45,12 @@ class ImageFolder(FileDataModule):
     def load(self) -> Source:
         root = self.found()
         parts = [root / "train", root / "test"] if (root / "train").is_dir() and (root / "test").is_dir() else [root]
+        other = sorted(part.name for part in root.iterdir() if part.name.lower() in VALIDATION) if parts[1:] else []
+        if other:
+            raise ValueError(
+                f"{root}: expected train/ and test/, found {other[0]}/ beside them, which would be left out; put its "
+                "images into train/, of which data.val_fraction validates, or move it elsewhere"
+            )
         images = [_images(part) for part in parts]
         classes = sorted({path.parent.name for paths in images for path in paths})
         paths = [path for part in images for path in part]
