@@ -43,7 +43,7 @@ def pytest_collection_finish():
 
 @pytest.fixture(scope="module", autouse=True)
 def _what_lives_on_is_not_searched_again():
-    """A file of tests imports what the runs of all later files would search: one in eight seconds of `make test`."""
+    """A file of tests imports what the runs of all later files would search for garbage, each before it begins."""
     yield
     gc.collect()
     gc.freeze()
