@@ -36,11 +36,11 @@ def test_equal_settings_with_an_equal_seed_are_equal_data():
     assert mixed(("a", 0), ("a", 0), ("b", 1), ("c", 1))
 
 
-def test_data_that_each_seed_draws_differ_rightly_and_those_of_a_file_do_not():
+def test_of_other_seeds_nothing_is_known():
+    """A seed may draw all data, or choose one of three sites, or do nothing."""
     assert not mixed(*[("a", seed) for seed in range(5)])
     assert not mixed(*[(f"drawn{seed}", seed) for seed in range(5)])
-    assert mixed(*[("a", seed) for seed in range(5)], *[("b", seed) for seed in range(5, 10)])
-    assert mixed(*[("a", seed) for seed in range(5)], ("b", 5))
+    assert not mixed(*[(f"site{seed % 3}", seed) for seed in range(6)])
 
 
 def test_what_was_asked_for_otherwise_or_was_not_recorded_is_not_compared():
@@ -64,11 +64,15 @@ def seen(sha256="a", seed=0, of=None, **data):
 def test_a_version_is_told_by_what_is_loaded_and_by_nothing_that_is_done_with_it():
     assert seen() == seen(batch_size=64, fold=2, val_fraction=0.3, rows=10, data_dir="/elsewhere")
     assert seen().settings != seen(path="other.csv").settings
-    assert (seen().settings, seen().draw) == (seen(seed=3).settings, "0")
-    assert seen(seed=3).draw == "3"
-    # The order of a module's own loaders is of the run's seed, whatever seed the module has, and of its batches.
-    assert seen(of="the targets").settings != seen(of="the targets", batch_size=64).settings
-    assert seen(of="the targets", seed=3, split_seed=9).draw == "3, 9"
+    assert seen(seed=3) == seen()  # of a file, whichever seed splits it
+    assert (
+        seen(of="the targets") is None
+    )  # in an order, and of a split, that a module of anybody's may draw as it likes
+    own = {"_target_": "mine.Sites"}
+    assert seen(**own).settings == seen(batch_size=64, **own).settings != seen(fold=2, **own).settings
+    draws = [seen(seed=seed, draw_seed=drawn, **own).draw for seed, drawn in ((0, 1), (1, 0), (1, 1))]
+    assert draws[0] == "data.draw_seed=1, data.seed=0, seed=0"
+    assert len(set(draws)) == 3
     assert data_version(Record(None, "completed", "", {"data": {"sha256": "a"}})) is None
 
 
@@ -102,6 +106,8 @@ def test_an_arm_that_ran_after_an_edit_of_the_data_is_compared_with_none_of_befo
 
 
 def test_seeds_of_before_and_after_an_edit_are_no_replicates(study):
+    change(study, "trials/*/*", OLD, _target_="src.datamodules.table.Table")
+    assert lint(read_study_directory(study).judgement)[0] == []
     change(study, "trials/*/seed=[34]", NEW)
     assert lint(read_study_directory(study).judgement)[0] == [("mixed_data", "error")]
 
@@ -137,6 +143,8 @@ def test_runs_that_tuned_before_an_edit_are_not_of_the_trials_after_it(study, tm
 
 
 def test_a_search_learns_nothing_from_trials_that_saw_other_data(tmp_path):
+    seen = {}
+
     def trial(number, sha256, **data):
         place = tmp_path / "trials" / str(number)
         place.mkdir(parents=True)
@@ -144,11 +152,11 @@ def test_a_search_learns_nothing_from_trials_that_saw_other_data(tmp_path):
         content = {"status": "completed", "seed": 0, "data": {"sha256": sha256}, "config": {"data": settings}}
         (place / "result.json").write_text(json.dumps(content))
 
-    refuse_other_data(tmp_path)
+    refuse_other_data(tmp_path, seen)
     trial(0, OLD)
     trial(1, OLD)
     trial(2, NEW, path="another.csv")  # a search may try several files
-    refuse_other_data(tmp_path)
+    refuse_other_data(tmp_path, seen)
     trial(10, NEW)
     with pytest.raises(ValueError, match=r"found aaaaaa in 0, 1; bbbbbb in 10; take another hydra.sweep.dir"):
-        refuse_other_data(tmp_path)
+        refuse_other_data(tmp_path, seen)

@@ -12,9 +12,9 @@ WRITTEN = re.compile(r"(\w+) of (\w+) drawn by (.+)")
 
 @dataclass(frozen=True)
 class DataVersion:
-    """`sha256` of the data, a digest of the `settings` that asked for them but for seeds, and the seed of their `draw`.
+    """`sha256` of the data, a digest of the `settings` that asked for them but for seeds, and their `draw`.
 
-    Whether data are drawn by a seed, or are of a file and only split by it, the hashes tell: see `unlike`.
+    That is every seed that might draw them; of a file there is none.
     """
 
     sha256: str
@@ -45,10 +45,9 @@ Run = TypeVar("Run", bound=Seeing)
 
 
 def unlike(runs: Iterable[Run]) -> list[Run]:
-    """The runs that were asked to see the same data as others and saw other ones.
+    """The runs that were asked to see the same data as others and saw other ones: by equal settings and an equal draw.
 
-    Equal settings with an equal seed give equal data. Of equal settings with different seeds all data are the same, or,
-    where the seed draws them, no two are: some equal and some different are of before and after an edit.
+    Of different draws nothing is known: a seed may choose one of a few sites, or nothing at all.
     """
     groups: dict[str, list[tuple[Run, DataVersion]]] = {}
     for run in runs:
@@ -58,6 +57,4 @@ def unlike(runs: Iterable[Run]) -> list[Run]:
 
 
 def _mixed(versions: Sequence[DataVersion]) -> bool:
-    hashes, draws = ({getattr(one, name) for one in versions} for name in ("sha256", "draw"))
-    pairs = {(one.draw, one.sha256) for one in versions}
-    return len(pairs) > len(draws) or 1 < len(hashes) < len(draws)
+    return len({(one.draw, one.sha256) for one in versions}) > len({one.draw for one in versions})

@@ -16,7 +16,13 @@ from litmus.claims.notation import shortened, text
 from litmus.records.record import Record
 
 UNKNOWN = "unknown"
-# What is done with data once they are loaded: of one file, arms that differ by these alone see one version.
+# Data of a file, whichever seed splits them: their fingerprint is of all that is in it.
+OF_A_FILE = re.compile(
+    r"litmus\.training\.arrays\.|"
+    r"src\.datamodules\.(table|social_network_ads|fashion_mnist|image_folder|huggingface)\."
+)
+A_FILE = "no seed"
+# What is done with these once they are loaded: arms that differ by it alone see one version.
 NOT_LOADED = (
     *("batch_size", "eval_batch_size", "updates_per_epoch", "val_fraction", "test_fraction", "folds", "fold"),
     *("scale", "rows", "augment", "standardise", "standardise_target"),
@@ -92,17 +98,18 @@ def data_version(record: Record) -> DataVersion | None:
     found = record.content.get("data")
     told = found if isinstance(found, Mapping) else {}
     asked = {key: value for key, value in record.settings.items() if key.startswith("data.") and not is_place(key)}
-    if not _word(told.get("sha256")) or not asked:
+    # Of a module's own loaders the first pass is known alone, whose split and order it may draw as it likes.
+    if not _word(told.get("sha256")) or told.get("sha256_of") or not asked:
         return None
     seeds = {key: asked.pop(key) for key in list(asked) if key.endswith("seed")}
-    if told.get("sha256_of"):  # of what a module's own loaders gave, in the order of the run's seed and its batches
-        seeds = {**seeds, "seed": record.seed}
-        asked |= {key: value for key, value in record.settings.items() if key.startswith("batch")}
-    else:
+    draw = ", ".join(f"{key}={text(value)}" for key, value in sorted({**seeds, "seed": record.seed}.items()))
+    if OF_A_FILE.match(text(asked.get("data._target_", ""))):
         asked = {key: value for key, value in asked.items() if key.partition(".")[2] not in NOT_LOADED}
+        draw = A_FILE
+    else:
+        asked = {key: value for key, value in asked.items() if key.partition(".")[2] not in NOT_LOADED[:3]}
     settings = sorted((key, text(value)) for key, value in asked.items() if value is not None)
     digest = hashlib.sha256(repr(settings).encode()).hexdigest()[:8]
-    draw = ", ".join(dict.fromkeys(text(value) for value in seeds.values())) or text(record.seed)
     return DataVersion(str(told["sha256"])[:16], digest, draw)
 
 

@@ -173,7 +173,7 @@ def search(wanted: Wanted, composition: Composition, task: TaskFunction, directo
         wanted.metric,
         wanted.at_once,
         in_rounds=wanted.pruner == COMPARING,
-        look=partial(refuse_other_data, directory),
+        look=partial(refuse_other_data, directory, {}),
     )
     if not one.finished:
         told = next(iter(errors.values()), "")
@@ -188,17 +188,20 @@ class _Trial:
     data: DataVersion | None
 
 
-def refuse_other_data(directory: Path) -> None:
+def refuse_other_data(directory: Path, seen: dict[str, DataVersion | None]) -> None:
     """Refuses to compare trials of before and after an edit of the data.
+
+    Args:
+        seen: of trials that were looked at before, which are not read again.
 
     Raises:
         ValueError: with what leads on with either version.
     """
-    trials = []
-    for place in sorted(folders(directory / "trials"), key=lambda one: natural(one.name)):
-        content = read_object(place / "result.json")
+    for place in folders(directory / "trials"):
+        content = {} if place.name in seen else read_object(place / "result.json")
         if content.get("status") in ("completed", "pruned"):
-            trials.append(_Trial(place.name, data_version(Record(place, "", "", content))))
+            seen[place.name] = data_version(Record(place, "", "", content))
+    trials = [_Trial(name, seen[name]) for name in sorted(seen, key=natural)]
     mixed = {trial.number: trial.data.sha256 for trial in unlike(trials) if trial.data}
     if mixed:
         shown = shortened(list(mixed.values()))
