@@ -485,6 +485,8 @@ class Without(Loaders):
 def test_an_empty_list_of_loaders_is_no_split():
     assert adopted(Without(), 0).sizes == {"train": 140, "val": 20}
     module = Without()
+    module.test_dataloader = lambda: None  # as templates leave it
+    assert adopted(module, 0).sizes == {"train": 140, "val": 20}
     module.train_dataloader = lambda: None
     with pytest.raises(ValueError, match=r"Without.train_dataloader\(\): expected loaders, found None; leave"):
         adopted(module, 0)

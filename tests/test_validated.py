@@ -348,6 +348,41 @@ def test_what_a_validation_sets_itself_is_in_the_weights_of_its_epoch_as_it_left
         assert float(trainer.lightning_module.threshold) == pytest.approx(0.9)
 
 
+class Teaches(Plain):
+    """Follows its own weights with a teacher that no optimizer knows, and saves itself once more."""
+
+    def __init__(self):
+        super().__init__()
+        self.net = torch.nn.Linear(6, 3)
+        self.teacher = torch.nn.Linear(6, 3).requires_grad_(False)
+
+    def on_train_batch_end(self, outputs, batch, batch_idx):
+        for mine, own in zip(self.teacher.parameters(), self.net.parameters(), strict=True):
+            mine.data.lerp_(own.data, 0.3)
+
+    def validation_step(self, batch, batch_idx):
+        self.log("val/loss", torch.nn.functional.cross_entropy(self.teacher(batch[0]), batch[1]))
+
+    def on_save_checkpoint(self, checkpoint):
+        checkpoint["again"] = self.net.state_dict()
+
+
+@pytest.mark.parametrize("average", [None, 0.5])
+def test_what_a_module_moves_after_an_update_is_what_was_validated(tmp_path, average):
+    best, seen = BestAndLast(str(tmp_path)), []
+
+    class Sees(pl.Callback):
+        def on_validation_batch_end(self, trainer, pl_module, *others):
+            seen.append({name: value.clone() for name, value in pl_module.state_dict().items()})
+
+    shown = [ExponentialAverage(average)] if average else []
+    _fit(seeded(Teaches), 4, [*shown, Sees(), best], small_blobs(updates_per_epoch=2))
+    kept = torch.load(best.best_path, weights_only=True)
+    validated = seen[best.best_epoch * len(seen) // 4]
+    assert all(torch.equal(kept["state_dict"][name], value) for name, value in validated.items())
+    assert all(torch.equal(kept["again"][name], validated[f"net.{name}"]) for name in kept["again"])
+
+
 # ---------------------------------------------------------------------- what was trained on
 
 

@@ -145,7 +145,7 @@ class ForeignData(pl.LightningDataModule):
         try:
             for asked in (size, 2 * size + 1):
                 self.batch_size = asked
-                with isolate_rng():
+                with isolate_rng(torch.cuda.is_initialized()):
                     given.append([_amount(loader) for loader in _loaders_in(self.module.train_dataloader())])
         finally:
             for holder, own in holders:
@@ -184,7 +184,7 @@ class ForeignData(pl.LightningDataModule):
     def _call(self, what: str | None, method: Callable[..., Any], *arguments: Any) -> None:
         """Calls what makes the data; where it is called again it draws what it drew at first, and nobody notices."""
         if what in self._drawn:
-            with isolate_rng():
+            with isolate_rng(torch.cuda.is_initialized()):
                 _set_generators(*self._drawn[what])
                 method(*arguments)
             return
@@ -231,7 +231,8 @@ class ForeignData(pl.LightningDataModule):
                     split, f"{self.name}.{split}_dataloader() gives no loader before there is a trainer ({problem})"
                 )
             else:
-                if isinstance(loaders, list | tuple | dict) and not loaders and split != "train":
+                empty = loaders is None or (isinstance(loaders, list | tuple | dict) and not loaders)
+                if empty and split != "train":
                     continue  # which is how one says that there are no such rows
                 y = self._targets(split, loaders)
             self.splits[split] = (None, y)

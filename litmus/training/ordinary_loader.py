@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
+import torch
 from pytorch_lightning.utilities.parsing import lightning_setattr
 from pytorch_lightning.utilities.seed import isolate_rng
 from torch.optim import Optimizer
@@ -184,7 +185,7 @@ def refuse_another_size(
     """
     for asked in sizes:
         lightning_setattr(pl_module, "batch_size", asked)
-        with isolate_rng():
+        with isolate_rng(torch.cuda.is_initialized()):
             found = sizes_in(made_for(trainer))
         if another_size(found, asked, each):
             wrong = next(size for size in found if size != asked)

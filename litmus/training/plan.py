@@ -157,7 +157,7 @@ def needs_two_samples(trainer: Any, module: nn.Module) -> bool:
     training = {name: layer.training for name, layer in module.named_modules()}
     handles = [layer.register_forward_pre_hook(look(name)) for name, layer in layers.items()]
     try:
-        with isolate_rng(), torch.no_grad():
+        with isolate_rng(torch.cuda.is_initialized()), torch.no_grad():
             module.eval()(torch.zeros(1, *shape, dtype=kind, device=next(module.parameters()).device))
     except Exception:  # whatever else it wants than inputs
         return True

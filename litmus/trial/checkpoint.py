@@ -9,7 +9,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import Checkpoint
+from pytorch_lightning.callbacks import Checkpoint, WeightAveraging
 from pytorch_lightning.trainer import call
 from pytorch_lightning.utilities import move_data_to_device
 from pytorch_lightning.utilities.seed import isolate_rng
@@ -19,7 +19,7 @@ from torchmetrics import Metric, MetricCollection
 from litmus.atomic import replacing
 from litmus.direction import mode_of
 from litmus.paths import typed_path
-from litmus.training.averaging import averaging_of
+from litmus.training.averaging import Averaging, averaging_of
 from litmus.training.direct_step import unchanged
 from litmus.training.epoch_metrics import EpochMetrics, refuse_waiting
 from litmus.training.overridden import overridden
@@ -28,6 +28,8 @@ from litmus.trial.plain_checkpoint import PlainCheckpoints, refuse_state, refuse
 
 # Of a checkpoint of weights: the buffers that no state_dict has.
 BUFFERS = "buffers"
+# Of a parameter without a gradient that a validation may set itself.
+MOST_SET = 10_000
 # What a whole checkpoint has beside: a module's hook may expect the names.
 TRAINING = {"callbacks": dict, "optimizer_states": list, "lr_schedulers": list, "loops": dict}
 
@@ -99,7 +101,7 @@ class BestAndLast(Checkpoint):
                 trainer.strategy.checkpoint_io = PlainCheckpoints(io)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        with isolate_rng():  # loaders of the validation may be made for it
+        with isolate_rng(torch.cuda.is_initialized()):  # loaders of the validation may be made for it
             refuse_waiting(trainer, {"callbacks.checkpoint": self.monitor})
         # Early stopping had ended the run when its last checkpoint was written: it stays ended.
         trainer.should_stop = trainer.should_stop or self._stopped
@@ -139,11 +141,19 @@ class BestAndLast(Checkpoint):
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self._validated is None:
             return
+        callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
+        averaged = any(isinstance(one, Averaging | WeightAveraging) for one in callbacks)
         if overridden(pl_module, ("on_save_checkpoint",), pl.LightningModule):
+            # By now an average is hidden again: tensors that the module adds may be of other weights than were judged.
             added = weights_of(trainer, pl_module)
-            self._validated |= {name: one for name, one in added.items() if name != "state_dict"}
-        # By now others have put the weights back: what is not as it was before is what the validation has set.
-        for name, value in untrained(pl_module).items():
+            self._validated |= {
+                name: one
+                for name, one in added.items()
+                if name != "state_dict" and not (averaged and holds_tensors(one))
+            }
+        # What is not as it was before is what the validation has set, or the module's own hook, which came later.
+        known = not averaged or not overridden(pl_module, ("on_train_batch_end",), pl.LightningModule)
+        for name, value in untrained(pl_module).items() if known else ():
             if name in self._untrained and not unchanged(value, self._untrained[name]):
                 saved = name in self._validated["state_dict"]
                 part = self._validated["state_dict"] if saved else self._validated.setdefault(BUFFERS, {})
@@ -301,10 +311,20 @@ def weights_of(trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, 
     return found
 
 
+def holds_tensors(value: Any) -> bool:
+    """Whether there is a tensor in it, at any depth."""
+    if isinstance(value, Mapping):
+        return any(map(holds_tensors, value.values()))
+    return any(map(holds_tensors, value)) if isinstance(value, list | tuple) else isinstance(value, Tensor)
+
+
 def untrained(module: nn.Module) -> dict[str, Tensor]:
-    """What no optimizer changes and a validation may: buffers, and parameters without a gradient; by all names."""
+    """What no optimizer changes and a validation may: buffers, and small parameters without a gradient; by all names.
+
+    A frozen backbone is no threshold, and another copy of it may not fit.
+    """
     parameters = module.named_parameters(remove_duplicate=False)
-    held = {name: value for name, value in parameters if not value.requires_grad}
+    held = {name: value for name, value in parameters if not value.requires_grad and value.numel() <= MOST_SET}
     return held | dict(module.named_buffers(remove_duplicate=False))
 
 
