@@ -26,6 +26,7 @@ from litmus.quiet import silence_lightning
 from litmus.records.record import Record, read_record
 from litmus.training.array_data_module import ArrayDataModule
 from litmus.training.batches import Share, Size, pair
+from litmus.training.direct_step import unchanged
 from litmus.training.learner import Learner
 from litmus.training.overridden import between_updates, overridden
 from litmus.training.plain import class_of
@@ -556,19 +557,12 @@ def _difference(one: Seen, other: Seen, *stored: str) -> str | None:
 
 def _equal(one: Any, other: Any) -> bool:
     if isinstance(one, Tensor):
-        return isinstance(other, Tensor) and _same_tensor(one, other)
+        return isinstance(other, Tensor) and unchanged(one, other)
     if isinstance(one, Mapping):
         return isinstance(other, Mapping) and one.keys() == other.keys() and all(_equal(one[k], other[k]) for k in one)
     if isinstance(one, list | tuple):
         return len(one) == len(other) and all(map(_equal, one, other))
     return bool(one == other) or bool(one != one and other != other)  # not a number in both
-
-
-def _same_tensor(one: Tensor, other: Tensor) -> bool:
-    if one.shape != other.shape or one.dtype != other.dtype:
-        return False
-    same = one == other
-    return bool((same | ((one != one) & (other != other))).all())
 
 
 def _reads_updates(config: DictConfig) -> bool:

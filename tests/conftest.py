@@ -41,14 +41,6 @@ def pytest_collection_finish():
     gc.freeze()
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _what_lives_on_is_not_searched_again():
-    """A file of tests imports what the runs of all later files would search for garbage, each before it begins."""
-    yield
-    gc.collect()
-    gc.freeze()
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
     """Which tests are long, and which of those are taken; once, where the tests of answers/ bring it along as well."""

@@ -145,11 +145,11 @@ def needs_two_samples(trainer: Any, module: nn.Module) -> bool:
     shape = getattr(trainer.datamodule, "input_shape", None)
     if not layers or shape is None or any(map(is_lazy, module.parameters())):
         return bool(layers)
-    values: dict[str, int] = {}
+    values: dict[str, float] = {}
 
     def look(name: str) -> Any:
         def see(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-            values[name] = min(values.get(name, math.inf), inputs[0].numel() // inputs[0].shape[1])  # type: ignore
+            values[name] = min(values.get(name, math.inf), inputs[0].numel() // inputs[0].shape[1])
 
         return see
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from litmus.claims.data_version import unlike
@@ -19,21 +19,34 @@ DEVICE = ("device", "accelerator", "trainer")
 def mixed_code(study: Study, results: Results) -> Iterator[Finding]:
     """Trials that different code ran are no replicates, and no pairs."""
     known = [trial for trial in results.trials if trial.values and trial.code]
-    mixed = _of_other_code(known)
+    said = "The trials were run by different code"
+    yield from _versions("mixed_code", study, known, _of_other_code, lambda trial: trial.code, "code", said)
+
+
+def _versions(
+    code: str,
+    study: Study,
+    known: Sequence[Any],
+    apart: Callable[[Sequence[Any]], list[Any]],
+    version: Callable[[Any], str],
+    words: str,
+    said: str,
+) -> Iterator[Finding]:
+    """The finding on runs of several versions of something: an error where a prediction rests on more than one."""
+    mixed = apart(known)
     if not mixed:
         return
     affected = [
         name
         for name, prediction in study.predictions.items()
-        if _of_other_code([trial for trial in known if trial.arm in prediction.named_arms(study)])
+        if apart([run for run in known if run.arm in prediction.named_arms(study)])
     ]
-    shown = shortened([trial.code for trial in mixed])
-    told = _told(study, mixed, {id(trial): f"code {shown[trial.code]}" for trial in mixed})
+    shown = shortened([version(run) for run in mixed])
+    told = _told(study, mixed, {id(run): f"{words} {shown[version(run)]}" for run in mixed})
     message = (
-        f"The trials were run by different code: {told}; choose one, delete the directories of the others' trials, and "
-        "start the study again with it."
+        f"{said}: {told}; choose one, delete the directories of the others' trials, and start the study again with it."
     )
-    yield error("mixed_code", message, affected) if affected else warning("mixed_code", message)
+    yield error(code, message, affected) if affected else warning(code, message)
 
 
 def _of_other_code(trials: Sequence[Trial]) -> list[Trial]:
@@ -71,21 +84,8 @@ def mixed_data(study: Study, results: Results) -> Iterator[Finding]:
     """Runs, those that tuned included, of before and after an edit of the data that all were asked to see."""
     known: list[Any] = [trial for trial in results.trials if trial.values]
     known += [run for run in results.tuning if run.arm in study.arms]
-    mixed = unlike(known)
-    if not mixed:
-        return
-    affected = [
-        name
-        for name, prediction in study.predictions.items()
-        if unlike(run for run in known if run.arm in prediction.named_arms(study))
-    ]
-    shown = shortened([run.data.sha256 for run in mixed])
-    told = _told(study, mixed, {id(run): f"on data {shown[run.data.sha256]}" for run in mixed})
-    message = (
-        f"Runs saw different versions of the same data: {told}; choose one, delete the directories of the others' "
-        "runs, and start the study again with it."
-    )
-    yield error("mixed_data", message, affected) if affected else warning("mixed_data", message)
+    said = "Runs saw different versions of the same data"
+    yield from _versions("mixed_data", study, known, unlike, lambda run: run.data.sha256, "on data", said)
 
 
 def _differ_in_pairs(trials: Sequence[Trial], key: str) -> bool:
