@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from litmus.project import put_on_path
-from litmus.trial.command_line import answer
+from litmus.trial.command_line import answer, imports
 
 
 def main(given: list[str] | None = None) -> None:
@@ -18,7 +18,8 @@ def main(given: list[str] | None = None) -> None:
         print(__doc__)
         return
     put_on_path()
-    from litmus.check import BROKEN, check
+    with imports():
+        from litmus.check import BROKEN, check
 
     broken = 0
     with tempfile.TemporaryDirectory() as place:

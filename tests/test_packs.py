@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import subprocess
+import sys
 import time
 from functools import partial
 
@@ -12,12 +13,13 @@ import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
+from omegaconf import OmegaConf
 from torch import nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, ReduceLROnPlateau
 
 import litmus.sweeps.launching
 from litmus.sweeps import packs
-from litmus.sweeps.packs import common_of, gathered, kin_of
+from litmus.sweeps.packs import Packing, common_of, gathered, kin_of
 from litmus.training import packed
 from litmus.training.averaging import ExponentialAverage
 from litmus.training.pack import Pack
@@ -208,6 +210,47 @@ def test_an_interruption_reaches_all_that_have_begun():
         Pack(may_begin=lambda: not told).run([partial(member, number) for number in range(3)])
     assert sorted(told) == [0, 1, 2]
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_what_an_interrupted_import_left_is_not_said_in_place_of_the_interruption(monkeypatch):
+    """Of half a library nothing can be imported."""
+
+    def interrupted(config):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(packs.HydraConfig, "get", lambda: OmegaConf.create({"sweep": {"subdir": "one"}}))
+    monkeypatch.setitem(sys.modules, "litmus.trial.memory", None)
+    with pytest.raises(KeyboardInterrupt):
+        Packing(None, interrupted, None)({})
+
+
+# A library's import that is told to stop, as by a scheduler, in the middle.
+TOLD_TO_STOP = """
+import os, signal, sys
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "{module}" and self in sys.meta_path:
+            sys.meta_path.remove(self)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+sys.meta_path.insert(0, Finder())
+"""
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("module", ["torch.nn", "torch._dynamo", "lightning_fabric.strategies"])
+def test_a_study_that_is_told_to_stop_while_a_library_is_imported_records_no_failure(tmp_path, module):
+    (tmp_path / "path").mkdir()
+    (tmp_path / "path" / "sitecustomize.py").write_text(TOLD_TO_STOP.format(module=module))
+    write_study(tmp_path)
+    done = subprocess.run(
+        command(tmp_path, "study=tiny"), cwd=tmp_path, capture_output=True, text=True, timeout=300,
+        env=environment() | {"PYTHONPATH": str(tmp_path / "path")},
+    )  # fmt: skip
+    assert done.returncode == 130, done.stdout + done.stderr
+    assert done.stderr.splitlines()[-1] == "interrupted; the same command goes on where studies/tiny was cut"
+    assert all(result["status"] == "interrupted" for result in results(tmp_path / "studies" / "tiny").values())
 
 
 @pytest.mark.long

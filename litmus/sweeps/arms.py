@@ -20,7 +20,7 @@ from litmus.sweeps.packs import common_of, kin_of
 from litmus.sweeps.smoke import smoke_overrides
 from litmus.sweeps.watched import factors_of, watched
 from litmus.sweeps.workers import refuse_many_processes
-from litmus.trial.command_line import sentence
+from litmus.trial.command_line import imports, sentence
 from litmus.trial.knobs import check_knobs
 from litmus.trial.overriding import may_leave_unread
 from litmus.trial.place import refuse_all_elsewhere
@@ -132,8 +132,8 @@ def refuse_untrainable(config: DictConfig) -> None:
     """Refuses a configuration with a value that cannot be, or one that nobody would read."""
     check_knobs(config)
     if may_leave_unread(config):
-        from litmus.trial.readers import refuse_unread_of_arm
-
+        with imports():
+            from litmus.trial.readers import refuse_unread_of_arm
         with as_job(config) as job:
             refuse_unread_of_arm(job)
 

@@ -16,6 +16,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
 from litmus.sweeps.composition import settings_of
+from litmus.trial.command_line import imports
 from litmus.trial.signatures import constant_of
 
 # More than so many gain nothing: what is left is arithmetic.
@@ -86,18 +87,23 @@ class Packing:
 
     def __call__(self, config: DictConfig) -> Any:
         """Runs them all; what the first gives."""
+        goes_on = True
         try:
             return self._run(config, self.others.get(str(HydraConfig.get().sweep.subdir), []))
+        except KeyboardInterrupt:
+            goes_on = False  # an import may be half done, and what it lacks would be said in place of the interruption
+            raise
         finally:
-            from litmus.trial.memory import give_back_memory  # with torch, whose import is the job's own
-
-            give_back_memory()
+            if goes_on:
+                with imports():
+                    from litmus.trial.memory import give_back_memory  # with torch, whose import is the job's own
+                give_back_memory()
 
     def _run(self, config: DictConfig, others: Sequence[tuple[list[str], int]]) -> Any:
         if not others:
             return self.task(config)
-        from litmus.training.pack import Pack
-
+        with imports():
+            from litmus.training.pack import Pack
         calls: list[Callable[[], Any]] = [partial(self._job, *one) for one in others]
         first, *_ = Pack([(_hydra, _set_hydra)], Room()).run([partial(self.task, config), *calls])
         if isinstance(first, BaseException):
