@@ -6,7 +6,7 @@ import hydra
 from omegaconf import DictConfig
 
 from litmus.job import job
-from litmus.trial.arguments import readable_arguments, refuse_no_place, without_hyphens
+from litmus.trial.arguments import readable_arguments, refuse_no_option, refuse_no_place, without_hyphens
 from litmus.trial.command_line import (
     answer,
     register_resolvers,
@@ -33,6 +33,7 @@ if __name__ == "__main__":
     keep_together()
     stop_when_told()
     typed = answer(lambda: readable_arguments(without_hyphens(sys.argv[1:])))
+    answer(lambda: refuse_no_option(typed))
     answer(lambda: refuse_no_place(typed))
     sys.argv[1:] = answer(lambda: resumed_arguments(sweep_arguments(typed)))
     answer(main)

@@ -1,15 +1,15 @@
 """Paths as they were typed: ~ is the home directory, and a relative one begins where the command was typed."""
 
+import sys
 from contextlib import suppress
 from pathlib import Path
-
-from hydra.core.hydra_config import HydraConfig
 
 
 def typed_directory() -> Path:
     """Where the command was typed: with hydra.job.chdir=true a job works elsewhere."""
-    if HydraConfig.initialized() and HydraConfig.get().job.chdir:
-        return Path(HydraConfig.get().runtime.cwd)
+    hydra = sys.modules.get("hydra.core.hydra_config")  # which takes a while to import, and no script has a job of it
+    if hydra is not None and hydra.HydraConfig.initialized() and hydra.HydraConfig.get().job.chdir:
+        return Path(hydra.HydraConfig.get().runtime.cwd)
     return Path()
 
 

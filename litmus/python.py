@@ -15,6 +15,7 @@ from litmus.claims.results import Results
 from litmus.claims.results_table import read_results, results_from_rows
 from litmus.claims.study import Study
 from litmus.claims.study_file import read_study_file, read_study_node
+from litmus.paths import typed_path
 from litmus.project import ROOT, put_on_path
 from litmus.records.looks_file import read_looks
 from litmus.records.record import Record, read_record
@@ -111,7 +112,7 @@ def composed(
     if directory is not None:
         from litmus.sweeps.overrides import override
 
-        arguments = [*arguments, override("hydra.run.dir", str(directory))]
+        arguments = [*arguments, override("hydra.run.dir", str(typed_path(directory)))]
     arguments = resumed_arguments(arguments)
     place, name = project / "configs", "train"
     if arguments[:1] == ["--config-path"]:  # of a run that is gone on with
@@ -157,6 +158,11 @@ def typed(*overrides: str | Mapping[str, Any]) -> list[str]:
     found: list[str] = []
     for one in overrides:
         if isinstance(one, str):
+            if one.startswith("-"):
+                raise ValueError(
+                    f"{one}: expected knobs, as 'lr=0.1' or lr=0.1, found an option of the command line; "
+                    "several runs, and what --help tells, are for python train.py"
+                )
             found.append(one)
             continue
         for knob, value in one.items():
@@ -236,7 +242,7 @@ def judge(
     study: Any,
     results: Any,
     configs: Mapping[str, Mapping[str, Any]] | None = None,
-    before: Iterable[Judgement] = (),
+    before: Judgement | Iterable[Judgement] = (),
 ) -> Judgement:
     """Lint and verdicts of a study on trials that were run anywhere: `verdicts` by the predictions' names, and `lint`.
 
@@ -252,10 +258,11 @@ def judge(
         ValueError: for a study or a table that cannot be understood.
     """
     given = [study, *(results if isinstance(results, list | tuple) else [results])]
-    looked = read_looks(*(Path(one).parent for one in given if isinstance(one, str | Path)))
+    looked = list(read_looks(*(Path(one).parent for one in given if isinstance(one, str | Path))))
     if not isinstance(study, Study):
         study = read_study_file(study) if isinstance(study, str | Path) else read_study_node(study)
-    return judge_results(study, _results(study, results), configs, looked=[*looked, *(one.look for one in before)])
+    looked += [one.look for one in ([before] if isinstance(before, Judgement) else before)]
+    return judge_results(study, _results(study, results), configs, looked=looked)
 
 
 def _results(study: Study, results: Any) -> Results:
@@ -267,13 +274,14 @@ def _results(study: Study, results: Any) -> Results:
         results = results.to_dicts()
     elif hasattr(results, "to_dict"):  # of pandas
         results = results.to_dict("records")
-    rows: list[Any] = list(results) if isinstance(results, Iterable) else []
+    rows: list[Any] = list(results) if isinstance(results, Iterable) and not isinstance(results, Mapping) else []
     if rows and all(isinstance(row, str | Path) for row in rows):
         return read_results(study, *rows)
     if not rows or not all(isinstance(row, Mapping) for row in rows):
         raise ValueError(
             "expected the trials as a CSV file, a DataFrame or mappings, a row each, got "
-            f"{type(results).__name__ if rows or not isinstance(results, Sequence) else 'none'}"
+            f"{type(results).__name__ if rows or not isinstance(results, Sequence) else 'none'}; a mapping of columns "
+            "becomes one by pandas.DataFrame"
         )
     return results_from_rows(study, [{str(name): _plain(value) for name, value in row.items()} for row in rows])
 

@@ -1,6 +1,5 @@
 """Where an accelerator begins to gain: python scripts/accelerator.py, on a machine with one; needs nothing trained."""
 
-import argparse
 import os
 import time
 from collections.abc import Callable
@@ -12,6 +11,8 @@ import torch
 from torch import Tensor
 
 from litmus.training.direct_step import plain_backward, plain_step
+from litmus.trial.arguments import Parser
+from litmus.trial.command_line import answer
 from litmus.trial.devices import multiply_adds
 from src.models.cnn import CNN
 from src.models.mlp import MLP
@@ -100,7 +101,7 @@ def microseconds(update: Callable[[], Any], seconds: float, wait: Callable[[], A
 
 def main() -> None:
     """Prints a row per net and batch size: microseconds of an update, each way in turns."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=0.15, help="of updates in each turn")
     parser.add_argument("--turns", type=int, default=5, help="the median of so many, A B A B")
     parser.add_argument("--only", default="", help="nets whose name begins so")
@@ -132,4 +133,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    answer(main)

@@ -17,6 +17,10 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from litmus.paths import typed_path
+from litmus.trial.arguments import Parser
+from litmus.trial.command_line import answer
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch
@@ -108,13 +112,13 @@ def cells(row: dict[str, Any], medians: dict[str, float]) -> list[str]:
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = Parser(description=__doc__.partition("\n")[0])
     names = [workload.name for workload in WORKLOADS]
     parser.add_argument("--only", action="append", choices=names, help="this workload; may be given several times")
     parser.add_argument("--quick", action="store_true", help="shorter and fewer turns: to see that it works")
     parser.add_argument("--cpu", action="store_true", help="seconds of the processor, which other work leaves alone")
     parser.add_argument("--markdown", action="store_true", help="print the table for the README")
-    parser.add_argument("--output", type=Path, default=Path("benchmark.json"))
+    parser.add_argument("--output", type=typed_path, default=Path("benchmark.json"))
     return parser.parse_args()
 
 
@@ -166,4 +170,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    answer(main)

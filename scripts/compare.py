@@ -7,19 +7,20 @@ A DIR is a run, a multirun, a search, a study's directory, or a folder of any of
 """
 
 import argparse
-from pathlib import Path
 
 from litmus.legible import legible
+from litmus.paths import typed_path
+from litmus.trial.arguments import Parser
 from litmus.trial.command_line import answer
 
 
 def arguments(given: list[str] | None = None) -> argparse.Namespace:
     """What was typed."""
-    parser = argparse.ArgumentParser(
-        prog="scripts/compare.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    parser = Parser(prog="scripts/compare.py", description=__doc__)
+    parser.add_argument("directories", metavar="DIR", type=typed_path, nargs="+", help="where runs lie")
+    parser.add_argument(
+        "-o", "--output", type=typed_path, help="the page's file; by default compare.html in the first DIR"
     )
-    parser.add_argument("directories", metavar="DIR", type=Path, nargs="+", help="where runs lie")
-    parser.add_argument("-o", "--output", type=Path, help="the page's file; by default compare.html in the first DIR")
     parser.add_argument("--terminal", action="store_true", help="tables and curves here instead of a page")
     parser.add_argument("--metric", help="whose curves the terminal shows; by default val/loss, or the first there is")
     parser.add_argument("--by", choices=("epoch", "updates", "samples", "seconds"), help="the curves' clock")

@@ -6,20 +6,19 @@ python scripts/data.py data=table data.path=customers.csv data.target=segment -o
 What follows is typed as for train.py: the data are what a run of it would learn from.
 """
 
-import argparse
 from pathlib import Path
 
+from litmus.paths import typed_path
 from litmus.project import ROOT
+from litmus.trial.arguments import Parser
 from litmus.trial.command_line import answer
 from litmus.trial.hydra_versions import BASE
 
 
 def main(given: list[str] | None = None) -> None:
     """Composes the configuration and looks at its data."""
-    parser = argparse.ArgumentParser(
-        prog="scripts/data.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("-o", "--output", type=Path, default=Path("data.png"), help="the picture's file")
+    parser = Parser(prog="scripts/data.py", description=__doc__)
+    parser.add_argument("-o", "--output", type=typed_path, default=Path("data.png"), help="the picture's file")
     parser.add_argument("knobs", metavar="KNOB=VALUE", nargs="*", help="as for train.py")
     asked = parser.parse_intermixed_args(given)
     from hydra import compose, initialize_config_dir

@@ -4,7 +4,6 @@ Writes docs/figures/architecture.png. A line's width is the number of imports; a
 downwards. Everybody imports the ground floor, which is not drawn.
 """
 
-import argparse
 import ast
 from collections import Counter
 from pathlib import Path
@@ -13,7 +12,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
+from litmus.paths import typed_path
 from litmus.project import ROOT
+from litmus.trial.arguments import Parser
 
 # From what a user calls down to what knows nobody; a room of the engine that is missing here is on the ground floor.
 FLOORS = (
@@ -99,7 +100,7 @@ def draw(root: Path) -> Figure:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("-o", "--output", type=Path, default=ROOT / "docs" / "figures" / "architecture.png")
+    parser = Parser(description=__doc__)
+    parser.add_argument("-o", "--output", type=typed_path, default=ROOT / "docs" / "figures" / "architecture.png")
     picture = draw(ROOT)
     FigureCanvasAgg(picture).print_png(parser.parse_args().output)

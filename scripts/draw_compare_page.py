@@ -13,7 +13,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import urlencode
 
+from litmus.paths import typed_path
 from litmus.project import ROOT
+from litmus.trial.arguments import Parser
 from litmus.trial.command_line import answer
 
 FIGURES = ROOT / "docs" / "figures"
@@ -32,15 +34,15 @@ WIDTH = 1280
 
 def main(given: list[str] | None = None) -> None:
     """Draws both views of a directory's comparison."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="scripts/draw_compare_page.py",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("study", type=Path, help="where the runs of a study lie")
+    parser.add_argument("study", type=typed_path, help="where the runs of a study lie")
     study = parser.parse_args(given).study
     if not study.is_dir():
-        raise FileNotFoundError(f"{study}: no such directory; run the study first")
+        raise FileNotFoundError(f"{study}: expected the directory of a study, found nothing; run the study first")
     browser = next((found for name in BROWSERS if (found := shutil.which(name))), None)
     if browser is None:
         raise FileNotFoundError(f"no browser: expected one of {', '.join(BROWSERS)} (apt install chromium)")

@@ -6,7 +6,6 @@ The SVG holds all of it as text; its lines appear one after the other; those who
 and so does whatever does not move.
 """
 
-import argparse
 import os
 import re
 import subprocess
@@ -16,7 +15,9 @@ from html import escape
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from litmus.paths import typed_path
 from litmus.project import ROOT
+from litmus.trial.arguments import Parser
 from litmus.trial.command_line import answer
 
 OUTPUT = ROOT / "docs" / "figures" / "terminal.svg"
@@ -36,10 +37,8 @@ OTHER = re.compile(r"\x1b\[[\d;?]*[A-Za-ln-z]|\r(?!\n)")
 
 def main(given: list[str] | None = None) -> None:
     """Runs the commands and writes the picture."""
-    parser = argparse.ArgumentParser(
-        prog="scripts/draw_terminal.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("-o", "--output", type=Path, default=OUTPUT, help="the SVG")
+    parser = Parser(prog="scripts/draw_terminal.py", description=__doc__)
+    parser.add_argument("-o", "--output", type=typed_path, default=OUTPUT, help="the SVG")
     output = parser.parse_args(given).output
     with TemporaryDirectory() as folder:
         said = [(typed, answered(typed, Path(folder), most)) for typed, most in COMMANDS]

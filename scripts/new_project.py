@@ -4,8 +4,8 @@
 edit, the tests, one example of a study and of an experiment. The README is a page of its own.
 """
 
-import argparse
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -16,6 +16,7 @@ import jinja2
 from litmus.legible import legible
 from litmus.paths import typed_path
 from litmus.project import ROOT
+from litmus.trial.arguments import Parser
 from litmus.trial.command_line import answer
 
 # This project's own: its questions and answers, and its history.
@@ -45,13 +46,14 @@ GROUPS = (
 
 def main(arguments: list[str] | None = None) -> None:
     """Makes the project, and says what to do next."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__)
     parser.add_argument("name", help="of the project: small letters, digits and _")
     parser.add_argument("directory", nargs="?", help="to make; NAME beside this project where none is given")
     asked = parser.parse_args(arguments)
     target = typed_path(asked.directory) if asked.directory else ROOT.parent / asked.name
     make(asked.name, target)
-    print(f"{legible(target)}: a project of its own; next: cd {legible(target)} && make train && make test")
+    there = shlex.quote(legible(target))
+    print(f"{legible(target)}: a project of its own; next: cd {there} && make train && make test")
 
 
 def make(name: str, target: Path) -> None:
@@ -112,7 +114,11 @@ def begin_history(name: str, directory: Path) -> None:
     for command in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", f"{name} begins"]):
         ended = subprocess.run(["git", *command], cwd=directory, capture_output=True, text=True)
         if ended.returncode:
-            print(f"git {command[0]} did not work: {' '.join(ended.stderr.split())[:200]}", file=sys.stderr)
+            said = (ended.stderr.strip().splitlines() or [f"exit code {ended.returncode}"])[-1]
+            print(
+                f"git {command[0]} did not work ({said.strip()}): git {' '.join(command)} is left to do",
+                file=sys.stderr,
+            )
             return
 
 

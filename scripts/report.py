@@ -9,17 +9,17 @@ import argparse
 from pathlib import Path
 
 from litmus.legible import legible
+from litmus.paths import typed_path
+from litmus.trial.arguments import Parser
 from litmus.trial.command_line import answer
 
 
 def arguments(given: list[str] | None = None) -> argparse.Namespace:
     """What was typed."""
-    parser = argparse.ArgumentParser(
-        prog="scripts/report.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("what", type=Path, help="a study file, a study's directory, or a multirun's")
-    parser.add_argument("tables", type=Path, nargs="*", help="results of a study file, one row per trial, as CSV")
-    parser.add_argument("-o", "--output", type=Path, help="where the report goes; by default, into the directory")
+    parser = Parser(prog="scripts/report.py", description=__doc__)
+    parser.add_argument("what", type=typed_path, help="a study file, a study's directory, or a multirun's")
+    parser.add_argument("tables", type=typed_path, nargs="*", help="results of a study file, one row per trial, as CSV")
+    parser.add_argument("-o", "--output", type=typed_path, help="where the report goes; by default, into the directory")
     return parser.parse_args(given)
 
 
@@ -28,7 +28,9 @@ def main(given: list[str] | None = None) -> None:
     asked = arguments(given)
     for path in (asked.what, *asked.tables):
         if not path.exists():
-            raise FileNotFoundError(f"{path}: no such file or directory")
+            raise FileNotFoundError(
+                f"{path}: expected a study's file or directory, or a table, found nothing; name another"
+            )
     if asked.what.is_file():
         judge_tables(asked.what, asked.tables, asked.output)
     elif asked.tables:

@@ -3,7 +3,6 @@
 Made from configs/ and the constructors that it names, and from the kinds of predictions: run it when you add a part.
 """
 
-import argparse
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,6 +22,7 @@ from litmus.claims.reductions import REDUCTIONS, UNITS
 from litmus.claims.study import KEYS as OF_STUDIES
 from litmus.project import ROOT, put_on_path
 from litmus.sweeps.asked import PRUNERS
+from litmus.trial.arguments import Parser
 from litmus.trial.command_line import answer
 from litmus.trial.kinds import Part, kind_of_default
 from litmus.trial.signatures import signature_of
@@ -300,7 +300,7 @@ def _text(schema: Schema) -> str:
 
 def main() -> None:
     """Writes both files."""
-    argparse.ArgumentParser(description=__doc__).parse_args()
+    Parser(description=__doc__).parse_args()
     put_on_path()
     for path, text in texts().items():
         path.parent.mkdir(exist_ok=True)

@@ -6,17 +6,16 @@ python scripts/seeds_needed.py studies/NAME               of a study's directory
 One row for each quantity with a sesoi and each arm against the baseline. docs/fewer_seeds.md says what to do about it.
 """
 
-import argparse
-from pathlib import Path
-
+from litmus.paths import typed_path
+from litmus.trial.arguments import Parser
 from litmus.trial.command_line import answer
 
 
 def main(given: list[str] | None = None) -> None:
     """Prints the table, and what of the spread is jitter where there are learning curves."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", type=Path, help="a study file, or a study's directory")
-    parser.add_argument("tables", type=Path, nargs="*", help="results of a study file, as CSV")
+    parser = Parser(description=__doc__)
+    parser.add_argument("what", type=typed_path, help="a study file, or a study's directory")
+    parser.add_argument("tables", type=typed_path, nargs="*", help="results of a study file, as CSV")
     asked = parser.parse_args(given)
 
     from litmus.report.needed import COLUMNS, rows

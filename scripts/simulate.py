@@ -10,7 +10,6 @@ A third has cross-validation, with the variance that counts shared rows and with
 
 from __future__ import annotations
 
-import argparse
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,6 +17,9 @@ from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
+
+from litmus.trial.arguments import Parser
+from litmus.trial.command_line import answer
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -566,15 +568,19 @@ def fragile_table(studies: int) -> Iterator[str]:
 
 def main() -> None:
     """Prints the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__)
     parser.add_argument("--simulations", type=int, default=20_000, help="tables for each cell")
     parser.add_argument("--only", default="", help="rows of the first table that contain this, and nothing else")
     asked = parser.parse_args()
     simulations = asked.simulations
     if simulations < 20:  # some cells take a twentieth
         parser.error(f"--simulations must be a whole number from 20 on, got {simulations}")
+    lines = 0
     for line in table(simulations, asked.only):
         print(line, flush=True)
+        lines += 1
+    if asked.only and lines == 2:  # its head
+        parser.error(f"--only {asked.only!r} is in no row of the table; leave it out to see them")
     if asked.only:
         return
     print(f"\n{textwrap.fill(beside(simulations), 120)}\n")
@@ -586,4 +592,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    answer(main)

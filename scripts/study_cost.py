@@ -4,7 +4,6 @@ Without --first it runs a study of short trials in this process, and tells the m
 it, it tells what passes before the first job begins, and ends there. No trial is in a pack, where fits go on in turns.
 """
 
-import argparse
 import runpy
 import statistics
 import sys
@@ -15,6 +14,8 @@ from typing import Any
 
 from litmus.project import ROOT
 from litmus.sweeps import launching, once
+from litmus.trial.arguments import Parser
+from litmus.trial.command_line import answer
 
 STUDY = """# @package _global_
 defaults:
@@ -35,7 +36,7 @@ WARM = 4
 
 def main() -> None:
     """Runs the study and tells."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = Parser(description=__doc__.partition("\n")[0])
     parser.add_argument("--first", action="store_true", help="only what passes before the first job")
     parser.add_argument("--seeds", type=int, default=12, help="of each of its two arms")
     wanted = parser.parse_args()
@@ -81,4 +82,4 @@ def timed(call: Any, seconds: list[float]) -> Any:
 
 
 if __name__ == "__main__":
-    main()
+    answer(main)

@@ -11,16 +11,18 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from litmus.paths import typed_path
+from litmus.trial.arguments import Parser
 from litmus.trial.command_line import answer
 from litmus.words import count
 
 
 def arguments(given: list[str] | None = None) -> argparse.Namespace:
     """What was typed."""
-    parser = argparse.ArgumentParser(
-        prog="scripts/wandb_views.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    parser = Parser(prog="scripts/wandb_views.py", description=__doc__)
+    parser.add_argument(
+        "directory", type=typed_path, help="of a study, a search, a multirun or runs, with logger=wandb"
     )
-    parser.add_argument("directory", type=Path, help="of a study, a search, a multirun or runs, with logger=wandb")
     parser.add_argument("--project", help="at W&B; by default the one of the runs")
     parser.add_argument("--entity", help="the user or team that owns the project; by default the one of the runs")
     parser.add_argument("--sync", action="store_true", help="upload the offline runs first")

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -53,6 +54,13 @@ ANSWERS = [
     (["data=social_network_ads", "data.verify=abc"], "data.verify must be true or false, got abc"),
     (["-m", "study=norm_helps", "study.smoke=perhaps"], "study.smoke must be true or false"),
     (["optimizer=sgd", "optimizer.momentum=-1"], "optimizer.momentum must be a number from 0 on, got -1"),
+    (["scheduler=null"], "scheduler=null leaves the run without scheduler, which every run has: leave it out, or"),
+    (["~data"], "data=null leaves the run without data"),
+    (["seed=1,2", "lr=0.1"], "seed=1,2 gives several values, one run each: expected one value, or -m, as in python tr"),
+    (["seed=range(3)"], "or -m, as in python train.py -m seed=range(3)"),
+    (["logger=csv,wandb"], "one value that is a list is logger=[csv,wandb]"),
+    (["-x"], "unrecognized arguments: -x; a knob is typed as KNOB=VALUE"),
+    (["--cfg", "jbo"], "invalid choice: 'jbo'"),
     (["precision=16-foo", "trainer.accelerator=gpu"], "precision must be one of 64, 32, 16, transformer-engine"),
 ]
 
@@ -65,7 +73,7 @@ def test_help_cfg_and_a_misspelt_override_are_answered_without_torch():
     assert done.returncode == 0, done.stderr
     for (typed, said), (code, heavy, out, error) in zip(ANSWERS, json.loads(done.stdout), strict=True):
         assert heavy == [], typed
-        if typed[0] in ("--help", "--cfg"):
+        if typed[0] == "--help" or typed[1:2] == ["job"]:
             assert (code, said in out) == (0, True), typed
         else:
             assert code == 1, typed
@@ -124,6 +132,53 @@ def test_an_unexpected_error_names_its_type_and_where_to_look(capsys, monkeypatc
     monkeypatch.setenv("LITMUS_FULL_ERROR", "1")
     with pytest.raises(KeyError):
         answer(lambda: {}["missing"])
+
+
+def test_what_nobody_reads_any_more_costs_nothing(monkeypatch):
+    """Whoever prints goes on behind `| head`, rich among them, which would end the process."""
+    from rich.console import Console
+
+    reader, writer = os.pipe()
+    with os.fdopen(writer, "w", buffering=1) as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+
+        def speaks():
+            print("first", flush=True)
+            os.close(reader)
+            for _ in range(3):
+                print("nobody reads this", flush=True)
+                Console().print("nor this")
+            return "done"
+
+        assert answer(speaks) == "done"
+        assert sys.stdout is stream
+        assert os.fstat(stream.fileno()).st_rdev == Path(os.devnull).stat().st_rdev
+
+
+@pytest.mark.long
+def test_a_run_whose_reader_is_gone_is_the_whole_run(tmp_path):
+    words = ["train.py", "epochs=2", "updates_per_epoch=2", "callbacks.progress.every_seconds=0", "model.units=[4]"]
+    with subprocess.Popen(
+        [sys.executable, *words, f"hydra.run.dir={tmp_path / 'run'}"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as run:
+        assert "MLP on MNIST1D" in run.stdout.readline()
+        run.stdout.close()
+    assert run.returncode == 0
+    assert json.loads((tmp_path / "run" / "result.json").read_text())["status"] == "completed"
+
+
+@pytest.mark.parametrize("arguments", [["--simulations", "x"], ["--simulations", "1"], ["--only"], ["nothing"]])
+def test_a_script_says_what_is_wrong_with_its_options_in_one_sentence(monkeypatch, capsys, arguments):
+    from scripts.simulate import main
+
+    monkeypatch.setattr(sys, "argv", ["scripts/simulate.py", *arguments])
+    monkeypatch.setenv("LITMUS_FULL_ERROR", "0")
+    with pytest.raises(SystemExit) as ended:
+        answer(main)
+    assert ended.value.code == 1
+    said = capsys.readouterr().err
+    assert said.endswith("; --help tells what it takes\n")
+    assert said.count("\n") == 1
 
 
 @pytest.mark.long

@@ -1,11 +1,12 @@
 """What passed silently once: each fault in a small study that fires its rule, beside a near neighbour that does not."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 
 from litmus.claims.judgement import judge
-from litmus.claims.lint import lint_design
+from litmus.claims.lint import lint_design, lint_results
 from litmus.claims.results import Results, Trial
 from litmus.claims.study import read_study
 
@@ -103,6 +104,17 @@ CASES = {
         (study(prediction={**COMPARE, "by": "-60%"}), ("wide_margin", "error")),
         study(prediction={**COMPARE, "by": "-4%"}),
     ),
+    "a gain that may be a loss of 60 %": (
+        (study(prediction={"kind": "bound", "arm": "b", "relative_to": "a", "low": "-60%"}), ("wide_margin", "error")),
+        study(prediction={"kind": "bound", "arm": "b", "relative_to": "a", "low": "-2%", "high": "3%"}),
+    ),
+    "a gain between a trifling loss and anything": (
+        (
+            study(prediction={"kind": "bound", "arm": "b", "relative_to": "a", "low": "-2%", "high": "60%"}),
+            ("wide_margin", "error"),
+        ),
+        study(prediction={"kind": "bound", "arm": "b", "relative_to": "a", "high": "60%"}),
+    ),
     "equivalence within five sesoi": (
         (study(prediction={**ALIKE, "within": "40%"}), ("wide_margin", "error")),
         study(prediction={**ALIKE, "within": 0.04}),
@@ -179,3 +191,48 @@ def test_what_takes_a_named_value_follows_it():
     assert fired(study(arms, prediction), configs) == set()
     configs["b"]["head.size"] = 32
     assert fired(study(arms, prediction), configs) == {("unnamed_differences", "warning")}
+
+
+def looked(study, **arms):
+    """Codes of what lint says of results: arm → (values of `it` by seed, counters)."""
+    trials = [
+        Trial(arm, seed, {"it": value}, counters=dict(counters))
+        for arm, (values, counters) in arms.items()
+        for seed, value in enumerate(values)
+    ]
+    return {one.code for one in lint_results(study, Results(tuple(trials)))}
+
+
+CURVE = {"metric": "val/loss", "sesoi": 0.01}
+
+
+@pytest.mark.parametrize(
+    ("at", "other", "expected"),
+    [
+        ("best", {"epochs": 100, "updates": 1000}, True),  # ten times as many draws
+        ("best", {"epochs": 10, "updates": 5}, False),
+        ("auc", {"epochs": 100, "updates": 1000}, True),
+        ("auc", {"epochs": 100, "updates": 100}, False),  # as many updates, looked at more often
+        ("last", {"epochs": 100, "updates": 1000}, False),
+    ],
+)
+def test_curves_of_other_lengths_are_not_compared_by_their_best_or_their_mean(at, other, expected):
+    asked = study(quantity={**CURVE, "at": at})
+    few = ([0.5, 0.6, 0.7], {"epochs": 10, "updates": 100})
+    assert ("unequal_evaluations" in looked(asked, a=few, b=([0.4, 0.5, 0.6], other))) is expected
+
+
+def test_where_nobody_counted_epochs_those_that_were_asked_for_tell_how_often_a_run_was_evaluated():
+    asked = study(both(epochs=100), quantity={**CURVE, "at": "best"}, fixed={})
+    arms = {"a": {**asked.arms["a"], "epochs": 10}, "b": asked.arms["b"]}
+    uncounted = {"a": ([0.5, 0.6, 0.7], {}), "b": ([0.4, 0.5, 0.6], {})}
+    assert "unequal_evaluations" in looked(replace(asked, arms=arms), **uncounted)
+    assert "unequal_evaluations" not in looked(asked, **uncounted)
+
+
+@pytest.mark.parametrize(("times", "expected"), [([900.0, 950.0, 1000.0], True), ([200.0, 250.0, 300.0], False)])
+def test_a_difference_in_time_is_more_than_the_seldomer_evaluated_arm_is_off(times, expected):
+    asked = study(quantity={"metric": "val/loss", "at": {"time_to": 0.5, "unit": "updates"}, "sesoi": 10})
+    seldom = ([1000.0, 1000.0, 1100.0], {"epochs": 10, "updates": 2000})  # each 200 updates
+    assert ("coarse_clock" in looked(asked, a=seldom, b=(times, {"epochs": 200, "updates": 2000}))) is expected
+    assert "coarse_clock" not in looked(asked, a=seldom, b=(times, {"epochs": 10, "updates": 2000}))

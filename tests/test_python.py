@@ -110,6 +110,10 @@ def test_a_class_of_ones_own_trains_and_follows_the_seed(tmp_path):
         ({"model": torch.nn.Linear(2, 2)}, "model: expected text, a number, a list or a mapping, got a Linear"),
         ({"model": partial(PlainNet, 3)}, "expected a class at the top of a module or a notebook"),
         ({"scheduler": torch.optim.lr_scheduler.StepLR}, "expected the name of a choice, or a mapping"),
+        ({"scheduler": None}, "scheduler=null leaves the run without scheduler"),
+        ("seed=1,2", "seed=1,2 gives several values, one run each"),
+        ("-m", "-m: expected knobs, as 'lr=0.1' or lr=0.1, found an option of the command line"),
+        ("--help", "--help: expected knobs"),
     ],
     ids=str,
 )
@@ -133,7 +137,20 @@ def test_verdicts_are_the_same_from_whatever_holds_the_trials(tmp_path):
     assert len({verdict.reason for verdict in judged}) == 1
 
 
-@pytest.mark.parametrize("table", [3, [], [1, 2]], ids=str)
+def test_one_judgement_before_is_the_look_that_a_list_of_it_is():
+    rows = [{"norm": norm, "seed": seed, "loss": 1.0 + seed} for seed in range(5) for norm in ("none", "batch")]
+    first = litmus.judge({"study": STUDY}, rows[:6])
+    notes = [litmus.judge({"study": STUDY}, rows, before=before).looks.note for before in (first, [first], ())]
+    assert notes[0] == notes[1] != notes[2]
+
+
+def test_a_directory_below_the_home_directory_is_there(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with litmus.python.composed(["epochs=1"], "~/run") as config:
+        assert Path(config.output_dir) == tmp_path / "run"
+
+
+@pytest.mark.parametrize("table", [3, [], [1, 2], {"norm": ["none"], "seed": [0], "loss": [1.0]}], ids=str)
 def test_what_is_no_table_is_a_sentence(table):
     with pytest.raises(ValueError, match="expected the trials as a CSV file, a DataFrame or mappings"):
         litmus.judge(STUDY, table)

@@ -661,11 +661,15 @@ def test_mistakes_are_answered_in_one_sentence(tmp_path, refused):
     study, results = tmp_path / "asked.yaml", tmp_path / "results.csv"
     study.write_text(yaml.safe_dump(NODE))
     results.write_text("seed,loss,accuracy\n0,1,1\n")
-    assert refused(tmp_path / "nothing").endswith("nothing: no such file or directory")
+    assert refused(tmp_path / "nothing").endswith(
+        "nothing: expected a study's file or directory, or a table, found nothing; name another"
+    )
     assert "needs a table of trials" in refused(study)
     assert "say where the report goes" in refused(study, results)
     assert "an arm column or one per factor" in refused(study, results, "-o", tmp_path / "out")
-    assert "missing.csv: no such file" in refused(study, tmp_path / "missing.csv", "-o", tmp_path / "out")
+    assert "missing.csv: expected a study's file or directory, or a table, found nothing" in refused(
+        study, tmp_path / "missing.csv", "-o", tmp_path / "out"
+    )
     assert "found neither" in refused(tmp_path)
     assert "leave out" in refused(tmp_path, results)
     study.write_text("study: {question: 3}")

@@ -131,6 +131,15 @@ def test_a_level_that_fails_on_a_seed_is_not_chosen_and_is_no_edge():
     assert not found.edges
 
 
+@pytest.mark.parametrize(
+    ("more", "capped"), [((), False), ((3e-2, 3e-3), False), (tuple(np.geomspace(2e-4, 5e-2, 8)), True)]
+)
+def test_an_arm_that_more_than_twice_as_many_settings_were_tried_for_is_not_compared(more, capped):
+    levels = (1e-4, 1e-3, 1e-2, 1e-1, *more)
+    found = judged(study(), [*runs_of("norm=none", bowl(-2.5)), *runs_of("norm=batch", bowl(-2.5), levels)])
+    assert ("unequal_tuning" in found.verdicts["better"].reason) is capped
+
+
 @pytest.mark.briefly(0)
 @pytest.mark.parametrize(("best", "side"), [(-6, "lower"), (0, "upper")])
 def test_an_optimum_beyond_the_range_lies_at_its_edge_and_caps_what_touches_the_arm(best, side):

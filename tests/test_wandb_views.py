@@ -454,7 +454,9 @@ def test_without_the_extra_one_sentence_says_what_to_install(study, refused, mon
 def test_a_directory_without_runs_for_views_is_one_sentence(study, tmp_path, refused):
     (tmp_path / "empty").mkdir()
     assert "expected a study's directory" in refused(tmp_path / "empty", "--dry-run")
-    assert "no such directory" in refused(tmp_path / "nowhere", "--dry-run")
+    assert "nowhere: expected a directory of runs, found nothing; name another" in refused(
+        tmp_path / "nowhere", "--dry-run"
+    )
     for path in study.rglob("wandb.json"):
         path.unlink()
     assert "type its command again with logger=wandb" in refused(study)

@@ -6,7 +6,6 @@ python answers/make/draw_ads_notes.py RUN [RUN …] -o PICTURE  draws finished r
 The dots are what the notes report (003_8aa604c828c4218c.txt, the example log lines of both experiments).
 """
 
-import argparse
 import math
 import subprocess
 import sys
@@ -15,7 +14,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from litmus.legible import read_json
+from litmus.paths import typed_path
 from litmus.project import ROOT
+from litmus.trial.arguments import Parser
 from litmus.trial.command_line import answer
 from litmus.trial.history import read_history
 
@@ -149,9 +150,13 @@ def table(runs: list[Run]) -> None:
 
 def main() -> None:
     """Reads the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("runs", type=Path, nargs="*", help="directories of finished runs; none trains both experiments")
-    parser.add_argument("-o", "--output", type=Path, default=ROOT / "answers" / "docs" / "figures" / "ads_notes.png")
+    parser = Parser(description=__doc__)
+    parser.add_argument(
+        "runs", type=typed_path, nargs="*", help="directories of finished runs; none trains both experiments"
+    )
+    parser.add_argument(
+        "-o", "--output", type=typed_path, default=ROOT / "answers" / "docs" / "figures" / "ads_notes.png"
+    )
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         runs = [read(directory) for directory in asked.runs or train(Path(folder))]

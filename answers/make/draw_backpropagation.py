@@ -6,7 +6,6 @@ The net is this project's MLP with sigmoids, freshly initialised; the sample is 
 Every number is computed: each path's product, their sum, autograd's derivative, and the multiplications of both ways.
 """
 
-import argparse
 import os
 from pathlib import Path
 
@@ -18,7 +17,9 @@ from answers.make.backpropagation.graph import Graph, network
 from answers.make.backpropagation.kept import kept_for_backward
 from answers.make.backpropagation.picture import picture
 from litmus.atomic import replacing
+from litmus.paths import typed_path
 from litmus.project import ROOT
+from litmus.trial.arguments import Parser
 from litmus.trial.command_line import answer
 from src.datamodules.social_network_ads import SocialNetworkAds
 from src.models.mlp import MLP
@@ -104,9 +105,9 @@ def draw(target: Path) -> None:
 
 def main() -> None:
     """Reads the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__)
     parser.add_argument(
-        "-o", "--output", type=Path, default=ROOT / "answers" / "docs" / "figures" / "backpropagation.png"
+        "-o", "--output", type=typed_path, default=ROOT / "answers" / "docs" / "figures" / "backpropagation.png"
     )
     draw(parser.parse_args().output)
 

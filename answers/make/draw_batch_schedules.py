@@ -13,6 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from litmus.project import ROOT
+from litmus.trial.command_line import answer
 from litmus.trial.history import read_history
 from src.callbacks.batch_schedules import learning_rate_scale
 from src.callbacks.batch_size import BatchSizeScheduler
@@ -83,4 +84,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    answer(main)

@@ -7,13 +7,14 @@ The first trains the notes' MLP 2-10-10-1 on Social_Network_Ads, on the notes' o
 batches of 1, 32 and all 320 rows. Runs of one seed have to start from the same weights, as those of one net do.
 """
 
-import argparse
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from litmus.paths import typed_path
 from litmus.project import ROOT
+from litmus.trial.arguments import Parser
 from litmus.trial.command_line import answer
 from litmus.trial.resuming import trusted
 
@@ -70,9 +71,11 @@ def draw(runs: list[Path], target: Path, points: int, trust: bool = False) -> No
 
 def main() -> None:
     """Reads the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("runs", type=Path, nargs="*", help="directories of runs; none trains the published ones")
-    parser.add_argument("-o", "--output", type=Path, default=ROOT / "answers" / "docs" / "figures" / "descent.png")
+    parser = Parser(description=__doc__)
+    parser.add_argument("runs", type=typed_path, nargs="*", help="directories of runs; none trains the published ones")
+    parser.add_argument(
+        "-o", "--output", type=typed_path, default=ROOT / "answers" / "docs" / "figures" / "descent.png"
+    )
     parser.add_argument("--points", type=int, default=101, help="of the grid, along each axis")
     asked = parser.parse_args()
     runs = [run for run in asked.runs if not str(run).startswith("trust=")]

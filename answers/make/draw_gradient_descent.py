@@ -7,7 +7,6 @@ and a neuron with its two weights show one update of their mean gradient beside 
 neuron over its two weights is drawn as a surface in 3-D beside its contours, with both ways on it.
 """
 
-import argparse
 import os
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,10 @@ from matplotlib.figure import Figure
 from answers.make.memoization.calls import Call, counted, fibonacci, places
 from answers.make.memoization.fifty_rows import Descent, loss_at, one_and_fifty
 from litmus.atomic import replacing
+from litmus.paths import typed_path
 from litmus.project import ROOT
 from litmus.report.figures.style import INK, MUTED, SERIES, SETTINGS
+from litmus.trial.arguments import Parser
 from litmus.trial.command_line import answer
 
 DRAWN, MOST = 6, 25
@@ -130,8 +131,10 @@ def draw(folder: Path) -> None:
 
 def main() -> None:
     """Reads the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("-o", "--output", type=Path, default=ROOT / "answers" / "docs" / "figures", help="a directory")
+    parser = Parser(description=__doc__)
+    parser.add_argument(
+        "-o", "--output", type=typed_path, default=ROOT / "answers" / "docs" / "figures", help="a directory"
+    )
     draw(parser.parse_args().output)
 
 

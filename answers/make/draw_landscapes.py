@@ -5,7 +5,6 @@ python answers/make/draw_landscapes.py studies/saddle      trajectories-FUNCTION
 Arms have the colours of the report. A new report removes the figures with its own old ones: draw them after it.
 """
 
-import argparse
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,12 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from litmus.claims.quantity import Quantity
+from litmus.paths import typed_path
 from litmus.records.record import Record
 from litmus.report.blocks import Picture
 from litmus.report.evidence import Evidence
 from litmus.report.figures.picture import picture
 from litmus.report.figures.sheet import wrapped
 from litmus.report.figures.style import INK, MUTED, PAPER, colour_of
+from litmus.trial.arguments import Parser
 from litmus.trial.command_line import answer
 
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95, 1.05, 1.5, 2, 3, 5, 8, 13)
@@ -29,8 +30,8 @@ Path2D = NDArray[np.float64]
 
 def main(given: list[str] | None = None) -> None:
     """Draws a picture of each landscape that the study's trials were on."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("directory", type=Path, help="a study's")
+    parser = Parser(description=__doc__)
+    parser.add_argument("directory", type=typed_path, help="a study's")
     directory = parser.parse_args(given).directory
 
     from litmus.report.study_directory import read_study_directory

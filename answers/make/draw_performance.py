@@ -8,7 +8,6 @@ numbers tell; it prefers the smallest net whatever that does. Beside it stands h
 share by which the best arm of as many parameters or fewer has the lower loss, 0 on the front.
 """
 
-import argparse
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,9 +18,11 @@ from matplotlib.figure import Figure
 from answers.make.publication.rows import AS_REPORTED
 from answers.make.publication.summary import Summary, read_summaries
 from litmus.atomic import replacing
+from litmus.paths import typed_path
 from litmus.project import ROOT
 from litmus.report.figures.pareto import frontier
 from litmus.report.figures.style import DASHES, INK, SERIES, SETTINGS
+from litmus.trial.arguments import Parser
 from litmus.trial.command_line import answer
 
 STUDIES = ROOT / "answers" / "studies"
@@ -117,9 +118,13 @@ def draw(studies: Path, target: Path) -> None:
 
 def main() -> None:
     """Reads the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("studies", type=Path, nargs="?", default=STUDIES, help="what is published; answers/studies")
-    parser.add_argument("-o", "--output", type=Path, default=ROOT / "answers" / "docs" / "figures" / "performance.png")
+    parser = Parser(description=__doc__)
+    parser.add_argument(
+        "studies", type=typed_path, nargs="?", default=STUDIES, help="what is published; answers/studies"
+    )
+    parser.add_argument(
+        "-o", "--output", type=typed_path, default=ROOT / "answers" / "docs" / "figures" / "performance.png"
+    )
     asked = parser.parse_args()
     draw(asked.studies, asked.output)
 

@@ -3,7 +3,6 @@
 python answers/make/measure_recompute.py     a minute on one thread: the tables and the figure of answers/docs/memory.md
 """
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,8 @@ import torch
 from answers.make.recompute.measuring import Update, peak_bytes, seconds, stored_bytes, update_of
 from answers.make.recompute.picture import draw
 from litmus.project import ROOT
+from litmus.trial.arguments import Parser
+from litmus.trial.command_line import answer
 from litmus.trial.memory import keep_big_buffers
 from src.models.cnn import CNN
 from src.models.mlp import MLP
@@ -89,7 +90,7 @@ def table(found: dict[str, list[Measured]]) -> list[str]:
 
 def main() -> None:
     """Measures, prints and draws."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=15, help="timings of which the median counts")
     rounds = parser.parse_args().rounds
     torch.set_num_threads(1)
@@ -110,4 +111,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    answer(main)

@@ -3,7 +3,6 @@
 python answers/make/measure_streaming.py       a minute on one thread: the table and answers/docs/figures/streaming.png
 """
 
-import argparse
 import statistics
 import tempfile
 import time
@@ -18,9 +17,12 @@ from matplotlib.figure import Figure
 
 from answers.make.recompute.measuring import peak_bytes, update_of
 from litmus.atomic import replacing
+from litmus.paths import typed_path
 from litmus.project import ROOT
 from litmus.report.figures.style import SERIES, SETTINGS
 from litmus.training.arrays import Arrays
+from litmus.trial.arguments import Parser
+from litmus.trial.command_line import answer
 from src.models.mlp import MLP
 
 MIB = 2**20
@@ -104,10 +106,12 @@ def draw(found: dict[int, Measured], path: Path) -> None:
 
 def main() -> None:
     """Measures, prints and draws."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__)
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=1, help="epochs of which the median counts")
-    parser.add_argument("-o", "--output", type=Path, default=ROOT / "answers" / "docs" / "figures" / "streaming.png")
+    parser.add_argument(
+        "-o", "--output", type=typed_path, default=ROOT / "answers" / "docs" / "figures" / "streaming.png"
+    )
     asked = parser.parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
@@ -123,4 +127,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    answer(main)

@@ -10,7 +10,9 @@ python answers/make/publish.py DIR --tuning-report -o DIR      the same of the p
 import argparse
 from pathlib import Path
 
+from litmus.paths import typed_path
 from litmus.project import ROOT
+from litmus.trial.arguments import Parser
 from litmus.trial.command_line import answer
 
 PUBLISHED = ROOT / "answers" / "studies"
@@ -18,15 +20,13 @@ PUBLISHED = ROOT / "answers" / "studies"
 
 def arguments(given: list[str] | None = None) -> argparse.Namespace:
     """What was typed."""
-    parser = argparse.ArgumentParser(
-        prog="answers/make/publish.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("studies", type=Path, nargs="*", help="directories of finished studies")
+    parser = Parser(prog="answers/make/publish.py", description=__doc__)
+    parser.add_argument("studies", type=typed_path, nargs="*", help="directories of finished studies")
     into = parser.add_mutually_exclusive_group()
     into.add_argument("--redraw", action="store_true", help="draw published studies again, from their tables")
     into.add_argument("--index", action="store_true", help="write the index of what is published")
     into.add_argument("--tuning-report", action="store_true", help="write tuning_report.md from the published studies")
-    parser.add_argument("-o", "--output", type=Path, default=PUBLISHED, help="where pages go; answers/studies")
+    parser.add_argument("-o", "--output", type=typed_path, default=PUBLISHED, help="where pages go; answers/studies")
     return parser.parse_args(given)
 
 
@@ -48,7 +48,7 @@ def main(given: list[str] | None = None) -> None:
         return
     for path in asked.studies:
         if not path.exists():
-            raise FileNotFoundError(f"{path}: no such file or directory")
+            raise FileNotFoundError(f"{path}: expected the directory of a finished study, found nothing; name another")
     publish_studies(asked.studies, asked.output)
 
 

@@ -67,7 +67,7 @@ def read_multirun(directory: Path) -> Tabulation:
         FileNotFoundError: when there is none.
     """
     if not directory.is_dir():
-        raise FileNotFoundError(f"{directory}: no such directory")
+        raise FileNotFoundError(f"{directory}: expected a directory of runs, found nothing; name another")
     try:
         found = gather([directory])
     except FileNotFoundError as nothing:

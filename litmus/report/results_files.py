@@ -31,7 +31,7 @@ def read_tables(study_file: Path, tables: Sequence[Path], output: Path) -> Evide
     """
     for path in (study_file, *tables):
         if not path.is_file():
-            raise FileNotFoundError(f"{path}: no such file")
+            raise FileNotFoundError(f"{path}: expected a table of trials, found nothing; name another")
     study = read_study_file(study_file)
     try:
         results = read_results(study, *tables)

@@ -47,6 +47,14 @@ def parsed(arguments: Sequence[str], loader: ConfigLoader) -> list[Override]:
     return found
 
 
+def is_sweep(argument: str) -> bool:
+    """Whether it gives a knob several values, as 1,2 or range(3); what Hydra cannot read gives none."""
+    try:
+        return bool(OverridesParser.create().parse_override(argument).is_sweep_override())
+    except HydraException:
+        return False
+
+
 def unreadable(arguments: Sequence[str]) -> str | None:
     """What is wrong with the first argument that Hydra's grammar cannot read, in one sentence; None if it reads all."""
     parser = OverridesParser.create()

@@ -1,11 +1,49 @@
 """The command line as it was typed: where its paths begin, a leading ~, and the options of W&B's agents."""
 
+import argparse
 import os
 import re
 from pathlib import Path
+from typing import Any, NoReturn
 
 # Lightning hands the directory to the processes that it starts between quotes, whatever signs are in it.
 LIGHTNINGS = re.compile(r'hydra\.run\.dir="(.*)"', re.DOTALL)
+
+
+class Parser(argparse.ArgumentParser):
+    """A script's own options, told by the first line of its help in whatever way it is laid out."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(**{"formatter_class": argparse.RawDescriptionHelpFormatter, **more})
+
+    def error(self, message: str) -> NoReturn:
+        """Says a mistake in one sentence.
+
+        Raises:
+            ValueError: always.
+        """
+        raise ValueError(f"{self.prog}: {message}; --help tells what it takes")
+
+
+def refuse_no_option(arguments: list[str]) -> None:
+    """Refuses options that Hydra has not, and values that its own do not take, which it answers with its whole usage.
+
+    Raises:
+        ValueError: naming the option.
+    """
+    if not any(argument.startswith("-") for argument in arguments):
+        return
+    from hydra._internal.utils import get_args_parser
+
+    hydras = get_args_parser()
+
+    def refused(message: str) -> NoReturn:
+        raise ValueError(
+            f"{message}; a knob is typed as KNOB=VALUE, and python train.py --hydra-help tells the options"
+        )
+
+    hydras.error = refused  # type: ignore[method-assign]
+    hydras.parse_args(arguments)
 
 
 def readable_arguments(arguments: list[str]) -> list[str]:

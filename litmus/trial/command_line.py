@@ -26,7 +26,7 @@ from litmus.trial.hydra_versions import register_resolver
 SWEEPER = "hydra/sweeper="
 # What a system says of a place in which nothing can be read or written, in words.
 OF_FILES: dict[type[OSError], str] = {
-    FileNotFoundError: "expected a file or directory that is there, found none",
+    FileNotFoundError: "expected a file or directory that is there, found none; name another",
     FileExistsError: "expected a directory, found a file",
     NotADirectoryError: "expected a directory, found a file",
     IsADirectoryError: "expected a file, found a directory",
@@ -97,17 +97,57 @@ def answer(task: Callable[[], Answer]) -> Answer:
 
 @contextmanager
 def shown_anyhow() -> Iterator[None]:
-    """What the terminal has no letters for is printed as their numbers: no word may cost what is done beside it."""
-    stream = sys.stdout
+    """Within, no word may cost what is done beside it.
+
+    What the terminal has no letters for is printed as their numbers, and what nobody reads any more, as behind
+    `| head`, is said to nobody.
+    """
+    stream: Any = sys.stdout
     if not isinstance(stream, io.TextIOWrapper):
         yield
         return
     before = stream.errors
     stream.reconfigure(errors="backslashreplace")
+    heard: Any = _Heard(stream)
+    sys.stdout = heard
     try:
         yield
     finally:
+        heard.flush()
+        if sys.stdout is heard:
+            sys.stdout = stream
         stream.reconfigure(errors=before)
+
+
+class _Heard:
+    """A stream whose reader may go away; what is written after that goes nowhere."""
+
+    def __init__(self, stream: io.TextIOWrapper) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """As the stream's own."""
+        with self._lost():
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """As the stream's own."""
+        with self._lost():
+            self._stream.flush()
+
+    @contextmanager
+    def _lost(self) -> Iterator[None]:
+        try:
+            yield
+        except BrokenPipeError:
+            # The file itself, so that the processes that this one starts are rid of the pipe as well.
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self._stream.fileno())
+            os.close(nowhere)
 
 
 def said_at_once(task: Callable[[], Answer], number: int) -> Answer:
@@ -204,17 +244,20 @@ def sweep_arguments(arguments: list[str]) -> list[str]:
     """The arguments as Hydra takes them: a study's or a search's sweeper, `study.seeds=10` where its file is silent.
 
     Raises:
-        ValueError: for a study or a search without -m, for two of them, or for one beside another sweeper;
-            for `tuner=…`.
+        ValueError: for several values, a study or a search without -m, for two of them, or for one beside another
+            sweeper; for `tuner=…`.
     """
     gone = [one for one in arguments if one.lstrip("+~").partition("=")[0].partition(".")[0] == "tuner"]
     if gone:
         raise ValueError(f"{gone[0]}: {NO_TUNER}")
     asked = [argument for argument in arguments if argument.partition("=")[0] in ("study", "search")]
     asked = [argument for argument in asked if argument.partition("=")[2] not in ("", "null")]
+    one_run = not {"-m", "--multirun", "hydra.mode=MULTIRUN", "--cfg", "-c", "--help"} & set(arguments)
+    if one_run and not asked:
+        refuse_several_values(arguments)
     if not asked:
         return arguments
-    if not {"-m", "--multirun", "hydra.mode=MULTIRUN", "--cfg", "-c", "--help"} & set(arguments):
+    if one_run:
         raise ValueError(f"{asked[-1]} asks for many trials: it needs -m, as in python train.py -m {asked[-1]}")
     if len(asked) > 1 or "," in asked[0]:
         raise ValueError(f"{' '.join(asked)}: expected one study or one search, got several; give each its own command")
@@ -231,6 +274,27 @@ def sweep_arguments(arguments: list[str]) -> list[str]:
         typed.append(f"++{argument}" if group == "study" and argument.startswith("study.") else argument)
     # A file that names no sweeper would run as one plain trial.
     return [*(argument for argument in typed if not argument.startswith(SWEEPER)), f"{SWEEPER}{group}"]
+
+
+def refuse_several_values(arguments: Sequence[str]) -> None:
+    """Refuses values that make several runs, where one was asked for.
+
+    Raises:
+        ValueError: with both ways to say it.
+    """
+    # A comma or a bracket is in each of them.
+    several = [argument for argument in arguments if argument[:1] != "-" and re.search(r"[,(]", argument)]
+    if not several:
+        return
+    from litmus.sweeps.overrides import is_sweep
+
+    if sweeps := [argument for argument in several if is_sweep(argument)]:
+        knob, _, value = sweeps[0].partition("=")
+        listed = "" if "(" in value else f"; one value that is a list is {knob}=[{value}]"
+        raise ValueError(
+            f"{sweeps[0]} gives several values, one run each: expected one value, or -m, as in "
+            f"python train.py -m {' '.join(sweeps)}{listed}"
+        )
 
 
 def resumed_arguments(arguments: list[str]) -> list[str]:

@@ -21,7 +21,7 @@ from litmus.trial.source import FOUND, TYPED
 # A part is made of each of these, and of each entry of the last two.
 PARTS = ("data", "model", "optimizer", "scheduler", "batching", "average", "trainer")
 OF_PARTS = ("callbacks", "logger")
-NEEDED = ("data", "model", "trainer", "task")
+NEEDED = ("data", "model", "optimizer", "scheduler", "batching", "trainer", "task")
 TASKS = tuple(f"litmus.tasks.{kind.lower()}.{kind}" for kind in ("Classification", "Regression", "Labels"))
 
 
@@ -32,11 +32,15 @@ def refuse_words(config: DictConfig) -> None:
         ValueError: what was found, and the line of the file's defaults that is meant.
     """
     for group in (*PARTS, *OF_PARTS, "task", "weights"):
-        if group not in config or OmegaConf.is_interpolation(config, group):
+        if group in config and OmegaConf.is_interpolation(config, group):
             continue
-        value = config._get_node(group)._value()  # type: ignore[union-attr]
+        # What is typed as null takes the group out, what a file has so leaves it in.
+        value = config._get_node(group)._value() if group in config else None  # type: ignore[union-attr]
         if value is None and group in NEEDED:
-            raise ValueError(f"{group}: null leaves the run without {group}; leave it out, or choose another file")
+            raise ValueError(
+                f"{group}=null leaves the run without {group}, which every run has: leave it out, or choose another of "
+                f"configs/{group}/"
+            )
         if value is None or isinstance(value, dict):
             continue
         if group == "weights":

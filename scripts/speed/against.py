@@ -6,7 +6,6 @@ start-up and what a trial costs beside its fit. All seconds are the processor's,
 ratio is of two studies that followed each other.
 """
 
-import argparse
 import io
 import os
 import statistics
@@ -18,6 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from litmus.project import ROOT
+from litmus.trial.arguments import Parser
+from litmus.trial.command_line import answer
 from scripts.speed.clock import BY_PROCESSOR, seconds_with_children
 from scripts.speed.processes import ENVIRONMENT
 
@@ -44,7 +45,7 @@ SHORT, LONG = 5, 40
 
 def main() -> None:
     """Runs the studies and tells the ratios."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = Parser(description=__doc__.partition("\n")[0])
     parser.add_argument("commit", help="with which this tree is compared; HEAD shows what is noise")
     parser.add_argument("--trials", type=int, default=16, help="of each study, an even number")
     parser.add_argument("--turns", type=int, default=3)
@@ -110,4 +111,4 @@ def words(ratios: Sequence[float]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    answer(main)

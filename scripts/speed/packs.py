@@ -12,6 +12,7 @@ from torch import nn
 from litmus.training.by_hand import ByHand, cross_entropy
 from litmus.training.direct_step import direct_step
 from litmus.training.packed import Stretch, Tried, together
+from litmus.trial.command_line import answer
 from litmus.trial.memory import keep_big_buffers
 
 NETS, SAMPLES, UPDATES, TURNS = 8, 32, 120, 7
@@ -59,4 +60,4 @@ def beside_alone(widths: Sequence[int], turns: int = TURNS) -> list[float]:
 
 
 if __name__ == "__main__":
-    main()
+    answer(main)

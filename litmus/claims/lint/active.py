@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import product
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from litmus.claims.arms import varying
 from litmus.claims.contrast import UndecidableError, planned
 from litmus.claims.finding import Finding, error, warning
-from litmus.claims.notation import listing
+from litmus.claims.notation import listing, number
 from litmus.claims.prediction import Prediction
 from litmus.claims.quantity import COUNTED, Quantity, is_share
 from litmus.claims.results import Results, Trial
@@ -71,24 +71,59 @@ def early_judgement(study: Study, results: Results) -> Iterator[Finding]:
 
 
 def unequal_evaluations(study: Study, results: Results) -> Iterator[Finding]:
-    """The best of many evaluations is better than the best of few by noise alone."""
+    """The best of many evaluations is better than that of few by noise alone, the mean of a longer curve by its end."""
     for quantity, pairs in compared(study).items():
-        if quantity.at != "best":
+        if quantity.at not in ("best", "auc"):
             continue
-        for (first, second), names in pairs.items():
-            few, many = sorted((_evaluations(results, arm), arm) for arm in (first, second))
-            if many[0] > 1.01 * few[0] > 0:
+        for pair, names in pairs.items():
+            few, many = sorted((_evaluations(study, results, arm), arm) for arm in pair)
+            if not many[0] > 1.01 * few[0] > 0 or (quantity.at == "auc" and _as_long(results, pair)):
+                continue
+            what, why = (
+                ("best", "noise alone") if quantity.at == "best" else ("mean", "what comes after the first's end")
+            )
+            message = (
+                f"{quantity.label} is the {what} of {few[0]:g} evaluations of {few[1]} and of {many[0]:g} of "
+                f"{many[1]}: {why} favours the more; judge at: best_val, or at equal epochs."
+            )
+            yield error("unequal_evaluations", message, names)
+
+
+def coarse_clock(study: Study, results: Results) -> Iterator[Finding]:
+    """Times to a value that lie no further apart than the arms' evaluations do, which are not equally far apart."""
+    for quantity, pairs in compared(study).items():
+        if quantity.at != "time_to" or quantity.unit is None:
+            continue
+        for pair, names in pairs.items():
+            steps = [_step(study, results, arm, quantity.unit) for arm in pair]
+            times = [results.finite(quantity.name, arm) for arm in pair]
+            apart = [abs(times[0][seed] - times[1][seed]) for seed in times[0].keys() & times[1].keys()]
+            if apart and min(steps) > 0 and max(steps) > max(1.01 * min(steps), float(np.median(apart))):
                 message = (
-                    f"{quantity.label} is the best of {few[0]:g} evaluations of {few[1]} and of {many[0]:g} of "
-                    f"{many[1]}: noise alone favours the more; judge at: best_val, or at equal epochs."
+                    f"{quantity.label} is known to {min(steps):.3g} and to {max(steps):.3g} {quantity.unit}, from one "
+                    f"evaluation to the next of {' and '.join(pair)}, which lie {np.median(apart):.3g} apart: evaluate "
+                    "both as often."
                 )
-                yield error("unequal_evaluations", message, names)
+                yield error("coarse_clock", message, names)
 
 
-def _evaluations(results: Results, arm: str) -> float:
-    """How often an arm's runs were evaluated, on average: the epochs of their curves, or as counted."""
+def _evaluations(study: Study, results: Results, arm: str) -> float:
+    """How often an arm's runs were evaluated, on average: the epochs of their curves, as counted, or as asked."""
     lengths = [len(trial.course.train) for trial in results.by_seed.get(arm, {}).values() if trial.course is not None]
-    return float(np.mean(lengths)) if lengths else results.counter("epochs", arm) or 0.0
+    asked = study.arms[arm].get("epochs", 0)
+    return float(np.mean(lengths)) if lengths else results.counter("epochs", arm) or number(asked) or 0.0
+
+
+def _step(study: Study, results: Results, arm: str, unit: str) -> float:
+    """What lies between two evaluations of an arm's runs, 0 where nobody counted."""
+    evaluations = _evaluations(study, results, arm)
+    return (results.counter(unit, arm) or 0.0) / evaluations if evaluations else 0.0
+
+
+def _as_long(results: Results, arms: Sequence[str]) -> bool:
+    """Whether both arms' runs made as many epochs, updates or samples."""
+    counts = [[results.counter(unit, arm) or 0.0 for arm in arms] for unit in ("epochs", "updates", "samples")]
+    return any(max(both) <= 1.01 * min(both) for both in counts if min(both) > 0)
 
 
 def shared_machine(study: Study, results: Results) -> Iterator[Finding]:

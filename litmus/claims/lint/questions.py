@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import inf, isfinite
 from typing import TYPE_CHECKING, Any
 
 from litmus.claims.finding import Finding, about, error, warning
@@ -13,6 +14,7 @@ from litmus.claims.study import Study
 
 if TYPE_CHECKING:
     from litmus.claims.kinds.best import Best
+    from litmus.claims.kinds.bound import Bound
 
 Configs = Mapping[str, Mapping[str, Any]]
 # By how many smallest effects of interest arms may differ that are called alike: more would contradict the sesoi.
@@ -44,6 +46,11 @@ def margin_of(study: Study, prediction: Prediction) -> float | None:
     within, by = getattr(prediction, "within", None), getattr(prediction, "by", None)
     if within is not None:
         return prediction.measured(study).amount(within, prediction.where("within"))
+    if prediction.kind == "bound":
+        bound: Bound = prediction  # type: ignore[assignment]
+        low, high = bound.ends(study)
+        # A gain of at most something calls nothing alike; one of at least a loss does, as far as its wider end.
+        return max(-low, high if isfinite(high) else 0.0) if bound.relative_to is not None and -inf < low < 0 else None
     amount = 0.0 if by is None else prediction.measured(study).amount(by, prediction.where("by"))
     return -amount if amount < 0 else None
 

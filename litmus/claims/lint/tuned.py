@@ -12,6 +12,7 @@ from litmus.claims.tuning import ENDS, TunedArms
 
 # Of the verdict seeds that were tuned one by one, no more than this share may end at an edge.
 MOST_SHARE = 1 / 3
+MOST_TIMES = 2
 
 
 def at_an_edge(study: Study, results: Results) -> Iterator[Finding]:
@@ -32,6 +33,33 @@ def at_an_edge(study: Study, results: Results) -> Iterator[Finding]:
                     f"widen study.nuisance.{name}, which is {list(nuisance.values)}."
                 )
                 yield error("optimum_at_edge", message, using(study, arms))
+
+
+def unequal_tuning(study: Study, results: Results) -> Iterator[Finding]:
+    """Arms tuned by more than twice as many settings as others: a range that extends itself does not explain that."""
+    tried = {arm: _settings(results, arm) for arm in study.arms}
+    concerned, ends = [], set[str]()
+    for name, prediction in study.predictions.items():
+        own = sorted(prediction.named_arms(study), key=tried.__getitem__)
+        if own and tried[own[-1]] > MOST_TIMES * tried[own[0]] > 0:
+            concerned.append(name)
+            ends |= {own[0], own[-1]}
+    if concerned:
+        told = [f"{arm} ({tried[arm]})" for arm in study.arms if arm in ends]
+        message = (
+            f"The arms were tuned by unequally many settings of {listing(list(study.nuisance))}, {listing(told, 6)}: "
+            "the better tuned ones are favoured; tune all alike."
+        )
+        yield error("unequal_tuning", message, concerned)
+
+
+def _settings(results: Results, arm: str) -> int:
+    """How many settings were tried for an arm, for the verdict seed with most."""
+    tried: dict[int | None, set[str]] = {}
+    for run in results.tuning:
+        if run.arm == arm:
+            tried.setdefault(run.verdict_seed, set()).add(repr(sorted(run.settings.items())))
+    return max(map(len, tried.values()), default=0)
 
 
 def not_in_the_interval(study: Study, results: Results) -> Iterator[Finding]:
