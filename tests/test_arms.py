@@ -486,6 +486,36 @@ def test_a_trial_copied_to_another_seed_is_no_trial_of_it(study):
     assert counted["dropout=0,norm=none"] == "4 of 4"
 
 
+def reconfigured(study, **settings):
+    """A trial as another configuration would have left it."""
+    path = study / "trials" / "dropout=0,norm=none" / "seed=0" / "result.json"
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({**content, "config": {**content["config"], **settings}}))
+
+
+def retold(study, **settings):
+    """Every arm's settings as another start of the study would write them."""
+    told = json.loads((study / "arms.json").read_text())
+    (study / "arms.json").write_text(json.dumps({arm: {**own, **settings} for arm, own in told.items()}))
+
+
+def test_trials_of_before_a_knob_within_a_part_was_edited_are_left_out(study):
+    reconfigured(study, model={"units": [256, 256]})
+    retold(study, **{"model.units": [64, 64], "optimizer.lr": 1e-3})
+    results = read_study_directory(study).results
+    (stale,) = [finding.message for finding in results.findings if finding.code == "stale_trial"]
+    assert stale.endswith("again: dropout=0,norm=none seed 0 (model.units was [256,256]).")
+    assert 0 not in results.values("loss", "dropout=0,norm=none")
+
+
+def test_what_follows_a_tuned_knob_or_moved_out_of_src_is_no_other_configuration(study):
+    moved = {"average": {"_target_": "src.callbacks.history.History"}, "weights": {"from": "there"}}
+    reconfigured(study, lr=0.002, optimizer={"lr": 0.002}, **moved)
+    now = {"average._target_": "litmus.trial.history.History", "weights.from": "here"}
+    retold(study, **{"optimizer.lr": 1e-3}, **now)
+    assert "stale_trial" not in {finding.code for finding in read_study_directory(study).results.findings}
+
+
 @pytest.mark.parametrize("digests", [("a" * 16,), ("a" * 16, "b" * 16)])
 def test_a_view_tells_arms_of_one_label_apart_by_their_digest(study, digests):
     from litmus.compare.wandb.specification import as_yaml, specify

@@ -19,6 +19,9 @@ from litmus.records.arms import code, data_version, parts, recorded_numerics
 from litmus.records.directories import SEED, arm_of, folders
 from litmus.records.record import Record, read_record
 
+# Beside places and what is no factor: whose weights these are is told by their hash, and who watches changes nothing.
+NO_NUMBER = ("weights.from", "callbacks.progress", "callbacks.summary")
+
 
 def read_trials(
     root: Path, study: Study, configs: Mapping[str, Mapping[str, Any]]
@@ -60,13 +63,24 @@ def read_trials(
 
 
 def differing(record: Record, config: Mapping[str, Any], study: Study) -> str:
-    """The first root knob that a finished trial had set otherwise than its arm now does, or nothing."""
-    settings = record.settings
+    """The first knob that a finished trial had set otherwise than its arm now does, or nothing."""
+    settings, told = record.settings, study.split(record.seed or 0)
+    tuned = [knob for knob in study.nuisance if knob in settings and knob in config]
     for key, value in config.items():
-        known = key in settings and "." not in key and is_factor(key) and key not in study.nuisance
-        if known and text(settings[key]) != text(value):
+        free = key in told or any(key == one or key.startswith(f"{one}.") for one in (*study.nuisance, *NO_NUMBER))
+        if free or key not in settings or not is_factor(key):
+            continue
+        then = settings[key]
+        follows = any(text(then) == text(settings[one]) and text(value) == text(config[one]) for one in tuned)
+        if then != value and text(then) != text(value) and not (follows or moved(key, then, value)):
             return key
     return ""
+
+
+def moved(key: str, then: Any, now: Any) -> bool:
+    """Whether two names are of one class, which lay in src/ when the trial ran."""
+    names = str(then).rpartition("."), str(now).rpartition(".")
+    return key.endswith("_target_") and names[0][0].startswith("src.") and names[0][2] == names[1][2]
 
 
 def run_of(arm: str, seed: int, record: Record, study: Study) -> Run:
