@@ -272,8 +272,8 @@ def _results(study: Study, results: Any) -> Results:
         return read_results(study, results)
     if hasattr(results, "to_dicts"):  # of polars
         results = results.to_dicts()
-    elif hasattr(results, "to_dict"):  # of pandas
-        results = results.to_dict("records")
+    elif hasattr(results, "to_dict"):  # of pandas, where an empty cell is not a number
+        results = results.astype(object).where(results.notna(), None).to_dict("records")
     rows: list[Any] = list(results) if isinstance(results, Iterable) and not isinstance(results, Mapping) else []
     if rows and all(isinstance(row, str | Path) for row in rows):
         return read_results(study, *rows)

@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 
+from litmus.claims.judgement import judge
 from litmus.claims.results_table import results_from_rows
 from litmus.claims.study import read_study
 from scripts.report import main as report
@@ -108,6 +109,41 @@ def test_runs_that_did_not_finish_have_no_value_and_a_second_try_counts():
     assert 10_000 not in results.values("loss", list(read_study(NODE).arms)[2])
     assert len(results.trials) == 20
     assert "2 runs of the export did not finish" in results.findings[0].message
+
+
+LOST = {"wandb": [{"State": "crashed"}, {"State": "killed"}, {"test/loss": ""}], "mlflow": [{"status": "FAILED"}]}
+
+
+@pytest.mark.parametrize(("made", "cells"), [(globals()[name], one) for name, each in LOST.items() for one in each])
+@pytest.mark.parametrize("lost", [1, 2])
+def test_more_than_one_run_of_an_export_that_gave_no_value_leaves_the_rest_undecided(made, cells, lost):
+    study = read_study(NODE)
+    rows = made()
+    batch = [place for place, row in enumerate(rows) if "batch" in (row.get("model.norm"), row.get("params.norm"))]
+    places = batch[2 : 2 + 2 * lost : 2]
+    second = [{**rows[place]} for place in places]
+    for place in places:
+        rows[place] |= cells
+    verdict = judge(study, results_from_rows(study, rows)).verdicts["it"]
+    assert verdict.verdict == ("confirmed" if lost == 1 else "inconclusive")
+    if lost == 2:
+        assert verdict.reason.startswith("Undecided: 2 of 5 pairs were lost to runs without a value")
+        assert verdict.reason.endswith("let them finish, or run the same command again.")
+        assert not verdict.open
+        again = judge(study, results_from_rows(study, [*rows, *second])).verdicts["it"]
+        assert (again.verdict, again.n) == ("confirmed", 5)
+
+
+@pytest.mark.parametrize("state", ["running", "pending", "preempted"])
+def test_runs_that_may_still_give_a_value_are_missing_and_not_lost(state):
+    study = read_study(NODE)
+    rows = wandb()
+    for place in (2, 6):
+        rows[place] |= {"State": state}
+    assert rows[2]["model.norm"] == "batch"
+    judgement = judge(study, results_from_rows(study, rows))
+    assert judgement.verdicts["it"].verdict == "confirmed"
+    assert {"missing_seeds", "unfinished_run"} <= {finding.code for finding in judgement.lint}
 
 
 def test_a_table_of_ones_own_may_have_a_name_and_a_state():

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+import litmus
 from litmus.claims.judgement import judge, verdicts_json
 from litmus.claims.notation import text
 from litmus.claims.results_table import read_results
@@ -105,6 +106,68 @@ def test_damage_is_left_out_and_told_in_one_sentence(study, tmp_path, damaged, c
     assert all("\n" not in message and message.endswith(".") for message in told)
 
 
+def without(cells):
+    """The clean table with other cells in the places of some runs of the second arm."""
+    return [*CLEAN[: -len(cells)], *(f"0.1,{5 - len(cells) + place},{cell},100" for place, cell in enumerate(cells))]
+
+
+@pytest.mark.parametrize(
+    ("cells", "told"),
+    [
+        (["", ""], "2 of 5 pairs were lost to runs without a value, dropout 0.1 2 of 5,"),
+        (["oops", ""], "2 of 5 pairs were lost to runs without a value, dropout 0.1 2 of 5,"),
+        (["nan", ""], "2 of 5 pairs were lost to runs not finite or without a value, dropout 0.1 1 of 5,"),
+        (
+            ["nan", "nan", ""],
+            "dropout 0.1 2 of 4, dropout 0 0 of 4, and 1 pair without a value; more than one pair lost",
+        ),
+    ],
+)
+def test_more_than_one_lost_pair_leaves_the_lucky_rest_undecided(study, tmp_path, cells, told):
+    verdict = judge(study, read_results(study, table(tmp_path, without(cells)))).verdicts["helps"]
+    assert verdict.verdict == "inconclusive"
+    assert told in verdict.reason
+
+
+def test_rows_that_never_were_are_missing_and_not_lost(study, tmp_path):
+    verdict = judge(study, read_results(study, table(tmp_path, CLEAN[:-2]))).verdicts["helps"]
+    assert (verdict.verdict, verdict.n) == ("confirmed", 3)
+
+
+def test_what_the_design_fixes_needs_no_run_that_failed(tmp_path):
+    node = {
+        "question": "Which is larger?",
+        "factors": {"dropout": [0.0, 0.1]},
+        "seeds": 5,
+        "quantities": {"params": {"metric": "params", "direction": "up", "sesoi": 1}},
+        "predictions": {"larger": {"kind": "compare", "better": {"dropout": 0.1}, "than": {"dropout": 0}}},
+    }
+    lines = ["dropout,seed,params", *(f"{d},{s},{'' if s > 2 else 100 + 100 * d}" for d in (0, 0.1) for s in range(5))]
+    assert judge(read_study(node), read_results(read_study(node), table(tmp_path, lines))).verdicts[
+        "larger"
+    ].verdict == ("confirmed")
+
+
+def test_failures_that_are_known_are_outweighed_by_no_pair_that_is_not(study, tmp_path):
+    def judged(blank):
+        rows = [f"0.0,{seed},{0.5 + 0.01 * seed}" for seed in range(10)]
+        rows += [f"0.1,{seed},{'nan' if seed < 8 else 0.4}" for seed in range(10 - blank)]
+        rows += [f"0.1,{seed}," for seed in range(10 - blank, 10)]
+        return judge(study, read_results(study, table(tmp_path, ["dropout,seed,test/loss", *rows]))).verdicts["helps"]
+
+    assert judged(0).p_reject == pytest.approx(0.5**8)
+    assert judged(1).p_reject == pytest.approx(10 * 0.5**9)  # as if the ninth pair spoke for it
+    assert judged(1).verdict == "rejected"
+
+
+def test_a_data_frame_is_judged_as_its_file_is(study, tmp_path):
+    pandas = pytest.importorskip("pandas")
+    path = table(tmp_path, without(["", ""]))
+    told = [litmus.judge(study, results).verdicts["helps"].reason for results in (path, pandas.read_csv(path))]
+    assert told[0] == told[1]
+    assert "lost" in told[0]
+
+
 def test_incomplete_pairs_are_counted_in_the_reason(study, tmp_path):
     verdict = judge(study, read_results(study, table(tmp_path, CLEAN[:-1]))).verdicts["helps"]
     assert "4 seeds, 1 without a pair" in verdict.reason
@@ -140,7 +203,28 @@ def test_the_same_arm_with_other_numbers_in_another_table(study, tmp_path):
     (moved,) = [finding for finding in results.findings if finding.code == "moved_baseline"]
     assert "dropout=0 moves between tables: loss 0.5 in january, 0.676 in june" in moved.message
     assert 0 not in results.values("loss", "dropout=0")
-    assert results.values("loss", "dropout=0.1")[0] == 0.4  # a rounded copy is the same trial
+    assert results.values("loss", "dropout=0.1")[0] == 0.4001  # of which 0.4 is a rounded copy
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "kept"),
+    [
+        ("0.500", "0.50049", 0.50049),
+        ("0.50049", "0.500", 0.50049),
+        ("5.0e-1", "0.5", 0.5),
+        ("0.500", "0.502", None),
+        ("0.4995", "0.4996", None),
+        ("0.5", "0.525", None),  # of 40 rows, 20 and 21
+    ],
+)
+def test_tables_agree_as_far_as_their_digits_were_written(study, tmp_path, one, other, kept):
+    first = table(tmp_path, [*CLEAN[:2], f"0.1,7,{one},100"], "january.csv")
+    second = table(tmp_path, [CLEAN[0], f"0.1,7,{other},100"], "june.csv")
+    results = read_results(study, first, second)
+    assert results.values("loss", "dropout=0.1").get(7) == kept
+    told = [finding.message for finding in results.findings if finding.code == "moved_baseline"]
+    assert bool(told) is (kept is None)
+    assert all(f"loss {one} in january, {other} in june (seed 7)" in message for message in told)
 
 
 def test_rows_find_arms_that_leave_settings_alone(study, tmp_path):

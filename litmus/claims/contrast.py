@@ -38,7 +38,8 @@ class Failures:
     Of two sides with as many arms, `up` counts the pairs in which the side failed more often that the claim wants to
     be worse, `down` the reverse, and `of` both: exact McNemar. Of one arm, `up` (or `down`, where worse means less)
     counts its failures and `of` its runs: p is that of "at most half of its runs fail". Sides that cannot be compared
-    have none of the three. `words` tell them.
+    have none of the three. `unknown` pairs lack the value of a run that may have failed for reasons beside its arm:
+    they count in `of` alone, and so for neither side. `words` tell them.
     """
 
     lost: Any = 0
@@ -47,6 +48,7 @@ class Failures:
     down: Any = 0
     of: Any = 0
     words: str = ""
+    unknown: int = 0
 
 
 class UndecidableError(Exception):
@@ -175,7 +177,8 @@ class Contrast:
 
     def over_looks(self, p: Callable[[Contrast], Any]) -> Any:
         """The p of this look, or over all planned looks so far where they are counted."""
-        return sequential([p(one) for one in (*self.earlier, self)]) if self.corrected else p(self)
+        counted = self.corrected and not self.fault  # what cannot be concluded now no earlier look concludes
+        return sequential([p(one) for one in (*self.earlier, self)]) if counted else p(self)
 
     def counts(self, bar: float, side: int) -> tuple[Any, Any]:
         """(values beyond the bar on a side, values that count): what the sign test counts.

@@ -16,7 +16,8 @@ from litmus.words import count
 # How each tool says how a run went, and which of these words is a run that ended as it was to.
 STATES = ("State", "state", "Status", "status", "attributes.status")
 FINISHED = ("finished", "completed")
-UNFINISHED = ("running", "crashed", "failed", "killed", "pending", "preempted", "preempting", "scheduled", "queued")
+FAILED = ("crashed", "failed", "killed")
+PENDING = ("running", "pending", "preempted", "preempting", "scheduled", "queued", "interrupted", "unfinished")
 # A column's settings and metrics may stand below one of these.
 SETTINGS = ("", "config.", "config/", "params.", "params/", "parameters.")
 METRICS = ("", "summary.", "summary/", "metrics.", "metrics/", "summary_metrics.")
@@ -36,7 +37,7 @@ def is_export(columns: Iterable[str], rows: Iterable[Mapping[str, Any]] = ()) ->
     known = set(columns)
     state = next((name for name in STATES if name in known), None)
     words = {str(row.get(state) or "finished").strip().lower() for row in rows} if state else set()
-    if not words <= {*FINISHED, *UNFINISHED}:
+    if not words <= {*FINISHED, *FAILED, *PENDING}:
         return False
     named = any(name.startswith(("params.", "metrics.")) for name in known)
     return any(mark <= known for mark in MARKS) or ("run_id" in known and named)
@@ -45,8 +46,7 @@ def is_export(columns: Iterable[str], rows: Iterable[Mapping[str, Any]] = ()) ->
 def from_export(study: Study, rows: Sequence[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], list[Finding]]:
     """The rows as a table of trials has them, and what was left out.
 
-    A run that did not finish is a trial without values, unless one that did is of the same arm and seed. Runs that
-    tuned are of no arm.
+    A run that did not finish is a trial without values, which has its state. Runs that tuned are of no arm.
 
     Raises:
         ValueError: for a factor, a seed or a quantity that no column, or more than one, could be.
@@ -63,7 +63,7 @@ def from_export(study: Study, rows: Sequence[Mapping[str, Any]]) -> tuple[list[d
     for line, row in enumerate(rows, start=2):
         if any(str(row.get(name, "")).strip() == "tune" for name in JOBS):
             continue
-        good = state is None or str(row.get(state, "")).strip().lower() in FINISHED
+        good = state is None or state_of(row, state) in FINISHED
         settings = {key: row.get(column) for key, column in names.items()}
         arm = arm_of(study, settings) if names else str(row.get("arm", "")).strip()
         one: dict[str, Any] = {"line": line, "table": row.get("table"), **settings, "seed": row.get(seed)}
@@ -72,6 +72,7 @@ def from_export(study: Study, rows: Sequence[Mapping[str, Any]]) -> tuple[list[d
             one |= {name: blank(row.get(column)) for name, column in measured.items() if column is not None}
             one |= {key: row.get(column) for key, column in counters.items()}
         else:
+            one["state"] = row.get(str(state))
             left.append(f"line {line} ({row.get('Name') or row.get('run_id') or 'run'} {row.get(str(state))})")
         made.append((good, one))
     if made and not any(good for good, _ in made):
@@ -80,14 +81,13 @@ def from_export(study: Study, rows: Sequence[Mapping[str, Any]]) -> tuple[list[d
             "nothing to judge; export them again when they have"
         )
     refuse_other_defaults(study, [one for _, one in made])
-    ended = {(one["arm"], text(one["seed"])) for good, one in made if good}
-    result: dict[Any, dict[str, Any]] = {}
-    for good, one in made:
-        key = (one["arm"], text(one["seed"]))
-        if good or key not in ended:
-            result[one["line"] if good else key] = one
     message = f"{count(len(left), 'run')} of the export did not finish and give no values: {listing(left, 3)}."
-    return list(result.values()), [warning("unfinished_run", message)] if left else []
+    return [one for _, one in made], [warning("unfinished_run", message)] if left else []
+
+
+def state_of(row: Mapping[str, Any], column: str) -> str:
+    """How a run went, as its row says it."""
+    return str(row.get(column) or "").strip().lower()
 
 
 def whole(row: Mapping[str, Any]) -> dict[str, Any]:

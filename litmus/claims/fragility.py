@@ -95,5 +95,5 @@ def _by_mean(contrast: Contrast) -> bool:
 
 def without(results: Results, seed: int) -> Results:
     """The results with a seed's pair lost: fewer pairs, and the same look."""
-    trials = (replace(trial, values={}) if trial.seed == seed else trial for trial in results.trials)
+    trials = (replace(trial, values={}, pending=True) if trial.seed == seed else trial for trial in results.trials)
     return replace(results, trials=tuple(trials))

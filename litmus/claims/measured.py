@@ -5,16 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from textwrap import shorten
 
 import numpy as np
 
 from litmus.claims.contrast import FEWEST_SEEDS, MOST_LOST, Contrast, Failures, comparable, count_failures
-from litmus.claims.notation import spelled
+from litmus.claims.notation import listing, spelled
 from litmus.claims.quantity import Quantity, is_measured
 from litmus.claims.results import Results
 from litmus.claims.study import Study
 from litmus.claims.tuning import TunedArms
+from litmus.words import count
 
+LOST = "without a value"
+# Characters of an error.
+MOST_TOLD = 60
 # A curve counts its epochs one by one under `epoch`; a run's total of them is `epochs`.
 CLOCKS = {"epoch": "epochs"}
 
@@ -65,6 +70,8 @@ class Measured:
         columns = {arm: self._values(quantity, arm, budget) for arm in weights}
         seeds = sorted(set().union(*(self.results.values(quantity.name, arm) for arm in weights)))
         seeds = [seed for seed in seeds if among is None or seed in among]
+        lost = {arm: self.results.lost(quantity.name, arm) for arm in weights}
+        lost = {arm: {s: why for s, why in own.items() if among is None or s in among} for arm, own in lost.items()}
         complete = [seed for seed in seeds if all(seed in column for column in columns.values())]
         sign = quantity.sign if told.oriented else 1
         values = np.zeros(len(complete))
@@ -74,6 +81,9 @@ class Measured:
             values = values + sign * weight * column
             largest = max(largest, float(np.abs(column).max(initial=0.0)))
         failures, fault = self.failures(told, rivals, seeds, budget)
+        unknown = len(set().union(*lost.values()))
+        words = f"{failures.words}, and {count(unknown, 'pair')} {LOST}" if unknown else failures.words
+        failures = replace(failures, unknown=unknown, of=failures.of + unknown, words=words)
         # A spread below rounding is no spread: for counted values exactly none, for measured ones a broken run.
         if len(values) > 1 and values.std() <= 1e-12 * largest:
             values = np.full_like(values, values[0])
@@ -87,7 +97,7 @@ class Measured:
             together = ", ".join(spelled(self.study, arm) for arm in weights)
             what = f"the {quantity.label} of {together} together has no exact test"
             fault = f"{what}: name one arm, or two sides of as many arms"
-        return replace(
+        made = replace(
             told,
             values=values,
             left_out=len(seeds) - len(complete),
@@ -97,6 +107,26 @@ class Measured:
             censored=0 if budget is None else self._censored(quantity, weights, complete),
             budget=budget,
             tuning=self.tuned.parts(quantity, weights),
+        )
+        few = made.exact or made.by_failures or not unknown or unknown + failures.lost <= MOST_LOST
+        return (
+            made
+            if fault or few
+            else replace(made, fault=self._lost_told(lost, len({*seeds}.union(*lost.values())), made))
+        )
+
+    def _lost_told(self, lost: Mapping[str, Mapping[int, str]], of: int, made: Contrast) -> str:
+        """Why nothing is concluded from the other runs, which may be the lucky ones."""
+        words = []
+        for arm, own in lost.items():
+            reasons = dict.fromkeys(shorten(why, MOST_TOLD, placeholder="…") for why in own.values() if why)
+            told = f" ({listing(list(reasons), 2)})" if reasons else ""
+            words += [f"{spelled(self.study, arm)} {len(own)} of {of}{told}"] if own else []
+        pairs, also = made.failures.unknown + made.failures.lost, "not finite or " if made.failures.lost else ""
+        one = "pairs" if len(lost) > 1 else "runs"
+        return (
+            f"{pairs} of {of} {one} were lost to runs {also}{LOST}, {listing(words, 4)}, and a mean over the others "
+            "would be one of lucky runs: let them finish, or run the same command again"
         )
 
     def failures(

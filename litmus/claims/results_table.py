@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from litmus.claims.data_version import read_version
-from litmus.claims.exported_table import from_export, is_export
+from litmus.claims.exported_table import FAILED, PENDING, STATES, from_export, is_export, state_of
 from litmus.claims.finding import Finding, warning
 from litmus.claims.notation import listing, number, text, whole
 from litmus.claims.results import COUNTERS, Results, Trial, collect
@@ -49,21 +49,29 @@ def results_from_rows(study: Study, rows: Iterable[Mapping[str, Any]]) -> Result
         raise ValueError(f"the results table needs an arm column or one per factor, and lacks {listing(lacking)}")
     if "seed" not in columns:
         raise ValueError(f"the results table has no seed column; its columns are {listing(columns, 20)}")
+    # Of the names that a state may have, those that are no factor here.
+    states = [name for name in STATES if name in columns and name not in study.varied]
     trials: list[Trial] = []
     damage = Damage()
     for line, row in zip(lines, rows, strict=True):
         arm = _arm(study, row, by_arm)
         seed = whole(row.get("seed"))
         if arm is None:
-            cells = {key: row.get(key) for key in (["arm"] if by_arm else study.varied)}
-            damage.unknown.append(f"line {line} ({', '.join(f'{k} {text(v)}' for k, v in cells.items())})")
+            told = {key: row.get(key) for key in (["arm"] if by_arm else study.varied)}
+            damage.unknown.append(f"line {line} ({', '.join(f'{k} {text(v)}' for k, v in told.items())})")
         elif seed is None:
             damage.seedless.append(f"line {line} (seed {row.get('seed')!r})")
         else:
             values = damage.numbers(row, quantities, line)
             counters = {k: v for k in COUNTERS if k in columns and (v := number(row.get(k))) is not None}
             load = number(row.get("load")) if "load" not in study.varied else None
-            trial = Trial(arm, seed, values, counters, text(row.get("table") or ""), load=load)
+            words = {state_of(row, name) for name in states}
+            reasons = [*([row.get("error")] if "error" not in study.varied else []), *words.intersection(FAILED)]
+            error, pending = next((str(one) for one in reasons if one), ""), bool(words & {*PENDING})
+            cells = {name: row.get(column) for name, column in quantities.items()}
+            written = {k: v for k, v in cells.items() if isinstance(v, str) and number(v) is not None}
+            table = text(row.get("table") or "")
+            trial = Trial(arm, seed, values, counters, table, error, pending, written, load=load)
             trials.append(ran_by(trial, {name: row[name] for name in RAN if name in row and name not in study.varied}))
     return collect(study, trials, [*left, *damage.findings()])
 

@@ -21,7 +21,8 @@ from litmus.words import count
 class Run:
     """One run: its learning curves (epoch, updates, samples, seconds, train/loss, …), its summary, or its error.
 
-    `code`, `parts`, `numerics`, `load` and `data` are those of the `Trial` that it is, empty where none recorded them.
+    `pending` is one without an end, whose error says so: it runs, or was interrupted. `code`, `parts`, `numerics`,
+    `load` and `data` are those of the `Trial` that it is, empty where none recorded them.
     """
 
     arm: str
@@ -29,6 +30,7 @@ class Run:
     history: History = field(default_factory=dict)
     summary: Mapping[str, float] = field(default_factory=dict)
     error: str = ""
+    pending: bool = False
     code: str = ""
     parts: str = ""
     numerics: Mapping[str, str] = field(default_factory=dict)
@@ -55,7 +57,7 @@ def results_from_runs(study: Study, runs: Iterable[Run]) -> Results:
                     unmeasured.setdefault(str(problem), []).append(f"{run.arm} seed {run.seed}")
         course = None if run.error else course_of(run.history, study.quantities.values())
         ran: Any = {"code": run.code, "parts": run.parts, "numerics": run.numerics, "course": course, "load": run.load}
-        ran["data"] = run.data
+        ran |= {"data": run.data, "error": run.error, "pending": run.pending}
         trials.append(Trial(run.arm, run.seed, values, counters(run), **ran))
     found: list[Finding] = []
     if failed:

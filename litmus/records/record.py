@@ -42,6 +42,11 @@ class Record:
         return self.error.startswith("FloatingPointError")
 
     @property
+    def pending(self) -> bool:
+        """Whether the trial may still give values: it runs, was killed, or was interrupted."""
+        return self.status in ("unfinished", "running", "interrupted")
+
+    @property
     def summary(self) -> dict[str, float]:
         """Metrics and counters at the end; what JSON could not hold (null) is not a number."""
         found = {}

@@ -89,7 +89,8 @@ def run_of(arm: str, seed: int, record: Record, study: Study) -> Run:
     ran |= {"load": number(record.content.get("load")), "data": data_version(record)}
     if record.diverged:
         return Run(arm, seed, *broken(record, study), **ran)
-    return Run(arm, seed, record.history, record.summary, "" if record.done else record.error or record.status, **ran)
+    error = "" if record.done else record.error or record.status
+    return Run(arm, seed, record.history, record.summary, error, record.pending, **ran)
 
 
 def broken(record: Record, study: Study) -> tuple[History, dict[str, float]]:

@@ -87,7 +87,7 @@ def author_words(directory: Path) -> dict[str, str]:
 
 
 def results_csv(evidence: Evidence) -> str:
-    """One row per trial: arm, its settings, seed, quantities, counters, error; it can be judged again as it is.
+    """One row per trial that ended: arm, its settings, seed, quantities, counters, error; it can be judged as it is.
 
     Where trials differ in the code, the numerics or the data that they ran with and lint says so, it is told of each.
     """
@@ -103,7 +103,8 @@ def results_csv(evidence: Evidence) -> str:
     varied = [key for key in study.varied if key not in own]
     rows = []
     order = {arm: place for place, arm in enumerate(study.arms)}
-    for trial in sorted(evidence.results.trials, key=lambda trial: (order[trial.arm], trial.seed)):
+    ended = (trial for trial in evidence.results.trials if not trial.pending)
+    for trial in sorted(ended, key=lambda trial: (order[trial.arm], trial.seed)):
         settings = [study.arms[trial.arm].get(key, "") for key in varied]
         measured = [cell(trial.values.get(name)) for name in quantities]
         spent = [cell(trial.counters.get(name)) for name in counters]

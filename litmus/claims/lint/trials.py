@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from litmus.claims.contrast import UndecidableError
 from litmus.claims.finding import Finding, about, error, using, warning
-from litmus.claims.measured import Measured
+from litmus.claims.measured import LOST, Measured
 from litmus.claims.notation import listing
 from litmus.claims.quantity import Quantity, is_share, share_told
 from litmus.claims.results import Results
@@ -112,7 +112,7 @@ UNSPREAD = "cannot be judged: the arms gave the same numbers on every seed, so t
 
 
 def no_spread(study: Study, results: Results) -> Iterator[Finding]:
-    """A contrast that is constant over the seeds: something was not run as meant."""
+    """A contrast that is constant over the seeds, or lacks too many: something was not run as meant."""
     contrast = Measured(study, results)
     faults: dict[str, list[str]] = {}
     for name, prediction in study.predictions.items():
@@ -124,4 +124,7 @@ def no_spread(study: Study, results: Results) -> Iterator[Finding]:
             if fault:
                 faults.setdefault(fault, []).append(name)
     for message, names in faults.items():
+        if LOST in message:  # caps by itself, and nothing that was decided at an earlier look
+            yield warning("lost_runs", sentence(message), dict.fromkeys(names))
+            continue
         yield error("no_spread", sentence(message), dict.fromkeys(names), cap=UNSPREAD if ALIKE in message else "")
