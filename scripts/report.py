@@ -51,7 +51,7 @@ def judge_tables(study: Path, tables: list[Path], output: Path | None) -> None:
     refuse_inputs(tables, output)
     refuse_other_study(study, output)
     evidence = read_tables(study, tables, output)
-    record_look(output, evidence.judgement, evidence.study.arms)
+    record_look(output, evidence.judgement)
     finish(evidence, output)
 
 

@@ -18,6 +18,7 @@ from litmus.claims.study import read_study
 from litmus.claims.study_file import read_study_file
 from litmus.records.looks_file import read_looks, record_look
 from litmus.report.study_directory import read_study_directory
+from litmus.report.write import results_csv
 from litmus.trial.command_line import answer
 from scripts.report import main as report
 
@@ -264,10 +265,86 @@ def test_a_table_that_grows_is_looked_at_again_wherever_its_report_goes_again(tm
     later, said = told(tmp_path, 5, gains[:6], capsys)
     assert (later["it"]["verdict"], later["it"]["withdrawn"]) == ("inconclusive", "confirmed at 5 seeds")
     assert "Judged at the planned looks" in said
-    # What stood there of other arms is no look at these.
-    seen = json.loads((tmp_path / "out" / "looks.json").read_text())
-    (tmp_path / "out" / "looks.json").write_text(json.dumps({**seen, "arms": ["other"]}))
-    assert told(tmp_path, 5, gains[:6], capsys)[0]["it"]["withdrawn"] == ""
+
+
+@pytest.mark.parametrize(("arms", "counts"), [(["a", "b", "d"], True), (["a", "d"], False), (["other"], False)])
+def test_looks_of_an_earlier_version_count_by_the_names_of_their_arms_and_stay(tmp_path, capsys, arms, counts):
+    gains = np.array(BORDER)
+    (tmp_path / "out").mkdir()
+    shown = {"seeds": [0, 1, 2, 3, 4], "corrected": False, "verdicts": {"it": "confirmed"}}
+    (tmp_path / "out" / "looks.json").write_text(json.dumps({"arms": arms, "looks": [shown]}))
+    found, _ = told(tmp_path, 5, gains[:6], capsys)
+    assert bool(found["it"]["withdrawn"]) is counts
+    assert next(sorted(look.seeds) for look in read_looks(tmp_path / "out")) == [0, 1, 2, 3, 4]
+    assert len(read_looks(tmp_path / "out")) == 2
+
+
+def with_arms(folder, node):
+    """The reports of another study of the same trials, into the same directory."""
+    (folder / "study.yaml").write_text(yaml.safe_dump({"study": node}))
+    report([str(folder / "study.yaml"), str(folder / "runs.csv"), "-o", str(folder / "out")])
+    return json.loads((folder / "out" / "verdicts.json").read_text())["it"]["withdrawn"]
+
+
+def test_arms_that_are_dropped_added_or_renamed_erase_no_look(tmp_path, capsys):
+    gains = np.array(BORDER)
+    told(tmp_path, 5, gains[:5], capsys)
+    table = tmp_path / "runs.csv"
+    written(tmp_path, 5, gains[:6])
+    plain = node()
+    one, other = plain["arms"]["a"], plain["arms"]["b"]
+    assert with_arms(tmp_path, {**plain, "arms": {"a": one, "b": other}})
+    assert with_arms(tmp_path, {**plain, "arms": {**plain["arms"], "d": {"x": 4}}})
+    before = (tmp_path / "out" / "looks.json").read_text()
+    table.write_text(table.read_text().replace("a,", "new,"))
+    renamed = {"it": {"kind": "compare", "better": "new", "than": "b"}}
+    assert with_arms(tmp_path, {**plain, "arms": {"new": one, "b": other}, "predictions": renamed})
+    # Other arms, though one of them was looked at beside another, are another comparison; what was seen stays noted.
+    others = {**plain, "arms": {"new": {"x": 9}, "b": other}, "predictions": renamed}
+    assert not with_arms(tmp_path, others)
+    after = json.loads((tmp_path / "out" / "looks.json").read_text())["looks"]
+    assert all(look in after for look in json.loads(before)["looks"])
+
+
+def test_more_pairs_of_the_same_seeds_are_a_further_look(tmp_path, capsys):
+    gains = np.array([*BORDER, *draws(10)])
+    before = []
+    for there in (5, 10, 20):
+        table = [row for row in rows(gains) if row["arm"] != "a" or row["seed"] < there]
+        (tmp_path / "runs.csv").write_text(
+            "\n".join(["arm,seed,score", *(",".join(map(str, r.values())) for r in table)])
+        )
+        (tmp_path / "study.yaml").write_text(yaml.safe_dump({"study": node(20)}))
+        report([str(tmp_path / "study.yaml"), str(tmp_path / "runs.csv"), "-o", str(tmp_path / "out")])
+        verdict = json.loads((tmp_path / "out" / "verdicts.json").read_text())["it"]
+        judgement = litmus.judge(node(20), table, before=before)
+        assert judgement.verdicts["it"].row() == verdict
+        assert judgement.looks.corrected is (there > 5)
+        before.append(judgement)
+    assert [len(look.seeds) for look in read_looks(tmp_path / "out")] == [5, 10, 20]
+    assert before[0].verdicts["it"].look == 5
+    assert "Judged once, at 5 seeds" in before[0].looks.note
+
+
+def test_each_predictions_pairs_are_looked_at_on_their_own():
+    claims = {name: {"kind": "compare", "better": "a", "than": name} for name in ("b", "c")}
+
+    def part(there):
+        return [row for row in rows(draws(20)) if row["seed"] < there[row["arm"]]]
+
+    both = {"a": 20, "b": 20}
+    first = litmus.judge(node(20, **claims), part({**both, "c": 5}))
+    assert not litmus.judge(node(20, **claims), part({**both, "c": 5}), before=[first]).looks.corrected
+    assert litmus.judge(node(20, **claims), part({**both, "c": 20}), before=[first]).looks.corrected
+    alone = litmus.judge(node(20, **claims), part({**both, "c": 0}))
+    assert not litmus.judge(node(20, **claims), part({**both, "c": 20}), before=[alone]).looks.corrected
+
+
+def test_advice_counts_from_the_pairs_that_there_are():
+    part = [row for row in rows(draws(20, mean=0.4)) if row["arm"] != "a" or row["seed"] < 5]
+    verdict = litmus.judge(node(20), part).verdicts["it"]
+    assert verdict.verdict == "inconclusive"
+    assert verdict.seeds_needed == litmus.judge(node(5), rows(draws(20, mean=0.4)[:5])).verdicts["it"].seeds_needed
 
 
 def test_python_counts_the_looks_of_a_directory_and_those_that_are_handed_over(tmp_path):
@@ -312,6 +389,21 @@ def directory(folder, seeds, gains, waiting=()):
             content = {"status": "completed", "seed": row["seed"], "metrics": {"score": row["score"]}}
             (place / "result.json").write_text(json.dumps(content))
     return folder
+
+
+def test_runs_of_a_directory_that_failed_are_lost_and_those_that_wait_are_not(tmp_path):
+    gains = 2 + 0.1 * draws(10, 0)
+    directory(tmp_path, 10, gains, waiting=(8, 9))
+    assert looked_at(tmp_path).verdicts["it"].verdict == "confirmed"
+    evidence = read_study_directory(tmp_path)
+    assert len(results_csv(evidence).splitlines()) == 1 + 3 * 8  # whose table is judged as the directory is
+    for status in ("interrupted", "failed"):
+        for seed in (8, 9):
+            place = tmp_path / "trials" / "a" / f"seed={seed}" / "result.json"
+            place.write_text(json.dumps({"status": status, "error": "OSError: no space", "seed": seed}))
+        verdict = read_study_directory(tmp_path).judgement.verdicts["it"]
+        assert ("a 2 of 10 (OSError: no space)" in verdict.reason) is (status == "failed")
+        assert verdict.verdict == ("inconclusive" if status == "failed" else "confirmed")
 
 
 def looked_at(folder):

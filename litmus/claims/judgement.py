@@ -13,8 +13,9 @@ from litmus.claims.finding import Finding, about, cap_of, warning, with_conjunct
 from litmus.claims.fragility import marked, without
 from litmus.claims.leaf import LEVEL
 from litmus.claims.lint import lint_design, lint_results
-from litmus.claims.looks import Look, Schedule, schedule
+from litmus.claims.looks import FEWEST_SEEDS, Look, Schedule, schedule
 from litmus.claims.measured import Measured
+from litmus.claims.notation import text
 from litmus.claims.results import Results
 from litmus.claims.statistics import holm
 from litmus.claims.study import Study
@@ -27,12 +28,13 @@ CLOCK = "wall_clock.json"
 
 @dataclass(frozen=True)
 class Judgement:
-    """Lint findings, errors first, one verdict per prediction (`timed` are those about wall time), and the looks that
-    they rest on."""
+    """Lint findings, errors first, one verdict per prediction (`timed` are those about wall time), the looks that they
+    rest on, and what of the results was `seen`."""
 
     lint: tuple[Finding, ...]
     verdicts: dict[str, Verdict]
     looks: Schedule
+    seen: Look
     timed: Collection[str] = ()
 
     @property
@@ -44,7 +46,8 @@ class Judgement:
     def look(self) -> Look:
         """What showing these verdicts is, for whoever judges more seeds."""
         words = {name: verdict.verdict for name, verdict in self.verdicts.items()}
-        return Look(frozenset(self.looks.seeds), words, self.looks.corrected)
+        lacking = {} if self.looks.corrected else self.seen.lacking
+        return Look(frozenset(self.looks.seeds), words, self.looks.corrected, self.seen.arms, lacking)
 
 
 def judge(
@@ -65,7 +68,16 @@ def judge(
     design = [finding for finding in lint_design(study, configs) if not outdated(finding)]
     lint = [caps_conjunctions(study, one) for one in (*design, *results.findings, *lint_results(study, results))]
     present = {trial.seed for trial in results.trials if trial.values}
-    looks = schedule(study.plan, tuple(shared_seeds(study, results) if ended is None else ended), present, looked)
+    seen, compared = seen_of(study, results), arms_compared(study)
+
+    def other(look: Look) -> bool:
+        if look.lacking is None:
+            return look.seeds != present
+        pairs = [(then, seen.pairs(arms)) for arms in compared if len(then := look.pairs(arms)) >= FEWEST_SEEDS]
+        return any(then != now for then, now in pairs) if pairs else look.seeds != seen.seeds
+
+    there = tuple(shared_seeds(results) if ended is None else ended)
+    looks = schedule(study.plan, there, present, looked, seen.seeds, other)
     verdicts = {}
     timed = on_the_clock(study)
     for name, verdict in judge_looks(study, results, looks).items():
@@ -81,15 +93,38 @@ def judge(
             told = ", ".join(f"{name} ({what})" for name, what in back.items())
             lint.append(warning("withdrawn", f"Verdicts that were shown earlier and no longer hold: {told}.", back))
     lint = sorted(dict.fromkeys(lint), key=lambda finding: finding.level != "error")
-    return Judgement(tuple(lint), verdicts, looks, timed)
+    return Judgement(tuple(lint), verdicts, looks, seen, timed)
 
 
-def shared_seeds(study: Study, results: Results) -> list[int]:
-    """The seeds that every arm with trials has a trial of, whatever became of it, in their order."""
-    by_arm: dict[str, set[int]] = {}
+def ended_seeds(results: Results) -> dict[str, set[int]]:
+    """Arm with trials → the seeds of those that ended, whatever became of them."""
+    found: dict[str, set[int]] = {trial.arm: set() for trial in results.trials}
     for trial in results.trials:
-        by_arm.setdefault(trial.arm, set()).add(trial.seed)
+        found[trial.arm] |= set() if trial.pending else {trial.seed}
+    return found
+
+
+def shared_seeds(results: Results) -> list[int]:
+    """The seeds of which a trial of every arm with trials has ended, in their order."""
+    by_arm = ended_seeds(results)
     return sorted(set.intersection(*by_arm.values())) if by_arm else []
+
+
+def arms_compared(study: Study) -> list[dict[str, str]]:
+    """The arms of each prediction with their settings; without predictions, all of them."""
+    named = [prediction.named_arms(study) for prediction in study.predictions.values()]
+    told = {arm: ", ".join(f"{key}={text(own[key])}" for key in sorted(own)) for arm, own in study.arms.items()}
+    return [{arm: told[arm] for arm in arms} for arms in named if arms] or [told]
+
+
+def seen_of(study: Study, results: Results) -> Look:
+    """What a single look sees: the seeds of which all runs of some prediction's arms have ended."""
+    by_arm, compared = ended_seeds(results), arms_compared(study)
+    pairs = [set.intersection(*(by_arm.get(arm, set()) for arm in arms)) for arms in compared]
+    seeds = frozenset().union(*pairs)
+    arms = {arm: settings for each in compared for arm, settings in each.items()}
+    lacking = {arm: gone for arm in arms if (gone := seeds - by_arm.get(arm, set()))}
+    return Look(seeds, arms=arms, lacking=lacking)
 
 
 def caps_conjunctions(study: Study, finding: Finding) -> Finding:

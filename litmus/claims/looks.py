@@ -11,7 +11,7 @@ look each time, until one confirms: nothing is judged of seeds that do not conti
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,11 +46,26 @@ class Seeds:
 
 @dataclass(frozen=True)
 class Look:
-    """A verdict that was shown: of which seeds, what it said, and whether under the correction."""
+    """A verdict that was shown: of which seeds, what it said, and whether under the correction.
+
+    `arms` are those of its predictions with their settings, None where these are unknown; none where neither is known.
+    `lacking` are those of the seeds whose runs of an arm had not ended; None of a look that does not know.
+    """
 
     seeds: frozenset[int]
     verdicts: Mapping[str, str] = field(default_factory=dict)
     corrected: bool = False
+    arms: Mapping[str, str | None] = field(default_factory=dict)
+    lacking: Mapping[str, frozenset[int]] | None = None
+
+    def pairs(self, arms: Mapping[str, str]) -> frozenset[int]:
+        """The seeds of which these arms, named with their settings, were seen together: two, or the only one."""
+        then = {
+            name for name, own in self.arms.items() for arm in arms if own == arms[arm] or (own is None and name == arm)
+        }
+        if self.arms and len(then) < min(2, len(arms)):
+            return frozenset()
+        return self.seeds.difference(*((self.lacking or {}).get(name, ()) for name in then))
 
 
 @dataclass(frozen=True)
@@ -109,7 +124,14 @@ class Schedule:
         return f"the next planned look is at {later[0]} seeds" if later else "no further look is planned"
 
 
-def schedule(seeds: Seeds, there: Sequence[int], present: Iterable[int], looked: Sequence[Look] = ()) -> Schedule:
+def schedule(
+    seeds: Seeds,
+    there: Sequence[int],
+    present: Iterable[int],
+    looked: Sequence[Look] = (),
+    shown: Iterable[int] | None = None,
+    other: Callable[[Look], bool] | None = None,
+) -> Schedule:
     """The looks at what there is.
 
     Args:
@@ -117,22 +139,27 @@ def schedule(seeds: Seeds, there: Sequence[int], present: Iterable[int], looked:
         there: the seeds whose trials have all ended, in their order.
         present: every seed of which there is a value.
         looked: the verdicts that were shown before.
+        shown: the seeds that a prediction is judged by where it is judged once; by default those present.
+        other: whether a look was at less, or more, than is shown now; by default, at other seeds than are present.
     """
-    current = frozenset(present)
+    every = frozenset(present)
+    current = every if shown is None else frozenset(shown)
     looked = [look for look in looked if len(look.seeds) >= FEWEST_SEEDS]
-    corrected = seeds.until or any(look.corrected or look.seeds != current for look in looked)
+    corrected = seeds.until or any(
+        look.corrected or (look.seeds != every if other is None else other(look)) for look in looked
+    )
     if not corrected:
         return Schedule((tuple(sorted(current)),), there=len(current))
-    if not all(_continued(look, there, {*there, *current}) for look in looked):
+    if not all(_continued(look, there, {*there, *every}) for look in looked):
         seen = sorted(frozenset().union(*(look.seeds for look in looked)))
         return Schedule((), corrected=True, there=len(there), astray=tuple(seen))
     most = len(seeds.listed) if seeds.until else LOOKS[-1]
-    shown: dict[str, tuple[tuple[int, str], ...]] = {}
+    said: dict[str, tuple[tuple[int, str], ...]] = {}
     for look in sorted(looked, key=lambda look: len(look.seeds)):
         for name, verdict in look.verdicts.items():
-            shown[name] = (*shown.get(name, ()), (len(look.seeds), verdict))
+            said[name] = (*said.get(name, ()), (len(look.seeds), verdict))
     reached = tuple(tuple(there[:n]) for n in LOOKS if n <= min(most, len(there)))
-    return Schedule(reached, corrected=True, there=len(there), shown=shown)
+    return Schedule(reached, corrected=True, there=len(there), shown=said)
 
 
 def _continued(look: Look, there: Sequence[int], every: Collection[int]) -> bool:
@@ -149,5 +176,10 @@ def merged(looked: Iterable[Look]) -> list[Look]:
 
     A look that was shown without the correction, and again with it, stays both: what was shown may be withdrawn.
     """
-    found = {(look.seeds, look.corrected): look for look in looked}
-    return sorted(found.values(), key=lambda look: (len(look.seeds), sorted(look.seeds), look.corrected))
+
+    def key(look: Look) -> tuple[int, list[int], bool, str]:
+        lacking = None if look.lacking is None else {arm: sorted(own) for arm, own in sorted(look.lacking.items())}
+        return len(look.seeds), sorted(look.seeds), look.corrected, f"{sorted(look.arms.items(), key=repr)} {lacking}"
+
+    found = {repr(key(look)): look for look in looked}
+    return sorted(found.values(), key=key)

@@ -228,6 +228,8 @@ def advise(claim: Claim, leaf: Gain | Inside, level: float, look: int, alone: bo
         return None, ""
     if contrast.n < FEWEST_SEEDS:
         return LOOKS[0], ""
+    # Where one arm's runs still come in, there are fewer pairs than seeds.
+    look = look if contrast.corrected else min(look, int(contrast.failures.pairs) + contrast.failures.unknown)
     seeds, chance = next_look(look, lambda more: claim.assurance(more, level))
     return seeds, advised(leaf, seeds, chance, look, level, alone)
 

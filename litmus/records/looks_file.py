@@ -6,29 +6,33 @@ are read as one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from litmus.atomic import write_json
-from litmus.claims.judgement import Judgement
+from litmus.claims.judgement import Judgement, arms_compared
 from litmus.claims.looks import FEWEST_SEEDS, Look, merged
+from litmus.claims.study import Study
 from litmus.legible import read_json
 
 FILE = "looks.json"
 
 
-def read_looks(*directories: Path, arms: Iterable[str] = ()) -> list[Look]:
+def read_looks(*directories: Path, study: Study | None = None) -> list[Look]:
     """Every look that the directories' files record.
 
     Args:
-        arms: leave out the looks at tables of other arms than these, whose report once stood there.
+        study: leave out the looks at other arms than it compares, whose report once stood there: of a comparison, those
+            at fewer than two of its arms.
 
     Raises:
         ValueError: for a file that is damaged: without it, looks would go uncounted.
     """
     paths = [path for directory in dict.fromkeys(directories) for path in sorted(directory.glob("looks*.json"))]
-    return merged(look for path in paths for look in _read(path, list(arms)))
+    looks = merged(look for path in paths for look in _read(path))
+    compared = None if study is None else arms_compared(study)
+    return [look for look in looks if compared is None or any(look.pairs(arms) for arms in compared)]
 
 
 def refuse_lost_looks(directory: Path) -> None:
@@ -55,24 +59,23 @@ def _verdicts_counted(path: Path) -> bool:
     return not isinstance(rows, dict) or any("withdrawn" in row for row in rows.values() if isinstance(row, dict))
 
 
-def record_look(directory: Path, judgement: Judgement, arms: Iterable[str] = ()) -> None:
-    """Notes that the verdicts of the seeds looked at are shown; called before they are.
-
-    Args:
-        arms: of the table that was looked at; none in a study's own directory.
-    """
-    before, seen = read_looks(directory, arms=arms), judgement.look
+def record_look(directory: Path, judgement: Judgement) -> None:
+    """Notes that the verdicts of the seeds looked at are shown, before they are; nothing noted is ever removed."""
+    before, seen = read_looks(directory), judgement.look
     now = merged([*before, seen]) if len(seen.seeds) >= FEWEST_SEEDS else before
     if now != before or not (directory / FILE).is_file():
-        told = {"arms": sorted(arms)} if arms else {}
-        write_json(directory / FILE, {**told, "looks": [_written(look) for look in now]})
+        write_json(directory / FILE, {"looks": [_written(look) for look in now]})
 
 
 def _written(look: Look) -> dict[str, Any]:
-    return {"seeds": sorted(look.seeds), "corrected": look.corrected, "verdicts": dict(look.verdicts)}
+    told = {"seeds": sorted(look.seeds), "corrected": look.corrected, "verdicts": dict(look.verdicts)}
+    arms = {"arms": dict(look.arms)} if look.arms else {}
+    if look.lacking is None:
+        return {**told, **arms}
+    return {**told, **arms, "lacking": {arm: sorted(own) for arm, own in look.lacking.items()}}
 
 
-def _read(path: Path, arms: list[str]) -> list[Look]:
+def _read(path: Path) -> list[Look]:
     try:
         found = read_json(path)
     except (OSError, ValueError):
@@ -83,15 +86,30 @@ def _read(path: Path, arms: list[str]) -> list[Look]:
             f"{path}: expected the looks at this study, as in {{looks: [{{seeds: [0, 1, 2]}}]}}, found none; take it "
             "from where it was copied, or run the study in another directory"
         )
-    if arms and found.get("arms", sorted(arms)) != sorted(arms):
-        return []
-    return [
-        Look(frozenset(entry["seeds"]), dict(entry.get("verdicts") or {}), bool(entry.get("corrected")))
-        for entry in entries
-    ]
+    # Earlier versions named a table's arms once for all of a file's looks.
+    named = dict.fromkeys(found.get("arms") or ())
+    return [_look({"arms": named, **entry}) for entry in entries]
+
+
+def _look(entry: Mapping[str, Any]) -> Look:
+    lacking = entry.get("lacking")
+    return Look(
+        frozenset(entry["seeds"]),
+        dict(entry.get("verdicts") or {}),
+        bool(entry.get("corrected")),
+        dict(entry["arms"]),
+        None if lacking is None else {arm: frozenset(seeds) for arm, seeds in lacking.items()},
+    )
 
 
 def _sound(entry: Any) -> bool:
-    seeds = entry.get("seeds") if isinstance(entry, Mapping) else None
-    words = entry.get("verdicts") or {} if isinstance(entry, Mapping) else None
-    return isinstance(seeds, list) and all(isinstance(seed, int) for seed in seeds) and isinstance(words, Mapping)
+    if not isinstance(entry, Mapping):
+        return False
+    parts = [entry.get(name) or {} for name in ("verdicts", "arms", "lacking")]
+    if not all(isinstance(part, Mapping) for part in parts):
+        return False
+    return all(_whole(seeds) for seeds in (entry.get("seeds"), *parts[-1].values()))
+
+
+def _whole(seeds: Any) -> bool:
+    return isinstance(seeds, list) and all(isinstance(seed, int) for seed in seeds)

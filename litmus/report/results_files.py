@@ -50,7 +50,7 @@ def read_tables(study_file: Path, tables: Sequence[Path], output: Path) -> Evide
         sources={legible(path.name): digest(path) for path in (study_file, *tables, *beside)},
         words=author_words(output),
         # A directory's table is looked at as often as the directory itself, and a table that grows as its reports are.
-        looked=read_looks(*(path.parent for path in (study_file, *tables)), output, arms=study.arms),
+        looked=read_looks(*(path.parent for path in (study_file, *tables)), output, study=study),
     )
 
 
