@@ -593,6 +593,17 @@ def test_impossible_predictions_are_refused_in_one_sentence(prediction, message)
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(("level", "told"), [(None, "null"), ("none", "none"), ("1_0", "1_0")])
+def test_a_shape_leaves_out_no_level_without_a_number_unless_it_is_told_to(level, told):
+    factors = {"x": [level, 0.1, 1, 10]}
+    claim = {"kind": "shape", "factor": "x", "form": "rising"}
+    refusal = rf"must have numbers as levels, got {told}; name those meant, as in given: {{x: \[0.1, 1, 10\]}}$"
+    with pytest.raises(ValueError, match=refusal):
+        study_of(claim, factors=factors)
+    study = study_of({**claim, "given": {"x": [0.1, 1, 10]}}, factors=factors)
+    assert study.predictions["it"].named_arms(study) == ("x=0.1", "x=1", "x=10")
+
+
 WIDE = {"x": [1, 2]}
 
 

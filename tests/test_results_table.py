@@ -59,7 +59,15 @@ def test_seeds_are_told_apart_to_their_last_digit(study, tmp_path, first):
 
 @pytest.mark.parametrize(
     ("value", "written"),
-    [(3, "3"), (3.0, "3"), ("1e3", "1000"), ("0.10", "0.1"), (10**12, "1e+12"), (2**53 + 1, "9007199254740993")],
+    [
+        (3, "3"),
+        (3.0, "3"),
+        ("1e3", "1000"),
+        ("0.10", "0.1"),
+        (10**12, "1e+12"),
+        (2**53 + 1, "9007199254740993"),
+        ("1_0", "1_0"),
+    ],
 )
 def test_a_whole_number_is_written_so_that_it_is_no_other(value, written):
     assert text(value) == written

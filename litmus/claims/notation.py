@@ -12,8 +12,11 @@ if TYPE_CHECKING:
 
 
 def number(value: object) -> float | None:
-    """The number that a value or its text stands for ("nan" and "inf" included), None for anything that no float is."""
-    if isinstance(value, bool) or value is None:
+    """The number that a value or its text stands for ("nan" and "inf" included), None for anything that no float is.
+
+    Digits with underscores, 1_0, are text: only Python reads a number in them.
+    """
+    if isinstance(value, bool) or value is None or (isinstance(value, str) and "_" in value):
         return None
     try:
         return float(value)  # type: ignore[arg-type]

@@ -12,7 +12,7 @@ from litmus.claims.arms import Selector, check_selector, select
 from litmus.claims.claims import Claim, Every, Some
 from litmus.claims.contrast import Contrast, ContrastMaker, UndecidableError
 from litmus.claims.leaf import Gain, Inside
-from litmus.claims.notation import number
+from litmus.claims.notation import listing, number, text
 from litmus.claims.prediction import Prediction, difference, finite
 from litmus.claims.schema import mapping, one_of, way_out
 
@@ -73,9 +73,13 @@ class Shape(Prediction):
         one_of(self.axis, self.where("axis"), AXES)
         chosen = select(study.arms, self._given()) if self.given else tuple(study.arms)
         for arm in chosen:
-            level = study.arms[arm].get(self.factor)
-            if level is not None and number(level) is None:
-                raise ValueError(f"{self.where('factor')} must have numbers as levels, got {level!r}")
+            level = study.arms[arm].get(self.factor, 0)  # an arm that leaves the factor alone has no place on it
+            if number(level) is None:
+                others = listing([f"{one:g}" for one in self.levels(study)]) or "0, 1, 2"
+                raise ValueError(
+                    f"{self.where('factor')} must have numbers as levels, got {text(level)}; name those meant, "
+                    f"as in given: {{{self.factor}: [{others}]}}"
+                )
         levels = self.levels(study)
         if self.axis == "log2" and levels and levels[0] <= 0:
             raise ValueError(f"{self.where('axis')}: log2 needs positive levels, got {levels[0]:g}; use linear")
