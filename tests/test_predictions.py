@@ -645,3 +645,40 @@ def test_a_rejected_optimum_names_the_arm_that_beats_it():
     reason = judge(study, results).verdicts["best"].reason
     assert reason.startswith("Rejected: better's test loss was 19.7 % lower than claimed's ")
     assert reason.endswith("Another arm is better than the one that is claimed to be best.")
+
+
+@pytest.mark.parametrize("form", ["synergy", "redundancy"])
+def test_a_2x2_has_the_same_sign_in_whatever_order_its_levels_are_listed(form):
+    def asked(*, dropout=(0.0, 0.1), norm=("none", "batch"), **more):
+        node = {
+            "question": "?",
+            "factors": {"dropout": dropout, "norm": norm},
+            "seeds": 6,
+            "quantities": {"q": {"metric": "test/loss", "sesoi": 0.02}},
+            "predictions": {"it": {"kind": "interaction", "form": form, **more.pop("claim", {})}},
+        }
+        study = read_study({**node, **more})
+        means = {(0.0, norm[0]): 0.6, (0.1, norm[0]): 0.58, (0.0, norm[-1]): 0.58, (0.1, norm[-1]): 0.48}
+        if norm[0] == "batch":
+            means = {(d, "none" if n == "batch" else "batch"): value for (d, n), value in means.items()}
+        made = [
+            Trial(arm, seed, {"q": means[own["dropout"], own["norm"]] + 0.003 * math.sin(seed + 7 * place)})
+            for place, (arm, own) in enumerate(study.arms.items())
+            for seed in range(6)
+        ]
+        return judge(study, Results(tuple(made))).verdicts["it"]
+
+    said = "confirmed" if form == "synergy" else "rejected"
+    for dropout in ((0.0, 0.1), (0.1, 0.0)):
+        for norm in (("none", "batch"), ("batch", "none")):
+            found = asked(dropout=dropout, norm=norm)
+            assert found.verdict == said
+            assert "neither:" not in found.reason
+    unknown = asked(norm=("group", "batch"))
+    assert (
+        "[neither: dropout 0, norm group; first: dropout 0.1, norm group; second: dropout 0, norm batch; both: "
+        "dropout 0.1, norm batch]" in unknown.reason
+    )
+    assert "neither:" not in asked(norm=("group", "batch"), off={"norm": "group"}).reason
+    turned = {"dropout": [0.1, 0.0], "norm": ["none", "batch"]}
+    assert asked(claim={"factors": turned}).verdict != said  # what a prediction lists is [off, on] as it is listed
