@@ -99,6 +99,17 @@ def test_a_schedule_needs_half_of_its_change_behind_it(best, capped, knob):
     assert row[6] == f"{round(100 * best / (EPOCHS - 1))} %"
 
 
+@pytest.mark.parametrize(("best", "capped"), [(6, True), (11, True), (17, False)])
+def test_a_warm_up_that_both_arms_share_is_no_part_of_what_tells_them_apart(best, capped):
+    """The rates differ from epoch 16 on alone; tuned ones differ by a factor as well."""
+    warm = np.minimum(1.0, np.linspace(0.01, 2, EPOCHS))
+    runs = [run("constant", seed, best, lr=0.1 * warm) for seed in range(9)]
+    runs += [run("step", seed, best, begins=1, gain=0.2, lr=0.3 * warm * stepped(16)) for seed in range(9)]
+    judgement, _ = judged(runs)
+    assert any(finding.code == "early_judgement" for finding in judgement.lint) is capped
+    assert judgement.verdicts["claim"].verdict == ("inconclusive" if capped else "confirmed")
+
+
 def test_a_plateau_that_never_came_is_no_treatment_though_its_rate_was_tuned():
     """Two tuned rates make two runs; the schedules did nothing."""
     runs = [run("constant", seed, 15, lr=np.full(EPOCHS, 0.1)) for seed in range(9)]

@@ -11,6 +11,9 @@ from litmus.claims.measure import judged_epoch
 from litmus.claims.quantity import Quantity
 from litmus.claims.reductions import Curve, History
 
+# Knobs that differ by less, as a share of them, are one number.
+ROUNDING = 1e-9
+
 
 @dataclass(frozen=True, eq=False)
 class Course:
@@ -35,10 +38,14 @@ class Course:
     @property
     def moves(self) -> Curve:
         """How much the knobs change from each epoch to the next, in logarithms, all of them added up."""
+        return self._moves(self.knobs)
+
+    def _moves(self, knobs: Mapping[str, Curve]) -> Curve:
         steps = np.zeros(max(0, len(self.train) - 1))
-        for knob in self.knobs.values():
+        for knob in knobs.values():
             known = np.log(np.where(knob > 0, knob, np.nan))  # a rate of 0 is no multiple of any other
-            steps += np.nan_to_num(np.abs(np.diff(known)))
+            change = np.nan_to_num(np.abs(np.diff(known)))
+            steps += np.where(change > ROUNDING, change, 0.0)
         return steps
 
     @property
@@ -47,10 +54,29 @@ class Course:
         moving = np.flatnonzero(self.moves)
         return int(moving[0]) + 1 if len(moving) else None
 
-    def share(self, quantity: str) -> float | None:
-        """The share of the run's whole change of knobs that had happened where a quantity is judged; None without."""
-        total = float(self.moves.sum())
-        return float(self.moves[: self.judged[quantity]].sum()) / total if total > 0 else None
+    def share(self, quantity: str, other: Course | None = None) -> float | None:
+        """The share of the run's whole change of knobs that had happened where a quantity is judged; None without.
+
+        Beside another run it is that of the difference of their knobs: what both do alike, as a warm-up, is no change.
+        None as well where only the other run makes the difference.
+        """
+        moves = self.moves if other is None else self._moves(self._against(other))
+        if other is not None and not (moves * self.moves[: len(moves)]).any():
+            return None
+        total = float(moves.sum())
+        return float(moves[: self.judged[quantity]].sum()) / total if total > 0 else None
+
+    def _against(self, other: Course) -> dict[str, Curve]:
+        """The knobs as multiples of another run's, which keeps its last values where it is shorter."""
+        found = {}
+        for name, knob in self.knobs.items():
+            if name in other.knobs:
+                theirs = np.pad(other.knobs[name], (0, max(0, len(knob) - len(other.knobs[name]))), mode="edge")
+                with np.errstate(divide="ignore", invalid="ignore"):
+                    found[name] = knob / theirs[: len(knob)]
+            else:
+                found[name] = knob
+        return found
 
 
 def course_of(history: History, quantities: Iterable[Quantity]) -> Course | None:

@@ -235,14 +235,16 @@ def _beyond_chance(pairs: list[tuple[Trial, Trial]], same: int, quantity: Quanti
 
 
 def _shares(one: Trial, other: Trial, quantity: Quantity, study: Study) -> tuple[float | None, float | None]:
-    """The share of either run's planned change that had happened; None for a run that plans none.
+    """The share of what either run's plan changes beside the other's that had happened; None for a run that plans none.
 
     Where neither run's knobs move and both have the same, whatever tells them apart waited for something: none had.
     """
     courses = (one.course, other.course)
     if any(course is None or quantity.name not in course.judged for course in courses):
         return None, None
-    shares = [None if course is None else course.share(quantity.name) for course in courses]
+    shares = [
+        None if course is None else course.share(quantity.name, other) for course, other in (courses, courses[::-1])
+    ]
     if shares == [None, None] and _begin_alike(one, other, study):
         return 0.0, 0.0
     return shares[0], shares[1]
