@@ -306,3 +306,44 @@ def test_what_no_seed_decides_is_not_waited_for():
     assert not verdict(TWELVE, ALIKE, DIVERGED, seeds={"until": "decided", "most": 40}).open
     sooner = {"kind": "compare", "better": "a", "than": "b"}
     assert verdict({"a": [0] * 5, "b": [1] * 4 + [0]}, sooner, DIVERGED, seeds={"until": "decided", "most": 40}).open
+
+
+NEVER = math.inf
+
+
+@pytest.mark.parametrize(
+    ("claim", "a", "b", "said"),
+    [
+        ({"kind": "bound", "arm": "a", "high": 1500}, [NEVER] * 20, [NEVER] * 20, "inconclusive"),
+        ({"kind": "bound", "arm": "a", "high": 1000}, [NEVER] * 20, [NEVER] * 20, "inconclusive"),
+        ({"kind": "bound", "arm": "a", "high": 800}, [NEVER] * 20, [NEVER] * 20, "rejected"),
+        ({"kind": "bound", "arm": "a", "low": 800}, [NEVER] * 20, [NEVER] * 20, "confirmed"),
+        ({"kind": "bound", "arm": "a", "low": 1500}, [NEVER] * 20, [NEVER] * 20, "inconclusive"),
+        ({"kind": "bound", "arm": "a", "high": 1500}, [900] * 20, [NEVER] * 20, "confirmed"),
+        ({**ALIKE, "within": 100}, [NEVER] * 20, [NEVER] * 20, "inconclusive"),
+        ({**ALIKE, "within": 100}, [950] * 20, [NEVER] * 20, "inconclusive"),
+        ({**ALIKE, "within": 100}, [600] * 20, [NEVER] * 20, "rejected"),
+        ({"kind": "compare", "better": "a", "than": "b", "by": 500}, [600] * 20, [NEVER] * 20, "inconclusive"),
+        ({"kind": "compare", "better": "a", "than": "b", "by": 500}, [400] * 20, [NEVER] * 20, "confirmed"),
+        ({"kind": "compare", "better": "b", "than": "a", "by": -100}, [NEVER] * 20, [NEVER] * 20, "inconclusive"),
+        ({"kind": "compare", "better": "b", "than": "a", "by": -100}, [600] * 20, [NEVER] * 20, "rejected"),
+        ({"kind": "compare", "better": "a", "than": "b"}, [400] * 11 + [NEVER] * 9, [NEVER] * 20, "confirmed"),
+    ],
+)
+def test_of_runs_that_never_got_there_nothing_beyond_the_budget_is_shown(claim, a, b, said):
+    """The budget is 1000; where a run would have got there later is decided by what speaks against the verdict."""
+    found = verdict({"a": a, "b": b}, claim, {**TIME, "sesoi": 60})
+    assert found.verdict == said
+    if said == "inconclusive":
+        unknown = (
+            "Nothing beyond 1,000 is known of runs that never got there, nor shown by more seeds: train longer, or"
+        )
+        assert unknown in found.reason
+
+
+def test_the_interval_of_times_of_which_some_are_unknown_is_what_the_test_does_not_reject():
+    times = {"a": [300.0 + seed for seed in range(20)], "b": [700.0 - 2 * seed for seed in range(14)] + [NEVER] * 6}
+    one = verdict(times, {**ALIKE, "within": 60}, {**TIME, "sesoi": 60}).leaf.contrast
+    low, high = one.interval
+    assert one.p_above(low - 1e-9) < 0.025 <= one.p_above(low + 1e-9)
+    assert (one.p_above(math.nextafter(0, 1)), high) == (pytest.approx(0.5**20), math.inf)

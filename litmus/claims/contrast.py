@@ -29,6 +29,8 @@ from litmus.claims.statistics import (
 MOST_LOST = 1
 # Numbers that differ by less, as a share of them, are one number: 1/2 is log(100) − log(50) of a logarithm.
 ROUNDING = 1e-12
+# Where a run that never got to its threshold may have got to it as well, after its budget.
+FAR = 1e150
 
 
 @dataclass(frozen=True)
@@ -63,9 +65,10 @@ class Contrast:
     among zeros and ones; where more than one pair is lost to failure, the failures decide whatever the test. `ratio` is
     n_test/n_train of runs that share rows: their variance has it, and what exact tests count is divided by its effect.
     `fault` says why nothing can be concluded. `censored` runs never got to a time_to's threshold and count at the
-    `budget` that all arms share. `tuning` is what each arm's tuned knob adds to the error, which no seed takes away:
-    (variance, degrees of freedom). `earlier` are the same contrast at the planned looks before this one. `where` it is
-    made, of several data sets: on ads, over 3 data sets.
+    `budget` that all arms share, which is right of a difference's sign; `reach` is (least, most) of each seed's value,
+    since they may have got there at any time after it. `tuning` is what each arm's tuned knob adds to the error, which
+    no seed takes away: (variance, degrees of freedom). `earlier` are the same contrast at the planned looks before this
+    one. `where` it is made, of several data sets: on ads, over 3 data sets.
     """
 
     quantity: Quantity
@@ -81,6 +84,7 @@ class Contrast:
     failures: Failures = field(default_factory=Failures)
     censored: int = 0
     budget: float | None = None
+    reach: tuple[Any, Any] | None = None
     tuning: tuple[tuple[Any, Any], ...] = ()
     earlier: tuple[Contrast, ...] = ()
     corrected: bool = False
@@ -139,12 +143,16 @@ class Contrast:
         if np.any(self.by_failures) or (self.test == "share" and len(self.weights) > 1):
             return -math.inf, math.inf
         if self.test == "sign":
-            low, high = median_interval(self.values, self.alpha, self.ratio)
-            return (self._end(low, 1), self._end(high, -1)) if self.tuning else (low, high)
+            return self._interval_of_median()
         if self.test == "share" and self.summary.n:
             worth = design_effect(self.summary.n, self.ratio)
             return share_interval(round(float(np.sum(self.values))) / worth, self.summary.n / worth, self.alpha)
         return self.summary.interval(self.alpha)
+
+    @property
+    def endless(self) -> bool:
+        """Whether the median is unknown on a side, since runs never got there."""
+        return self.reach is not None and any(abs(np.median(end)) >= FAR / 2 for end in self.reach)
 
     @property
     def end(self) -> str:
@@ -186,10 +194,16 @@ class Contrast:
         Pairs without a difference say nothing of which arm is better, and are left out. Those that lie on another bar
         are not beyond it: leaving them out would show a median beyond the bar on which it lies.
         """
-        distance = side * (np.asarray(self.values, dtype=float) - bar)
+        distance = side * (self._against(bar, side) - bar)
         distance = np.where(np.abs(distance) <= ROUNDING * abs(bar), 0.0, distance)
         counted = np.isfinite(distance) & (distance != 0 if bar == 0 else True)
         return np.sum(distance > 0, axis=0), np.sum(counted, axis=0)
+
+    def _against(self, bar: float, side: int) -> Any:
+        """The values that speak least for a side of a bar: but for which arm is better, a budget says no time."""
+        if self.reach is None or (bar == 0 and len(self.weights) > 1):
+            return np.asarray(self.values, dtype=float)
+        return self.reach[0] if side > 0 else self.reach[1]
 
     def at_least(self, hits: Any, of: Any, share: Any = 0.5) -> Any:
         """The exact test's p of so many runs or pairs of this contrast; those that share rows are worth less."""
@@ -216,8 +230,20 @@ class Contrast:
             return p
         # A sign test has no variance that tuning's could be added to. It makes no p smaller.
         variance, freedom = combined(self.tuning)
-        values = side * np.asarray(self.values)
+        values = side * self._against(bar, side)
         return np.maximum(p, signs_shifted(values, side * bar, np.sqrt(variance), freedom, self.ratio))
+
+    def _interval_of_median(self) -> tuple[float, float]:
+        least, most = self.reach or (self.values, self.values)
+        low = median_interval(least, self.alpha, self.ratio)[0]
+        high = median_interval(most, self.alpha, self.ratio)[1]
+        low, high = (math.copysign(math.inf, end) if abs(end) >= FAR else end for end in (low, high))
+        if self.tuning:
+            low, high = self._end(low, 1), self._end(high, -1)
+        if self.reach is not None and len(self.weights) > 1:  # its side of zero is shown by more than its ends are
+            low = max(low, 0.0) if self._p_signs(0.0, 1) < self.alpha / 2 else low
+            high = min(high, 0.0) if self._p_signs(0.0, -1) < self.alpha / 2 else high
+        return low, high
 
     def _end(self, plain: float, side: int) -> float:
         """An end of the interval of a median whose values tuning may have moved; `plain` is the sign test's."""

@@ -9,7 +9,7 @@ from textwrap import shorten
 
 import numpy as np
 
-from litmus.claims.contrast import FEWEST_SEEDS, MOST_LOST, Contrast, Failures, comparable, count_failures
+from litmus.claims.contrast import FAR, FEWEST_SEEDS, MOST_LOST, Contrast, Failures, comparable, count_failures
 from litmus.claims.notation import listing, spelled
 from litmus.claims.quantity import Quantity, is_measured
 from litmus.claims.results import Results
@@ -106,6 +106,7 @@ class Measured:
             failures=failures,
             censored=0 if budget is None else self._censored(quantity, weights, complete),
             budget=budget,
+            reach=None if budget is None else self._reach(told, complete, values),
             tuning=self.tuned.parts(quantity, weights),
         )
         few = made.exact or made.by_failures or not unknown or unknown + failures.lost <= MOST_LOST
@@ -167,6 +168,18 @@ class Measured:
         """How many of the runs never got to the threshold."""
         seeds = list(seeds)
         return sum(math.isinf(self.results.values(quantity.name, arm)[seed]) for arm in arms for seed in seeds)
+
+    def _reach(self, told: Contrast, seeds: Sequence[int], values: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+        """The least and the most that each seed's value may be; None where every run got there."""
+        sign = told.quantity.sign if told.oriented else 1
+        never = {arm: self.results.values(told.quantity.name, arm) for arm in told.weights}
+        sides = [
+            {sign * told.weights[arm] > 0 for arm, own in never.items() if math.isinf(own[seed])} for seed in seeds
+        ]
+        if not any(sides):
+            return None
+        least, most = (np.array([moves in side for side in sides], dtype=bool) for moves in (False, True))
+        return np.where(least, -FAR, values), np.where(most, FAR, values)
 
     def _values(self, quantity: Quantity, arm: str, budget: float | None) -> dict[int, float]:
         key = (quantity.name, arm, budget)

@@ -87,6 +87,11 @@ def advised(leaf: Gain | Inside, look: int | None, chance: float, seen: int, lev
         return (
             f"{start}About {count(look, 'seed')}{extra} should settle it{', fewer if you tune more' if tuned else ''}."
         )
+    if contrast.endless:
+        return (
+            f"{start}Nothing beyond {contrast.budget:,.6g} is known of runs that never got there, nor shown by more "
+            "seeds: train longer, or claim less."
+        )
     if tuned:
         return (
             f"{start}More seeds leave what tuning has left open: tune more, with more study.tuning_seeds, or more "
