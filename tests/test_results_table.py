@@ -9,7 +9,7 @@ import pytest
 import litmus
 from litmus.claims.judgement import judge, verdicts_json
 from litmus.claims.notation import text
-from litmus.claims.results_table import read_results
+from litmus.claims.results_table import read_results, results_from_rows
 from litmus.claims.study import read_study
 
 
@@ -194,6 +194,43 @@ def test_incomplete_pairs_are_counted_in_the_reason(study, tmp_path):
 def test_unusable_tables_are_refused(study, tmp_path, lines, message):
     with pytest.raises(ValueError, match=message):
         read_results(study, table(tmp_path, lines))
+
+
+@pytest.mark.parametrize("at", ["rise", "roughness", "auc", {"time_to": 0.45}])
+@pytest.mark.parametrize("export", [{}, {"Name": "run", "State": "finished"}], ids=["table", "export"])
+def test_a_metrics_own_column_is_no_reduction_of_its_curve(study, at, export):
+    quantities = {"q": {"metric": "val/loss", "at": at, "sesoi": 0.02}}
+    claim = {"kind": "compare", "better": "new", "than": "old"}
+    arms = {"old": {}, "new": {}}
+    node = {"question": "?", "arms": arms, "seeds": 6, "quantities": quantities, "predictions": {"it": claim}}
+    rows = [{**export, "arm": arm, "seed": seed, "val/loss": 0.4 + 0.01 * seed} for arm in arms for seed in range(6)]
+    name = at if isinstance(at, str) else "time_to"
+    with pytest.raises(
+        ValueError, match=f"has no column 'q' for the quantity q, whose {name} no 'val/loss' is"
+    ) as told:
+        results_from_rows(read_study(node), rows)
+    assert "\n" not in str(told.value)
+    own = [{**row, "q": 0.1} for row in rows]
+    assert results_from_rows(read_study(node), own).values("q", "old") == dict.fromkeys(range(6), 0.1)
+    value = read_study({**node, "quantities": {"q": {"metric": "val/loss", "at": "best", "sesoi": 0.02}}})
+    assert results_from_rows(value, rows).values("q", "old")[0] == 0.4
+
+
+def test_a_column_named_as_the_quantity_and_one_named_as_its_metric_are_one_or_refused(study, tmp_path):
+    twice = ["loss,dropout,seed,test/loss", *(f"{line.split(',')[2]},{line[:-4]}" for line in CLEAN[1:])]
+    assert len(read_results(study, table(tmp_path, twice)).trials) == 10
+    other = [twice[0], *(f"0.3{line[line.index(',') :]}" for line in twice[1:])]
+    told = "the results table has several columns that could be the quantity loss, loss, test/loss, and they differ"
+    with pytest.raises(ValueError, match=told):
+        read_results(study, table(tmp_path, other))
+
+
+def test_a_quantity_that_is_called_as_a_counter_is_none():
+    quantities = {"updates": {"metric": "val/loss", "at": {"time_to": 0.5}, "sesoi": 10}}
+    study = read_study({"question": "?", "arms": {"a": {}}, "quantities": quantities})
+    rows = [{"arm": "a", "seed": seed, "updates": 100, "epochs": 5} for seed in range(3)]
+    assert results_from_rows(study, rows).counter("updates", "a") is None
+    assert results_from_rows(study, rows).counter("epochs", "a") == 5
 
 
 def test_all_trials_failed(study, tmp_path):

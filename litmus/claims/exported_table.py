@@ -9,6 +9,7 @@ from typing import Any
 
 from litmus.claims.finding import Finding, warning
 from litmus.claims.notation import listing, text
+from litmus.claims.quantity import no_column
 from litmus.claims.results import COUNTERS
 from litmus.claims.study import Study
 from litmus.words import count
@@ -144,12 +145,12 @@ def column_of(key: str, columns: Sequence[str], rows: Sequence[Mapping[str, Any]
     return found[0]
 
 
-def refuse_differing(found: Sequence[str], rows: Sequence[Mapping[str, Any]], what: str) -> None:
+def refuse_differing(found: Sequence[str], rows: Sequence[Mapping[str, Any]], what: str, of: str = "export") -> None:
     """Refuses columns that could all be the same thing and have different cells in a row."""
     differing = [name for name in found[1:] if any(_other(row.get(name), row.get(found[0])) for row in rows)]
     if differing:
         raise ValueError(
-            f"the export has several columns that could be the {what}, {listing([found[0], *differing])}, and they "
+            f"the {of} has several columns that could be the {what}, {listing([found[0], *differing])}, and they "
             "differ; leave out, or call otherwise, all but the one that is meant"
         )
 
@@ -169,13 +170,12 @@ def metric_of(study: Study, name: str, columns: Sequence[str], rows: Sequence[Ma
         ValueError: where there is none, or several that differ in a row.
     """
     quantity = study.quantities[name]
-    wanted = [spelled for key in (name, quantity.metric) for spelled in spellings(key, METRICS)]
+    wanted = [spelled for key in quantity.columns for spelled in spellings(key, METRICS)]
     found = [column for column in dict.fromkeys(wanted) if column in columns]
     refuse_differing(found, rows, f"quantity {name}")
     if not found and any(prediction.quantity == name for prediction in study.predictions.values()):
         raise ValueError(
-            f"the export has no column for the quantity {name}, as {name}, {quantity.metric} or "
-            f"metrics.{quantity.metric}; its columns are {listing(columns, 20)}"
+            f"the export has {no_column(quantity)}, alone or below metrics.; its columns are {listing(columns, 20)}"
         )
     return found[0] if found else None
 

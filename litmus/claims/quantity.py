@@ -28,6 +28,9 @@ REDUCED = {
     **{"rise": ", rise after its best", "roughness": ", roughness", "tail": ", mean of the last fifth"},
 }
 
+# Reductions to a value of the metric; what others make of its curve is another number.
+VALUES = ("last", "best_val", "best", "tail")
+
 KEYS = {"metric", "at", "scale", "sesoi", "direction", "select", "sd", "deterministic"}
 
 
@@ -82,6 +85,11 @@ class Quantity:
     def ties(self) -> bool:
         """Whether equal values on every seed are no sign of a broken run: counts, and epochs to a threshold."""
         return self.deterministic or self.binary or self.at == "time_to"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What a column of its numbers may be called: as itself, and, where it is a value of its metric, as that."""
+        return (self.name, self.metric) if self.at in VALUES else (self.name,)
 
     @property
     def label(self) -> str:
@@ -160,6 +168,15 @@ def share_told(metric: str) -> str:
     return (
         f"{metric} is a share between 0 and 1, of which one point is 0.01; a metric whose values are per cents needs "
         f"another name, as {metric}_percent"
+    )
+
+
+def no_column(quantity: Quantity) -> str:
+    """Why no column is the quantity's, for a refusal: what it would be called."""
+    if quantity.at in VALUES:
+        return f"no column {quantity.name!r} or {quantity.metric!r} for the quantity {quantity.name}"
+    return (
+        f"no column {quantity.name!r} for the quantity {quantity.name}, whose {quantity.at} no {quantity.metric!r} is"
     )
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from litmus.claims.data_version import read_version
-from litmus.claims.exported_table import FAILED, PENDING, STATES, from_export, is_export, state_of
+from litmus.claims.exported_table import FAILED, PENDING, STATES, from_export, is_export, refuse_differing, state_of
 from litmus.claims.finding import Finding, warning
 from litmus.claims.notation import listing, number, text, whole
+from litmus.claims.quantity import no_column
 from litmus.claims.results import COUNTERS, Results, Trial, collect
 from litmus.claims.study import Study
 from litmus.legible import legible
@@ -42,7 +43,7 @@ def results_from_rows(study: Study, rows: Iterable[Mapping[str, Any]]) -> Result
         rows, left = from_export(study, rows)
         lines = [row["line"] for row in rows]
         columns = list(dict.fromkeys(key for row in rows for key in row))
-    quantities = _columns(study, columns)
+    quantities = _columns(study, columns, rows)
     by_arm = "arm" in columns
     if not by_arm and not set(study.varied) <= set(columns):
         lacking = [key for key in study.varied if key not in columns]
@@ -53,6 +54,7 @@ def results_from_rows(study: Study, rows: Iterable[Mapping[str, Any]]) -> Result
     states = [name for name in STATES if name in columns and name not in study.varied]
     trials: list[Trial] = []
     damage = Damage()
+    spent = [key for key in COUNTERS if key in columns and getattr(study.quantities.get(key), "metric", key) == key]
     for line, row in zip(lines, rows, strict=True):
         arm = _arm(study, row, by_arm)
         seed = whole(row.get("seed"))
@@ -63,7 +65,7 @@ def results_from_rows(study: Study, rows: Iterable[Mapping[str, Any]]) -> Result
             damage.seedless.append(f"line {line} (seed {row.get('seed')!r})")
         else:
             values = damage.numbers(row, quantities, line)
-            counters = {k: v for k in COUNTERS if k in columns and (v := number(row.get(k))) is not None}
+            counters = {key: count for key in spent if (count := number(row.get(key))) is not None}
             load = number(row.get("load")) if "load" not in study.varied else None
             words = {state_of(row, name) for name in states}
             reasons = [*([row.get("error")] if "error" not in study.varied else []), *words.intersection(FAILED)]
@@ -128,19 +130,18 @@ class Damage:
         ]
 
 
-def _columns(study: Study, columns: Sequence[str]) -> dict[str, str]:
+def _columns(study: Study, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """Quantity → its column, by the quantity's name or else its metric."""
-    found = {}
+    names = {}
     for name, quantity in study.quantities.items():
-        column = next((candidate for candidate in (name, quantity.metric) if candidate in columns), None)
-        if column is not None:
-            found[name] = column
+        found = [column for column in dict.fromkeys(quantity.columns) if column in columns]
+        if quantity.metric not in COUNTERS:  # beside its quantity every run's counter has a column
+            refuse_differing(found, rows, f"quantity {name}", "results table")
+        if found:
+            names[name] = found[0]
         elif any(prediction.quantity == name for prediction in study.predictions.values()):
-            raise ValueError(
-                f"the results table has no column {name!r} or {quantity.metric!r} for the quantity {name}; "
-                f"its columns are {listing(columns, 20)}"
-            )
-    return found
+            raise ValueError(f"the results table has {no_column(quantity)}; its columns are {listing(columns, 20)}")
+    return names
 
 
 def _arm(study: Study, row: Mapping[str, Any], by_arm: bool) -> str | None:
