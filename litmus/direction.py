@@ -23,19 +23,82 @@ DOWN = {
         "fid",
         "bouldin",
         "distance",
+        "regret",
     ),
     *("seconds", "time", "updates", "samples", "epochs", "params", "diverged", "memory"),
 }
 UP = {"acc", "accuracy", "f1", "auroc", "precision", "recall", "r2", "score", "kappa", "mcc", "reward", "throughput"}
+# Before its word these turn a metric round, as sklearn's scorers are (neg_log_loss, d2_log_loss_score).
+TURNING = {"neg", "negative", "minus", "inverse", "inv", "d2", "survival", "to"}
+# Behind its word these leave a metric what it is: which average, of what, in what; any other may be a drop or a spread.
+NEUTRAL = {
+    *("score", "rate", "macro", "micro", "weighted", "samples", "binary", "multiclass", "multilabel", "normalized"),
+    *("mean", "avg", "average", "median", "total", "sum", "min", "max", "best", "last", "final", "tail", "ema", "swa"),
+    *(
+        "train",
+        "val",
+        "valid",
+        "validation",
+        "test",
+        "eval",
+        "dev",
+        "epoch",
+        "step",
+        "percent",
+        "pct",
+        "log",
+        "squared",
+    ),
+    *(
+        "at",
+        "top",
+        "fixed",
+        "k",
+        "class",
+        "fold",
+        "seed",
+        "dataloader",
+        "idx",
+        "mb",
+        "gb",
+        "ms",
+        "to",
+        "threshold",
+        "target",
+    ),
+}
+# What spreads or changes, also behind a slash, where else the name of a data set may stand.
+CHANGES = {"std", "sd", "var", "variance", "sem", "drop", "reduction", "gain", "change", "delta", "diff", "difference"}
+# Counts of which more in a time is better.
+RATES = {"samples", "updates", "epochs"}
+# top5, 10, k2, (tail).
+COUNTED = r"(top|at|k|iou|class)?\d+[k%]?|\(tail\)"
 MODES = {"down": "min", "up": "max"}
 
 
 def direction_of(metric: str) -> str | None:
-    """`up` or `down` by the metric's last known word, None for a metric without one; `score` tells the least."""
-    known = [word for word in re.split(r"[/_. ]", metric.lower()) if word in UP or word in DOWN]
+    """`up` or `down` by the metric's last known word, None for a metric without one; `score` tells the least.
+
+    None as well where a word before it may turn the metric round (neg_log_loss), or one behind it may make something
+    else of it (accuracy_drop, acc_std).
+    """
+    parts = [re.split(r"[_. ]", part) for part in metric.lower().split("/")]
+    words = [(word, place) for place, part in enumerate(parts) for word in part]
+    known = [at for at, (word, _) in enumerate(words) if word in UP or word in DOWN]
     if not known:
         return None
-    word = next((word for word in reversed(known) if word != "score"), "score")
+    better = [at for at in known if words[at][0] not in ("score", *RATES)] or [
+        at for at in known if words[at][0] != "score"
+    ]
+    last = (better or known)[-1]
+    word, place = words[last]
+    if any(before in TURNING for before, _ in words[:last]):
+        return None
+    for behind, where in words[last + 1 :]:
+        if behind == "per" and word not in RATES:
+            break  # seconds per epoch
+        if behind in CHANGES or not (where > place or behind in NEUTRAL or re.fullmatch(COUNTED, behind)):
+            return None
     return "up" if word in UP else "down"
 
 

@@ -87,6 +87,30 @@ def test_a_score_of_what_is_better_when_less_is_less():
     assert {direction_of(f"val/{name}") for name in ("f1_score", "score", "my_score")} == {"up"}
 
 
+@pytest.mark.parametrize(
+    ("way", "names"),
+    [
+        ("down", "zero_one_loss hamming_loss brier_score_loss max_error mean_squared_log_error regret_score"),
+        (
+            "down",
+            "val_loss train_loss_epoch loss_per_token seconds_per_epoch memory_mb updates_to_threshold top_5_error",
+        ),
+        (
+            "down",
+            "reward_loss acc_gap error_score calibration_error loss/cifar10 mean_absolute_percentage_error samples",
+        ),
+        ("up", "balanced_accuracy f1_macro f1_samples precision_at_k recall_at_10 recall_at_fixed_precision acc_top5"),
+        ("up", "cohen_kappa_score acc/cifar10 acc/dataloader_idx_0 acc_percent silhouette_score r2_score accuracy_ema"),
+        (None, "neg_log_loss neg_mean_squared_error neg_brier_score minus_loss inverse_mse d2_log_loss_score"),
+        (None, "accuracy_drop acc_std acc/std error_reduction loss_scale time_saved survival_time"),
+        (None, "time_to_accuracy time_to_failure samples_per_second epochs_survived explained_variance"),
+    ],
+)
+def test_a_direction_is_told_by_a_name_only_where_no_word_may_turn_it_round(way, names):
+    for name in names.split():
+        assert (name, direction_of(name), direction_of(f"test/{name}")) == (name, way, way)
+
+
 def test_roughness_is_the_noise_about_a_line():
     noise = np.random.default_rng(0).normal(0, 0.3, 100_000)
     assert roughness(np.linspace(0, 50, 100_000) + noise) == pytest.approx(0.3, rel=0.02)
