@@ -144,7 +144,7 @@ class Simulated:
         parts = [
             (weight**2 * self.tuning[a][0], self.tuning[a][1]) for a, weight in weights.items() if a in self.tuning
         ]
-        test = test_of(quantity, weights, few)
+        test = test_of(quantity, weights, few, fixed=True)
         told = Contrast(quantity, weights, values, subject, reference, oriented, test=test, tuning=tuple(parts))
 
         def at(n: int) -> Contrast:

@@ -347,3 +347,39 @@ def test_the_interval_of_times_of_which_some_are_unknown_is_what_the_test_does_n
     low, high = one.interval
     assert one.p_above(low - 1e-9) < 0.025 <= one.p_above(low + 1e-9)
     assert (one.p_above(math.nextafter(0, 1)), high) == (pytest.approx(0.5**20), math.inf)
+
+
+@pytest.mark.parametrize(
+    ("settings", "more", "runs", "said"),
+    [
+        ({"epochs": 10}, {}, 3, "confirmed"),
+        ({"trainer.max_time": None}, {}, 3, "confirmed"),
+        ({"callbacks.early_stopping.patience": 10}, {}, 5, "inconclusive"),
+        ({"callbacks.mine._target_": "pytorch_lightning.callbacks.EarlyStopping"}, {}, 5, "inconclusive"),
+        ({"trainer.max_time": "00:00:01:00"}, {}, 5, "inconclusive"),
+        ({"callbacks.early_stopping.patience": 10}, {}, 6, "confirmed"),
+        (None, {}, 5, "inconclusive"),
+        (None, {"deterministic": True}, 3, "confirmed"),
+    ],
+)
+@pytest.mark.parametrize("metric", ["epochs", "updates", "samples"])
+def test_epochs_are_exact_only_where_nothing_can_end_a_run_early(metric, settings, more, runs, said):
+    node = {"question": "?", "arms": {"a": {"x": 1}, "b": {"x": 2}}, "seeds": runs}
+    node["quantities"] = {"q": {"metric": metric, "sesoi": 0.5, **more}}
+    node["predictions"] = {"it": {"kind": "compare", "better": "a", "than": "b"}}
+    study = read_study(node)
+    made = Results(tuple(Trial(arm, seed, {"q": 9.0 + (arm == "b")}) for arm in study.arms for seed in range(runs)))
+    resolved = settings and {arm: {**settings, **own} for arm, own in study.arms.items()}
+    found = judge(study, made, resolved).verdicts["it"]
+    assert found.verdict == said
+    assert ("say `deterministic: true`" in found.reason) is (said == "inconclusive")
+
+
+def test_epochs_that_vary_over_the_seeds_are_no_plan():
+    """As exact as the differences are, 1 on each seed, three runs do not decide."""
+    node = {"question": "?", "arms": {"a": {"x": 1}, "b": {"x": 2}}, "quantities": {"q": {"metric": "epochs"}}}
+    node["predictions"] = {"it": {"kind": "compare", "better": "a", "than": "b"}}
+    study = read_study(node)
+    for more, said in ((1, "inconclusive"), (0, "confirmed")):
+        made = [Trial(arm, s, {"q": 9.0 + more * s + (arm == "b")}) for arm in study.arms for s in range(5)]
+        assert judge(study, Results(tuple(made)), study.arms).verdicts["it"].verdict == said

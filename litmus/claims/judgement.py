@@ -14,7 +14,7 @@ from litmus.claims.fragility import marked, without
 from litmus.claims.leaf import LEVEL
 from litmus.claims.lint import lint_design, lint_results
 from litmus.claims.looks import FEWEST_SEEDS, Look, Schedule, schedule
-from litmus.claims.measured import Measured
+from litmus.claims.measured import Measured, planned_arms
 from litmus.claims.notation import text
 from litmus.claims.results import Results
 from litmus.claims.statistics import holm
@@ -60,7 +60,7 @@ def judge(
     """Findings and verdicts.
 
     Args:
-        configs: each arm's resolved flat settings, by default its overrides.
+        configs: each arm's resolved flat settings, by default its overrides, which say not all that may end a run.
         ended: the seeds whose trials have all ended, in their order; by default those of which every arm that
             has trials has one, in their order.
         looked: the verdicts on this study that were shown before.
@@ -80,7 +80,7 @@ def judge(
     looks = schedule(study.plan, there, present, looked, seen.seeds, other)
     verdicts = {}
     timed = on_the_clock(study)
-    for name, verdict in judge_looks(study, results, looks).items():
+    for name, verdict in judge_looks(study, results, looks, planned_arms(configs or {})).items():
         cap = cap_of(lint, name)
         verdicts[name] = verdict.capped(cap) if cap else verdict
         kept = ("inconclusive", verdicts[name].verdict)
@@ -139,17 +139,17 @@ def outdated(finding: Finding) -> bool:
     return (finding.code, finding.level) == ("few_seeds", "error") or finding.code == "low_resolution"
 
 
-def judge_looks(study: Study, results: Results, looks: Schedule) -> dict[str, Verdict]:
+def judge_looks(study: Study, results: Results, looks: Schedule, planned: Collection[str] = ()) -> dict[str, Verdict]:
     """Every prediction's verdict: its first decision at a planned look, which later looks leave as it is.
 
     What the mark of fragility caps is no decision: the next look may decide it.
     """
     if not looks.corrected:
-        return judge_look(study, results, None, looks.seeds, looks.there)
+        return judge_look(study, results, None, looks.seeds, looks.there, planned=planned)
     verdicts = {name: impossible(one, looks.obstacle, open=True) for name, one in study.predictions.items()}
     for place, seeds in enumerate(looks.looks, start=1):
         frozen = {name: one for name, one in verdicts.items() if one.frozen_at}
-        verdicts = judge_look(study, results, looks.looks[:place], seeds, len(seeds), frozen)
+        verdicts = judge_look(study, results, looks.looks[:place], seeds, len(seeds), frozen, planned)
     return verdicts
 
 
@@ -160,13 +160,14 @@ def judge_look(
     seeds: Iterable[int],
     look: int,
     frozen: Mapping[str, Verdict] | None = None,
+    planned: Collection[str] = (),
 ) -> dict[str, Verdict]:
     """Every prediction's verdict at one look: the frozen ones, and the others, of which the fragile are marked."""
 
     tuned = TunedArms(study, results.tuning)
 
     def verdicts(of: Results) -> dict[str, Verdict]:
-        return judge_predictions(study, Measured(study, of, looks, tuned), look)
+        return judge_predictions(study, Measured(study, of, looks, tuned, planned), look)
 
     found = {**verdicts(results), **(frozen or {})}
     new = {name: one for name, one in found.items() if name not in (frozen or {})}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from textwrap import shorten
+from typing import Any
 
 import numpy as np
 
@@ -30,6 +31,7 @@ class Measured:
     Args:
         looks: the seeds of each planned look so far, every one of which counts; by default all seeds, looked at once.
         tuned: what is known of the results' tuning, which no seed changes; by default it is worked out here.
+        planned: the arms whose runs nothing ends before their planned epochs; a bare table tells of none.
     """
 
     def __init__(
@@ -38,11 +40,13 @@ class Measured:
         results: Results,
         looks: Sequence[Iterable[int]] | None = None,
         tuned: TunedArms | None = None,
+        planned: Collection[str] = (),
     ) -> None:
         self.study = study
         self.results = results
         self.looks = None if looks is None else [frozenset(seeds) for seeds in looks]
         self.tuned = TunedArms(study, results.tuning) if tuned is None else tuned
+        self.planned = planned
         self._transformed: dict[tuple[str, str, float | None], dict[int, float]] = {}
 
     def __call__(
@@ -90,7 +94,7 @@ class Measured:
             never = quantity.at == "rise" and largest == 0  # no run of any arm lost something of its best
             if len(values) >= FEWEST_SEEDS and not quantity.ties and not never and failures.lost <= MOST_LOST:
                 fault = fault or sameness([spelled(self.study, arm) for arm in weights], quantity, not values.any())
-        test = test_of(quantity, weights, columns)
+        test = test_of(quantity, weights, columns, self.fixed(quantity, weights))
         if test == "share" and len(weights) > 1:
             values = np.round(values, 9)  # a third and a third are two thirds
         if quantity.binary and test == "mean" and every(columns) <= {0.0, 1.0} and not fault:
@@ -129,6 +133,11 @@ class Measured:
             f"{pairs} of {of} {one} were lost to runs {also}{LOST}, {listing(words, 4)}, and a mean over the others "
             "would be one of lucky runs: let them finish, or run the same command again"
         )
+
+    def fixed(self, quantity: Quantity, arms: Iterable[str]) -> bool:
+        """Whether the design fixes what is counted: nothing ends a run early, and each arm has one value."""
+        every = {arm: set(self.results.values(quantity.name, arm).values()) for arm in arms}
+        return not quantity.spent or all(arm in self.planned and len(own) < 2 for arm, own in every.items())
 
     def failures(
         self, told: Contrast, rivals: bool, seeds: Sequence[int], budget: float | None
@@ -196,13 +205,16 @@ class Measured:
         return len(runs) > 2 * len(self.results.finite(quantity.name, arm))
 
 
-def test_of(quantity: Quantity, weights: Mapping[str, float], columns: Mapping[str, Mapping[int, float]]) -> str:
+def test_of(
+    quantity: Quantity, weights: Mapping[str, float], columns: Mapping[str, Mapping[int, float]], fixed: bool
+) -> str:
     """How a contrast is tested: time_to by signs, yes and no by their share, everything else by its mean.
 
     A rise that no run has is one by signs: without a spread a mean would be known from three seeds, whatever the next
-    would do. Of sides of several arms each pair counts for the one of which more runs say yes.
+    would do. So are epochs, updates and samples that no design has `fixed`: few runs that end alike tell of no others.
+    Of sides of several arms each pair counts for the one of which more runs say yes.
     """
-    if quantity.at == "time_to" or (quantity.at == "rise" and every(columns) == {0.0}):
+    if quantity.at == "time_to" or not fixed or (quantity.at == "rise" and every(columns) == {0.0}):
         return "sign"
     return "share" if quantity.binary and every(columns) <= {0.0, 1.0} and comparable(weights) else "mean"
 
@@ -223,3 +235,16 @@ def sameness(arms: list[str], quantity: Quantity, alike: bool) -> str:
         how = "is the same" if alike else "differs by the same amount"
         return f"the {quantity.label} of {arms[0]} and {arms[1]} {how} on every seed{fixed}"
     return f"the contrast of {', '.join(arms)} has no spread in {quantity.label} over the seeds{fixed}"
+
+
+def planned_arms(configs: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The arms in whose resolved flat settings nothing may end a run before its planned epochs."""
+    return [arm for arm, config in configs.items() if not any(ends_early(*one) for one in config.items())]
+
+
+def ends_early(key: str, value: Any) -> bool:
+    """Whether a setting may end a run early: a limit of time, early stopping, a timer."""
+    if value is None:
+        return False
+    own = key.startswith("callbacks") and any(word in f"{key}={value}".lower() for word in ("early", "timer", "prun"))
+    return own or key.split(".")[-1] == "max_time"

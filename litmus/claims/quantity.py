@@ -17,6 +17,8 @@ from litmus.direction import direction_of
 
 # Fixed by the design, not estimated: equal numbers on every seed are expected here, and no sign of a broken run.
 COUNTED = {"params", "updates", "samples", "epochs", "batch_size"}
+# Of these, what a run itself decides where something may end it early.
+SPENT = {"updates", "samples", "epochs"}
 # Metrics, by their last word, whose values lie between 0 and 1.
 SHARES = {"acc", "accuracy", "f1", "auroc", "precision", "recall", "diverged"}
 # A bare number that doubles or halves on the log scale was meant in per cent.
@@ -36,7 +38,10 @@ KEYS = {"metric", "at", "scale", "sesoi", "direction", "select", "sd", "determin
 
 @dataclass(frozen=True)
 class Quantity:
-    """What is judged: `metric` reduced by `at`; `sesoi` and `sd` (of one run) are on the scale `log` or `identity`."""
+    """What is judged: `metric` reduced by `at`; `sesoi` and `sd` (of one run) are on the scale `log` or `identity`.
+
+    `spent` are epochs, updates or samples of which nobody says that the design fixes them.
+    """
 
     name: str
     metric: str
@@ -50,6 +55,7 @@ class Quantity:
     threshold: float | None = None
     unit: str = "updates"
     metric_direction: str = "down"
+    spent: bool = False
 
     @property
     def sign(self) -> int:
@@ -216,6 +222,7 @@ def read_quantity(name: str, node: Any) -> Quantity:
         threshold=threshold,
         unit=unit,
         metric_direction=given or natural or direction,
+        spent=metric.split("/")[-1] in SPENT and at != "time_to" and "deterministic" not in node,
     )
     if direction_of(quantity.select) is None and not (quantity.selects_itself and given):
         raise ValueError(

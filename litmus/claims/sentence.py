@@ -79,6 +79,8 @@ def advised(leaf: Gain | Inside, look: int | None, chance: float, seen: int, lev
             what = "runs" if len(contrast.weights) == 1 else "pairs in which one side alone failed"
             told = "" if contrast.corrected or later is None else f" ({later} under looks)"
             return f"{start}An exact test needs at least {now} {what}, all of one kind{told}."
+    if contrast.quantity.spent and contrast.test == "sign" and float(contrast.summary.sd) == 0:
+        return f"{start}If no run can end early, say `deterministic: true` of the quantity."
     tuned = contrast.tuned_share > MOSTLY
     if look is not None:
         more = look - seen

@@ -17,7 +17,7 @@ from litmus.claims.finding import error
 from litmus.claims.jitter import jitter_of, told
 from litmus.claims.judgement import Judgement, judge
 from litmus.claims.looks import Look
-from litmus.claims.measured import Measured
+from litmus.claims.measured import Measured, planned_arms
 from litmus.claims.notation import spelled
 from litmus.claims.prediction import difference
 from litmus.claims.quantity import Quantity
@@ -64,7 +64,7 @@ class Evidence:
     @cached_property
     def contrast(self) -> Measured:
         """Makes contrasts of these results."""
-        return Measured(self.study, self.results)
+        return Measured(self.study, self.results, planned=planned_arms(self.configs))
 
     @cached_property
     def errors(self) -> dict[tuple[str, int], str]:
