@@ -86,12 +86,30 @@ class Loaders(pl.LightningDataModule):
         return self.loader(True)
 
     val_dataloader = test_dataloader = loader
+
+
+class Sized(Loaders):
+    """The same of a size that it is given."""
+
+    def __init__(self, batch_size):
+        super().__init__()
+        self.batch_size = batch_size
+
+    def loader(self, shuffle=False):
+        return DataLoader(super().loader().dataset, self.batch_size, shuffle)
+
+    def train_dataloader(self):
+        return self.loader(True)
+
+    val_dataloader = test_dataloader = loader
 '''
 FILES = {
     "data/mine": "_target_: readers_parts.Signals\n",
     "data/blind": "_target_: tests.small_data.Blobs\nbatch_size: ${batch_size}\n",
     "data/whole": "_target_: tests.small_data.Blobs\nbatch_size: ${batch_size}\nseed: ${seed}\n",
     "data/loaders": "_target_: readers_parts.Loaders\n",
+    "data/fifty": "_target_: tests.small_data.Blobs\nbatch_size: 50\nseed: ${seed}\n",
+    "data/sized": "_target_: readers_parts.Sized\nbatch_size: 50\n",
     "model/own": "_target_: readers_parts.Own\n",
     "model/idle": "_target_: readers_parts.Idle\ndepth: 1\n",
     "model/sgd": "_target_: readers_parts.OwnOptimizer\nunits: [4]\n",
@@ -120,7 +138,7 @@ def stranger(tmp_path, monkeypatch):
 SMALL = ("model.units=[4]", "epochs=1")
 
 
-@pytest.mark.briefly(*range(0, 20, 7))
+@pytest.mark.briefly(*range(0, 30, 7))
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
@@ -163,6 +181,28 @@ SMALL = ("model.units=[4]", "epochs=1")
             ("data=whole", "+data.folds=4", "+data.test_fraction=0.3", *SMALL),
             "+data.test_fraction=0.3 would have no effect: data.folds=4 says which rows are tested; leave it out",
         ),
+        (
+            ("data=whole", "data.batch_size=64", *SMALL),
+            "data.batch_size=64 would have no effect: batching.start=32 sets the size of the training's batches; leave "
+            "it out, or type batch_size=64 instead",
+        ),
+        (
+            ("data=fifty", *SMALL),
+            "batch_size: 50 in configs/data/fifty.yaml would have no effect: batching.start=32 sets",
+        ),
+        (("data=sized", *SMALL), "write batch_size: ${batch_size} there, and type batch_size=50 instead"),
+        (
+            ("data=fifty", "batching=milestones", *SMALL),
+            "would have no effect: batching.sizes sets the sizes of the trai",
+        ),
+        (
+            ("data=whole", "batch_size=64", "batching=doubling", "batching.start=16", *SMALL),
+            "batch_size=64 would have no",
+        ),
+        (
+            ("data=whole", "batch_size=64", "batching=milestones", *SMALL),
+            "batch_size=64 would have no effect: batching",
+        ),
         (("model=cnn", "model.layers=2", "model.pool_size=3"), "none of the 2 blocks ends with pooling"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
@@ -183,6 +223,11 @@ def test_what_nobody_reads_is_refused_before_training(refused, stranger, typed, 
         ("data=whole", "data.seed=1", "seed=4", *SMALL),
         ("data=whole", "model.units=[]", "norm=none", "dropout=0.0"),
         ("data=whole", "+data.test_fraction=0.3", *SMALL),
+        ("data=whole", "batching=doubling", "batching.start=16", *SMALL),
+        ("data=fifty", "batch_size=50", *SMALL),
+        ("data=fifty", "batching=matched_decay", *SMALL),
+        ("data=whole", "batch_size=64", "batching.start=16", "model.units=['${batch_size}']"),
+        ("data=sized", "batch_size=50", "model=own"),
     ],
     ids=" ".join,
 )

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from litmus.training.array_data_module import ArrayDataModule
@@ -48,6 +48,8 @@ def refuse_unread(config: DictConfig, data: Any, model: pl.LightningModule) -> N
         )
     # Without a size to set, batching leaves the data their own.
     _refuse(config, type(data), type(model), [] if hasattr(data, "batch_size") else ["batching"])
+    if hasattr(data, "batch_size"):
+        _refuse_second_size(config)
     sized = isinstance(data, ForeignData) and hasattr(data, "batch_size") and not data.tells_size
     size = next((text for text, knob in said(config) if knob in OF_A_SIZE), None) if sized else None
     if size is not None and not data.heeds_batch_size():
@@ -70,6 +72,37 @@ def refuse_unread_of_arm(config: DictConfig) -> None:
     data, model = (class_of(str(config[group].get("_target_")), group) for group in ("data", "model"))
     if isinstance(data, type) and isinstance(model, type):
         _refuse(config, data, model, [])
+        if issubclass(data, ArrayDataModule):
+            _refuse_second_size(config)
+
+
+def _refuse_second_size(config: DictConfig) -> None:
+    """Refuses a size of the training's batches beside another, which batching has of its own and sets."""
+    batching, data = config.batching, config.data
+    listed, start = batching.get("schedule") == "milestones", batching.get("start")
+    if not listed and start is None:  # it begins with the data's
+        return
+    sets = "batching.sizes sets the sizes" if listed else f"batching.start={start} sets the size"
+    sets = f"would have no effect: {sets} of the training's batches"
+    typed = {knob: text for text, knob in said(config)}
+    literal = "batch_size" in data and not _holds(data._get_node("batch_size"), "${batch_size}")
+    if literal and (listed or data.batch_size != start):
+        knob = (
+            "" if listed else "batch_size" if _holds(batching._get_node("start"), "${batch_size}") else "batching.start"
+        )
+        other = f"type {knob}={data.batch_size} instead"
+        if "data.batch_size" in typed:
+            raise UnreadError(f"{typed['data.batch_size']} {sets}; leave it out{knob and f', or {other}'}")
+        raise UnreadError(
+            f"batch_size: {data.batch_size} in {_file('data')} {sets}; write batch_size: ${{batch_size}} there"
+            f"{knob and f', and {other}'}"
+        )
+    if "batch_size" in typed and (listed or config.batch_size != start):
+        others = config.copy()
+        with open_dict(others.data):
+            others.data.pop("batch_size", None)
+        if not list(readers_of(others, "batch_size")):
+            raise UnreadError(f"{typed['batch_size']} {sets}; leave it out")
 
 
 def _refuse(config: DictConfig, data: type, model: type, unused: list[str]) -> None:
