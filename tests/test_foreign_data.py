@@ -10,9 +10,11 @@ import pytorch_lightning as pl
 import torch
 from lightning_fabric.utilities.data import _replace_dunder_methods
 from lightning_fabric.utilities.distributed import DistributedSamplerWrapper
+from pytorch_lightning.utilities.combined_loader import CombinedLoader
 from pytorch_lightning.utilities.data import _update_dataloader
 from torch.utils.data import (
     DataLoader,
+    DistributedSampler,
     IterableDataset,
     Sampler,
     SubsetRandomSampler,
@@ -23,6 +25,7 @@ from torch.utils.data import (
 
 import evaluate
 from litmus.contract import Target
+from litmus.seeds import derived_seed
 from litmus.training.foreign_data import ForeignData, adopted
 from litmus.trial.epoch_seed import EpochSeed
 from tests.own_data import Points, arrays, whole_and_resumed
@@ -109,6 +112,55 @@ def test_the_order_is_of_seed_and_pass_whatever_else_was_drawn(how):
     assert seen(2, how=how) != first
     assert first[:140] != first[140:]
     assert seen(1, how=how, batch_size=5) == first  # a sampler knows of no batches
+
+
+class Together(Loaders):
+    """Two loaders of the same rows, and a short one that begins anew; items draw from the global generators."""
+
+    def loader(self, rows, size):
+        items = TensorDataset(torch.arange(rows))
+        sampler = DistributedSampler(items, 1, 0) if self.how == "distributed" else None
+        own = torch.Generator() if self.how == "own generator" else None
+        shuffle = None if sampler else True
+        return DataLoader(items, size, shuffle, sampler, collate_fn=self.with_draws, generator=own)
+
+    def with_draws(self, items):
+        return [int(row) for (row,) in items], random.random(), np.random.rand()
+
+    def train_dataloader(self):
+        if self.how != "kept" or not hasattr(self, "kept"):
+            self.kept = {"a": self.loader(24, 8), "b": self.loader(24, 8), "short": self.loader(8, 8)}
+        return self.kept
+
+
+def passed(data, number):
+    """The orders of a pass, by loader, and all that was drawn."""
+    data.trainer = SimpleNamespace(current_epoch=number, global_rank=0)
+    orders, drawn = {"a": [], "b": [], "short": []}, []
+    for batch, *_ in CombinedLoader(data.train_dataloader(), "max_size_cycle"):
+        for name, (rows, *numbers) in batch.items():
+            orders[name].append(rows)
+            drawn += numbers
+    return orders, drawn
+
+
+@pytest.mark.parametrize("how", ["shuffle", "own generator", "distributed", "kept"])
+def test_several_loaders_and_the_rounds_of_a_short_one_draw_apart_by_seed_and_pass(how):
+    data = adopted(Together(how=how), 0)
+    data.setup("fit")
+    whole = [passed(data, number) for number in range(2)]
+    orders, drawn = whole[0]
+    assert orders["a"] != orders["b"]
+    assert len({tuple(rows) for rows in orders["short"]}) == 3
+    assert len(set(drawn)) == len(drawn)
+    if how != "distributed":  # Lightning tells that one the epoch
+        assert orders["a"] != whole[1][0]["a"]
+    for again in (data, adopted(Together(how=how), 0)):  # as a resumed run, in whatever it finds
+        random.random(), np.random.rand(), torch.rand(1)
+        assert passed(again, 1) == whole[1]
+    if how == "shuffle":  # as one loader alone
+        order = torch.randperm(24, generator=torch.Generator().manual_seed(derived_seed("order", 0, 0)))
+        assert [row for rows in orders["a"] for row in rows] == order.tolist()
 
 
 class Drawn(Sampler):

@@ -11,7 +11,7 @@ from lightning_fabric.utilities.distributed import DistributedSamplerWrapper
 from pytorch_lightning.utilities.combined_loader import CombinedLoader
 from pytorch_lightning.utilities.seed import isolate_rng
 from torch import Generator, Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
 from litmus.contract import Target
 from litmus.seeds import derived_seed
@@ -198,8 +198,9 @@ class ForeignData(pl.LightningDataModule):
     def train_dataloader(self) -> Any:
         """The module's own loaders, whose generators are seeded for each pass."""
         loaders = self.module.train_dataloader()
-        for loader in _loaders_in(loaders):
-            _seed_passes(loader, self)
+        seeded = [loader for loader in _loaders_in(loaders) if isinstance(loader, DataLoader)]
+        for place, loader in enumerate(seeded):
+            _seed_passes(loader, self, place, len(seeded) > 1)
         return loaders
 
     def describe(self) -> dict[str, Any]:
@@ -372,44 +373,56 @@ def _amount(loader: Any) -> int:
     return next((samples_in(batch) for batch in loader), 0)
 
 
-def _seed_passes(loader: Any, data: ForeignData) -> None:
+def _seed_passes(loader: Any, data: ForeignData, place: int, cycles: bool) -> None:
     """Makes each iteration of a DataLoader draw its order, and its workers' seeds, from (seed, pass).
+
+    One of several draws from its place among them as well, and from how often it has ended in this pass: a shorter one
+    begins anew. What items draw in this process is of the pass, which the first begins.
 
     A loader remembers no pass: it shuffles by a generator that is wherever the last pass left it, or by the global one.
     So that a resumed run sees what the whole one saw, the generators that there are are seeded as an iteration begins.
     It stays a DataLoader, which Lightning makes anew with another sampler where there are several processes.
     """
-    if not isinstance(loader, DataLoader) or hasattr(type(loader), "of_passes"):
+    if hasattr(type(loader), "of_passes"):  # a module may give the loader that it has
+        type(loader).ended = (-1, 0)
         return
     kind: Any = type(loader)
 
     class Seeded(kind):
         of_passes = True
+        ended = (-1, 0)  # in which pass, and how often
 
         def __iter__(self) -> Iterator[Any]:  # of a generator: it begins with the first batch, when the pass is known
             number = data._pass()
             rank = 0 if data.trainer is None else data.trainer.global_rank
-            _seed_samplers(self, derived_seed("order", data.seed, number))
+            cycle = Seeded.ended[1] if cycles and Seeded.ended[0] == number else 0
+            apart = (place, cycle) if place or cycle else ()
+            _seed_samplers(self, derived_seed("order", data.seed, number, *apart), bool(apart))
             own = self.__dict__.get("generator") or Generator()
             if own is not getattr(_within(self.sampler), "generator", None):
-                self.generator = own.manual_seed(derived_seed("workers", data.seed, number, rank))
-            # One seed for all processes: a sampler may draw the order that they share out by it.
-            random.seed(derived_seed("items", data.seed, number, 0))
-            np.random.seed(derived_seed("items", data.seed, number, 0) % 2**32)
+                self.generator = own.manual_seed(derived_seed("workers", data.seed, number, rank, *apart))
+            if not apart:  # One seed for all processes: a sampler may draw the order that they share out by it.
+                random.seed(derived_seed("items", data.seed, number, 0))
+                np.random.seed(derived_seed("items", data.seed, number, 0) % 2**32)
             # Workers that outlive a pass draw on from where it left them, which a resumed run's could not know.
             self._iterator = None
             yield from kind.__iter__(self)
+            Seeded.ended = (number, cycle + 1)
 
     Seeded.__name__, Seeded.__qualname__ = kind.__name__, kind.__qualname__
     loader.__class__ = Seeded
 
 
-def _seed_samplers(loader: Any, seed: int) -> None:
+def _seed_samplers(loader: Any, seed: int, apart: bool) -> None:
     samplers = [_within(loader.sampler), loader.batch_sampler, _within(getattr(loader.batch_sampler, "sampler", None))]
     for sampler in {id(one): one for one in samplers if hasattr(one, "generator")}.values():
         if sampler.generator is None:
             sampler.generator = Generator()
         sampler.generator.manual_seed(seed)
+    for sampler in (loader.sampler, getattr(loader.batch_sampler, "sampler", None)):
+        if isinstance(sampler, DistributedSampler):  # it has a seed in a generator's place, the same for all loaders
+            own = vars(sampler).setdefault("own_seed", sampler.seed)
+            sampler.seed = seed if apart else own
 
 
 def _within(sampler: Any) -> Any:
