@@ -43,6 +43,28 @@ class Idle(Own):
         self.without_effect = {"depth": "nothing is deep here"}
 
 
+class Ignores(Own):
+    """Names what it does not use."""
+
+    def __init__(self, optimizer=None, scheduler=None):
+        super().__init__()
+        self.make = optimizer
+
+
+class Half(Ignores):
+    """Uses one of the two."""
+
+    def configure_optimizers(self):
+        return self.make(self.parameters())
+
+
+class Keeps(MLP):
+    """One of ours, that gives its base class no optimizer."""
+
+    def __init__(self, input_shape, classes, units, optimizer=None):
+        super().__init__(input_shape, classes, units)
+
+
 class OwnOptimizer(MLP):
     """One of ours, but for its optimizer."""
 
@@ -118,6 +140,9 @@ FILES = {
     "data/last": "_target_: readers_parts.OwnSplit\nbatch_size: ${batch_size}\nseed: ${seed}\nval_fraction: 0.1\n",
     "model/step": "_target_: tests.strangers.OwnStep\nunits: [4]\n",
     "model/rated": "_target_: readers_parts.Own\nrate: ${lr}\n",
+    "model/ignores": "_target_: readers_parts.Ignores\n",
+    "model/half": "_target_: readers_parts.Half\n",
+    "model/keeps": "_target_: readers_parts.Keeps\nunits: [4]\n",
     "optimizer/bare": "_target_: torch.optim.SGD\n_partial_: true\n",
     "optimizer/fixed": "_target_: torch.optim.SGD\n_partial_: true\nlr: 0.05\n",
 }
@@ -203,6 +228,19 @@ SMALL = ("model.units=[4]", "epochs=1")
             ("data=whole", "batch_size=64", "batching=milestones", *SMALL),
             "batch_size=64 would have no effect: batching",
         ),
+        (
+            ("data=whole", "model=ignores", "optimizer=sgd"),
+            "optimizer=sgd would have no effect: Ignores was given what makes the optimizer, and has not called it",
+        ),
+        (
+            ("data=whole", "model=ignores", "lr=0.3"),
+            "lr=0.3 would have no effect: Ignores was given what makes the opt",
+        ),
+        (
+            ("data=whole", "model=half", "scheduler=cosine"),
+            "scheduler=cosine would have no effect: Half was given what",
+        ),
+        (("data=whole", "model=keeps", "optimizer.eps=0.1"), "optimizer.eps=0.1 would have no effect: Keeps was given"),
         (("model=cnn", "model.layers=2", "model.pool_size=3"), "none of the 2 blocks ends with pooling"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
@@ -228,6 +266,8 @@ def test_what_nobody_reads_is_refused_before_training(refused, stranger, typed, 
         ("data=fifty", "batching=matched_decay", *SMALL),
         ("data=whole", "batch_size=64", "batching.start=16", "model.units=['${batch_size}']"),
         ("data=sized", "batch_size=50", "model=own"),
+        ("data=whole", "model=ignores"),
+        ("data=whole", "model=half", "lr=0.05", "optimizer=sgd", "optimizer.momentum=0.5"),
     ],
     ids=" ".join,
 )

@@ -125,12 +125,16 @@ class SchedulerMaker:
 
     Args:
         whole: makes the Schedule; its keywords are the knobs.
+
+    Attributes:
+        called: whether anybody has made one.
     """
 
     def __init__(self, whole: partial[Schedule]) -> None:
-        self.whole = whole
+        self.whole, self.called = whole, False
 
     def __call__(self, optimizer: Optimizer, *length: Any, **lengths: Any) -> Any:
+        self.called = True
         if length or lengths:
             return self.whole(optimizer, *length, **lengths)
         return _of_optimizer_alone(optimizer, **self.whole.keywords)

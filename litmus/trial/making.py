@@ -61,10 +61,11 @@ def _bare(node: DictConfig, given: Mapping[str, Any]) -> DictConfig:
 
 
 class Later(functools.partial[Any]):
-    """A constructor that is called later, and explains then what it refuses."""
+    """A constructor that is called later, and explains then what it refuses; `called` tells whether it was."""
 
     made: Callable[..., Any]
     node: DictConfig
+    called = False
 
     def __new__(cls, made: functools.partial[Any], node: DictConfig) -> "Later":
         self = super().__new__(cls, made.func, *made.args, **made.keywords)
@@ -75,6 +76,7 @@ class Later(functools.partial[Any]):
         return type(self), (self.made, self.node)  # a net that holds it may be copied, as averaging does
 
     def __call__(self, *args: Any, **keywords: Any) -> Any:
+        self.called = True
         args = tuple(list(one) if isinstance(one, Iterator) else one for one in args)  # it may be called again
         try:
             return self.made(*args, **keywords)

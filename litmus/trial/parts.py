@@ -27,7 +27,7 @@ from litmus.trial.directed import directed, parameters_of
 from litmus.trial.facts import facts_of, given, plain_with_facts, target_of, task_in, with_facts
 from litmus.trial.making import make
 from litmus.trial.memory import begin_run, keep_big_buffers
-from litmus.trial.readers import refuse_unread
+from litmus.trial.readers import Heeded, refuse_unread
 from litmus.trial.source import best_weights
 from litmus.trial.stored import typed_where
 
@@ -88,7 +88,8 @@ def build(config: DictConfig, code: str | None = None) -> Parts:
     set_threads(config.threads, getattr(data, "input_shape", ()))
     keep_big_buffers()
     seed_everything(config.seed)
-    model = model_of(config, data, task)
+    makers = makers_of(config)
+    model = model_of(config, data, task, makers)
     if isinstance(model, Learner):
         model.fast = config.get("fast", True)
     refuse_unread(asked, data, model)
@@ -97,6 +98,8 @@ def build(config: DictConfig, code: str | None = None) -> Parts:
         callbacks.append(make(config.average))
     if hasattr(data, "batch_size") or not leaves_batches(config.batching):
         callbacks.append(make(config.batching))
+    if config.get("resume") is None:
+        callbacks.append(Heeded(asked, makers))
     recorded = resolved(config, logger={})
     callbacks.append(Course(recorded, Path(config.output_dir) / ".hydra" / "config.yaml", code))
     if not isinstance(model, Learner):
@@ -136,7 +139,17 @@ def told_of(config: DictConfig, data: Any) -> tuple[DictConfig, Task | None]:
     return directed(config, task.higher_is_better if task else None), task
 
 
-def model_of(config: DictConfig, data: Any, task: Task | None) -> pl.LightningModule:
+def makers_of(config: DictConfig) -> dict[str, Any]:
+    """What makes the optimizer and the scheduler, once there are parameters."""
+    scheduler = make(config.scheduler)
+    if getattr(scheduler, "func", None) is Schedule and not _is_learner(config.model):
+        scheduler = SchedulerMaker(scheduler)
+    return {"optimizer": make(config.optimizer), "scheduler": scheduler}
+
+
+def model_of(
+    config: DictConfig, data: Any, task: Task | None, makers: dict[str, Any] | None = None
+) -> pl.LightningModule:
     """The model, whose constructor is given what it names: facts of the data, task, optimizer, scheduler.
 
     Raises:
@@ -153,10 +166,7 @@ def model_of(config: DictConfig, data: Any, task: Task | None) -> pl.LightningMo
                 "model.net._target_ must be the path of a class, got none: model.net._target_=package.Class"
             )
         told["net"] = plain_with_facts(node.net, facts)
-    scheduler = make(config.scheduler)
-    if getattr(scheduler, "func", None) is Schedule and not _is_learner(node):
-        scheduler = SchedulerMaker(scheduler)
-    training = {"task": task, "optimizer": make(config.optimizer), "scheduler": scheduler}
+    training = {"task": task, **(makers or makers_of(config))}
     told |= {name: part for name, part in training.items() if name in named and node.get(name) is None}
     model = make(node, **told)
     if not isinstance(model, pl.LightningModule):

@@ -1,6 +1,6 @@
 """Knobs that nobody reads in this run, refused: they would be recorded, and change nothing."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import pytorch_lightning as pl
@@ -131,6 +131,35 @@ def _refuse(config: DictConfig, data: type, model: type, unused: list[str]) -> N
                 f"{text} would have no effect: no part of this run reads {knob}; leave it out, or give it to the part "
                 f"that is to read it, as in {_home(knob)}: {knob}: ${{{knob}}}"
             )
+
+
+class Heeded(pl.Callback):
+    """Refuses what was typed for an optimizer or a scheduler where the module was given what makes it and made none.
+
+    Args:
+        config: of the run.
+        makers: of both, by their groups.
+
+    Raises:
+        UnreadError: before the first update.
+    """
+
+    def __init__(self, config: DictConfig, makers: Mapping[str, Any]) -> None:
+        self.config, self.makers, self.said = config, makers, said(config)
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        idle = {group for group, maker in self.makers.items() if not getattr(maker, "called", True)}
+        for text, knob in self.said if idle else ():
+            group = knob.partition(".")[0]
+            if group not in OF_TRAINING and ("." in knob or not _is_value(self.config, knob)):
+                continue
+            readers = {group} if group in OF_TRAINING else set(readers_of(self.config, knob))
+            if readers and readers <= idle:
+                unmade = " and ".join(sorted(readers))
+                raise UnreadError(
+                    f"{text} would have no effect: {type(pl_module).__name__} was given what makes the {unmade}, and "
+                    "has not called it when training begins; leave it out, or let configure_optimizers call it"
+                )
 
 
 def said(config: DictConfig, others: Iterable[str] = ()) -> list[tuple[str, str]]:
