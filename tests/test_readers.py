@@ -125,6 +125,14 @@ class Sized(Loaders):
 
     val_dataloader = test_dataloader = loader
 '''
+CYCLE = """defaults: [constant]
+interval: update
+scheduler:
+  _target_: torch.optim.lr_scheduler.OneCycleLR
+  _partial_: true
+  max_lr: {rate}
+  total_steps: total
+"""
 FILES = {
     "data/mine": "_target_: readers_parts.Signals\n",
     "data/blind": "_target_: tests.small_data.Blobs\nbatch_size: ${batch_size}\n",
@@ -143,6 +151,8 @@ FILES = {
     "model/ignores": "_target_: readers_parts.Ignores\n",
     "model/half": "_target_: readers_parts.Half\n",
     "model/keeps": "_target_: readers_parts.Keeps\nunits: [4]\n",
+    "scheduler/cycle": CYCLE.format(rate=0.5),
+    "scheduler/follows": CYCLE.format(rate="${lr}"),
     "optimizer/bare": "_target_: torch.optim.SGD\n_partial_: true\n",
     "optimizer/fixed": "_target_: torch.optim.SGD\n_partial_: true\nlr: 0.05\n",
 }
@@ -241,6 +251,12 @@ SMALL = ("model.units=[4]", "epochs=1")
             "scheduler=cosine would have no effect: Half was given what",
         ),
         (("data=whole", "model=keeps", "optimizer.eps=0.1"), "optimizer.eps=0.1 would have no effect: Keeps was given"),
+        (
+            ("data=whole", "scheduler=cycle", "lr=0.1", *SMALL),
+            "lr=0.1 would have no effect: OneCycleLR sets rates of its own, by scheduler.scheduler.max_lr=0.5; leave "
+            "it out, or let configs/scheduler/cycle.yaml say max_lr: ${lr}",
+        ),
+        (("data=whole", "scheduler=cycle", "optimizer.lr=0.1", *SMALL), "optimizer.lr=0.1 would have no effect"),
         (("model=cnn", "model.layers=2", "model.pool_size=3"), "none of the 2 blocks ends with pooling"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
@@ -268,6 +284,8 @@ def test_what_nobody_reads_is_refused_before_training(refused, stranger, typed, 
         ("data=sized", "batch_size=50", "model=own"),
         ("data=whole", "model=ignores"),
         ("data=whole", "model=half", "lr=0.05", "optimizer=sgd", "optimizer.momentum=0.5"),
+        ("data=whole", "scheduler=follows", "lr=0.1", *SMALL),
+        ("data=whole", "scheduler=cycle", *SMALL),
     ],
     ids=" ".join,
 )

@@ -13,6 +13,8 @@ from litmus.direction import has_mode, mode_of
 from litmus.training.stand_in import TOTAL
 
 INTERVALS = ("epoch", "update")
+# Those that set a rate of their own, whatever the optimizer's was.
+SETTING_RATES = (OneCycleLR, CyclicLR)
 # The arguments by which torch's schedulers know how many steps they have.
 LENGTHS = ("total_steps", "T_max", "total_iters")
 
@@ -210,7 +212,7 @@ def refuse_cycles(trainer: pl.Trainer, coupling: str) -> None:
     """Refuses schedulers that write rates of their own making over any that follow the batch size."""
     for scheduler in _schedulers(trainer):
         for part in _parts(scheduler):
-            if isinstance(part, OneCycleLR | CyclicLR):
+            if isinstance(part, SETTING_RATES):
                 raise ValueError(
                     f"{type(part).__name__} sets learning rates that cannot follow the batch size: use "
                     f"batching.lr=none instead of {coupling}, or another scheduler"

@@ -60,7 +60,7 @@ def _plain(config: DictConfig, output_dir: str, **root_knobs: Any) -> dict[str, 
     with open_dict(changed):
         changed.pop("hydra", None)
         for name, value in {"output_dir": output_dir, "resume": None, **root_knobs}.items():
-            changed[name] = value
+            OmegaConf.update(changed, name, value, merge=False)
     return dict(OmegaConf.to_container(changed, resolve=True))  # type: ignore[arg-type]
 
 

@@ -12,6 +12,7 @@ from litmus.training.array_data_module import ArrayDataModule
 from litmus.training.foreign_data import ForeignData
 from litmus.training.learner import Learner
 from litmus.training.plain import class_of
+from litmus.training.schedule import SETTING_RATES
 from litmus.trial.command_line import choice, typed_knobs
 from litmus.trial.description import resolved
 from litmus.trial.directed import parameters_of
@@ -21,6 +22,7 @@ from litmus.trial.overriding import OF_DATA, OF_MODEL, unread_in
 OF_THE_RUN = ("seed", "threads", "resume", "trust", "output_dir", "fast", "judge")
 # What makes a model learn, and is its own matter unless its constructor names it.
 OF_TRAINING = ("optimizer", "scheduler")
+RATES = ("lr", "optimizer.lr")
 # What asks for one size of the training's batches.
 OF_A_SIZE = ("batch_size", "data.batch_size", "batching.start")
 
@@ -124,6 +126,8 @@ def _refuse(config: DictConfig, data: type, model: type, unused: list[str]) -> N
                 f"{text} would have no effect: {target} makes its own {group}; leave it out, or let its "
                 f"constructor name {group}, which is then given what makes one"
             )
+        if knob in RATES and "optimizer" not in unused and "scheduler" not in unused:
+            _refuse_rate(config, text, knob)
         if "." in knob or knob in OF_THE_RUN or not _is_value(config, knob):
             continue
         if not _given(config, knob, unused) and all(reader in unused for reader in readers_of(config, knob)):
@@ -131,6 +135,22 @@ def _refuse(config: DictConfig, data: type, model: type, unused: list[str]) -> N
                 f"{text} would have no effect: no part of this run reads {knob}; leave it out, or give it to the part "
                 f"that is to read it, as in {_home(knob)}: {knob}: ${{{knob}}}"
             )
+
+
+def _refuse_rate(config: DictConfig, text: str, knob: str) -> None:
+    """Refuses a rate of the optimizer that nobody else follows beside a scheduler that sets rates of its own."""
+    inner = config.scheduler.get("scheduler")
+    place = "scheduler" if inner is None else "scheduler.scheduler"
+    chosen = OmegaConf.select(config, place)
+    kind = class_of(str(chosen._target_), "scheduler") if isinstance(chosen, DictConfig) else None
+    if not isinstance(kind, type) or not issubclass(kind, SETTING_RATES):
+        return
+    if set(readers_of(config, knob)) <= {"optimizer"}:
+        top = "max_lr" if "max_lr" in chosen else "base_lr"
+        raise UnreadError(
+            f"{text} would have no effect: {kind.__name__} sets rates of its own, by {place}.{top}={chosen.get(top)}; "
+            f"leave it out, or let {_file('scheduler')} say {top}: ${{{knob}}}"
+        )
 
 
 class Heeded(pl.Callback):
@@ -193,7 +213,7 @@ def readers_of(config: DictConfig, knob: str) -> Iterable[str]:
     """The groups in which something follows a knob of the run: whatever is another where the knob is another."""
     try:
         here = resolved(config)
-        there = resolved(config, **{knob: _another(here[knob])})
+        there = resolved(config, **{knob: _another(OmegaConf.select(config, knob))})
     except (OmegaConfBaseException, ValueError):  # a resolver that takes no such value reads it
         return (knob,)
     return list(_followers(here, there, knob))
