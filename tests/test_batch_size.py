@@ -1,5 +1,6 @@
 """The batch that changes from epoch to epoch changes nothing else: order, coverage, validation, counts."""
 
+import math
 import re
 import shlex
 from functools import partial
@@ -8,7 +9,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from torch.optim import SGD
-from torch.optim.lr_scheduler import CosineAnnealingLR, OneCycleLR, SequentialLR, StepLR
+from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, OneCycleLR, SequentialLR, StepLR
 from torch.utils.data import DataLoader, TensorDataset
 
 from litmus.training.foreign_data import adopted
@@ -155,21 +156,40 @@ def test_a_length_in_updates_is_the_schedules_own():
         fit(GrowOnPlateau(), model=with_schedule(partial(cosine, T_max="total"), interval="update"))
 
 
-def test_lengths_that_lightning_estimated_are_refused_unless_they_are_the_schedules_total():
-    def estimated(optimizer, trainer):
-        return CosineAnnealingLR(optimizer, trainer.estimated_stepping_batches)
+def estimated(optimizer, trainer):
+    return CosineAnnealingLR(optimizer, trainer.estimated_stepping_batches)
 
-    def total(optimizer, trainer):
-        return CosineAnnealingLR(optimizer, batching.total_updates(100, 5))
 
-    batching = ramp()
-    with pytest.raises(ValueError, match=r"65 updates, but this batching makes 28; .*total_updates"):
-        fit(batching, Ordinary(), Own(estimated, "step"))
-    with pytest.raises(ValueError, match="nobody can know"):
-        fit(GrowOnPlateau(start=8), Ordinary(), Own(estimated, "step"))
-    fit(BatchSizeScheduler(start=8), Ordinary(), Own(estimated, "step"))
-    trainer, _ = fit(batching, Ordinary(), Own(total, "step"))
-    assert trainer.global_step == 28
+def of_a_function(optimizer, trainer):
+    whole = trainer.estimated_stepping_batches
+    return LambdaLR(optimizer, lambda step: 0.5 * (1 + math.cos(math.pi * step / whole)))
+
+
+@pytest.mark.parametrize(("batching", "updates"), [(ramp, 28), (lambda: BatchSizeScheduler(start=8), 65)])
+@pytest.mark.parametrize("max_per_device", [None, 4])
+@pytest.mark.parametrize("scheduler", [estimated, of_a_function])
+def test_a_schedule_as_long_as_the_trainer_estimates_ends_with_the_last_update(
+    batching, updates, max_per_device, scheduler
+):
+    batching = batching()
+    batching.max_per_device = max_per_device
+    trainer, _ = fit(batching, Ordinary(), Own(scheduler, "step"))
+    assert trainer.global_step == updates
+    assert trainer.optimizers[0].param_groups[0]["lr"] == pytest.approx(0, abs=1e-9)
+    assert type(trainer) is pl.Trainer  # and put back
+
+
+def test_lengths_in_updates_that_nobody_knows_or_that_are_of_one_size_are_refused():
+    def reckoned(optimizer, trainer):
+        return CosineAnnealingLR(optimizer, 5 * 13)
+
+    with pytest.raises(ValueError, match=r"65 updates of one batch size, but this batching makes 28; .*estimated_st"):
+        fit(ramp(), Ordinary(), Own(reckoned, "step"))
+    with pytest.raises(ValueError, match="but nobody can know how many this batching makes"):
+        fit(GrowOnPlateau(start=8), Ordinary(), Own(reckoned, "step"))
+    for scheduler in (estimated, of_a_function):
+        with pytest.raises(ValueError, match="asked for, and nobody can know how many updates this batching makes"):
+            fit(GrowOnPlateau(start=8), Ordinary(), Own(scheduler, "step"))
 
 
 def test_a_one_cycle_cannot_follow_the_batch():

@@ -35,6 +35,29 @@ def planned_updates(trainer: Any, to_the_end: bool = True) -> list[int] | None:
     return updates
 
 
+def estimating_by_plan(trainer: Any) -> Any:
+    """The trainer's class, but that `estimated_stepping_batches` are the planned updates, not those of one batch size.
+
+    Args:
+        trainer: about to train, for whose data the updates are planned, or known to be decided during training.
+    """
+    kind: Any = type(trainer)
+    updates = planned_updates(trainer)
+
+    class Planned(kind):
+        @property
+        def estimated_stepping_batches(self) -> int:
+            if updates is None:
+                raise ValueError(
+                    "trainer.estimated_stepping_batches was asked for, and nobody can know how many updates this "
+                    "batching makes; let the scheduler step by epoch, or leave the batching out"
+                )
+            return sum(updates)
+
+    Planned.__name__, Planned.__qualname__ = kind.__name__, kind.__qualname__
+    return Planned
+
+
 def updates_before_validation(trainer: Any) -> int | None:
     """Updates before the first validation; None where nobody can know them."""
     every, within = trainer.check_val_every_n_epoch, trainer.val_check_batch

@@ -220,8 +220,9 @@ def refuse_cycles(trainer: pl.Trainer, coupling: str) -> None:
 
 
 def refuse_lengths(trainer: pl.Trainer, planned: list[int] | None) -> None:
-    """Refuses schedulers stepped by update that are as long as Lightning's estimate, which is that of one size."""
-    estimate, total = trainer.estimated_stepping_batches, None if planned is None else sum(planned)
+    """Refuses schedulers stepped by update that are as long as a run of one size, by which somebody reckoned."""
+    own: Any = pl.Trainer.estimated_stepping_batches
+    estimate, total = own.fget(trainer), None if planned is None else sum(planned)
     if estimate == total:
         return
     for config in trainer.lr_scheduler_configs:
@@ -233,11 +234,10 @@ def refuse_lengths(trainer: pl.Trainer, planned: list[int] | None) -> None:
                 real = (
                     "nobody can know how many this batching makes; step it by epoch"
                     if total is None
-                    else f"this batching makes {total}; give it BatchSizeScheduler.total_updates(samples, epochs)"
+                    else f"this batching makes {total}; give it trainer.estimated_stepping_batches, which is that"
                 )
                 raise ValueError(
-                    f"{type(part).__name__} is as long as trainer.estimated_stepping_batches={estimate} updates, but "
-                    + real
+                    f"{type(part).__name__} is as long as the {estimate} updates of one batch size, but {real}"
                 )
 
 

@@ -30,6 +30,7 @@ from litmus.training.ordinary_loader import (
     set_up_once,
 )
 from litmus.training.plan import (
+    estimating_by_plan,
     has_batch_norm,
     needs_two_samples,
     refuse_accumulation,
@@ -227,6 +228,10 @@ class BatchSizeScheduler(pl.Callback):
         elif real is None:
             self._data.planned_batch_sizes = None
         self._data.planned_update_counts = counts
+        if (self._varies or self._splits) and (counts is not None or self._splits_itself or self._rows is not None):
+            # Schedules that a module makes are as long as what it asks the trainer.
+            self._found.append((trainer, "__class__", type(trainer)))
+            trainer.__class__ = estimating_by_plan(trainer)
         if self._splits:
             refuse_limits_of_parts(trainer, split=True)
         if self._splits and has_batch_norm(pl_module):
