@@ -13,9 +13,11 @@ from lightning_fabric.utilities.distributed import DistributedSamplerWrapper
 from pytorch_lightning.utilities.combined_loader import CombinedLoader
 from pytorch_lightning.utilities.data import _update_dataloader
 from torch.utils.data import (
+    BatchSampler,
     DataLoader,
     DistributedSampler,
     IterableDataset,
+    RandomSampler,
     Sampler,
     SubsetRandomSampler,
     TensorDataset,
@@ -26,9 +28,12 @@ from torch.utils.data import (
 import evaluate
 from litmus.contract import Target
 from litmus.seeds import derived_seed
+from litmus.training.batches import samples_of
 from litmus.training.foreign_data import ForeignData, adopted
 from litmus.trial.epoch_seed import EpochSeed
+from litmus.trial.history import History, read_history
 from tests.own_data import Points, arrays, whole_and_resumed
+from tests.small_data import quiet_trainer
 from tests.strangers import Plain
 from tests.test_plain_trainer import bare
 
@@ -161,6 +166,39 @@ def test_several_loaders_and_the_rounds_of_a_short_one_draw_apart_by_seed_and_pa
     if how == "shuffle":  # as one loader alone
         order = torch.randperm(24, generator=torch.Generator().manual_seed(derived_seed("order", 0, 0)))
         assert [row for rows in orders["a"] for row in rows] == order.tolist()
+
+
+def time_first(items):
+    x, y = (torch.stack(column) for column in zip(*items, strict=True))
+    return {"x": x.transpose(0, 1), "y": y}
+
+
+class Reads(Plain):
+    validation_step = pl.LightningModule.validation_step
+
+    def training_step(self, batch, batch_idx):
+        return self.net(torch.ones(len(batch["y"]), 6)).square().mean()
+
+
+@pytest.mark.filterwarnings("ignore:.*does not have many workers")
+def test_an_epochs_row_has_the_size_of_a_batch_sampler_and_samples_wherever_they_stand(tmp_path):
+    rows = TensorDataset(torch.zeros(10, 3, 2), torch.zeros(10))
+    loader = DataLoader(rows, batch_sampler=BatchSampler(RandomSampler(rows), 4, False), collate_fn=time_first)
+    quiet_trainer(1, [History(str(tmp_path / "metrics.csv"))]).fit(Reads(), loader)
+    (row,) = read_history(tmp_path / "metrics.csv")
+    assert (row["batch_size"], row["samples"]) == (4, 10)
+
+
+def test_the_samples_of_a_batch_are_those_that_are_in_it():
+    rows = TensorDataset(torch.zeros(10, 3, 2), torch.zeros(10))
+    for collate, found in (
+        (time_first, [4, 4, 2]),
+        (lambda items: time_first(items)["x"], [4, 4, 2]),
+        (lambda items: time_first(items[1:])["y"], [3, 3, 1]),  # some are left out
+    ):
+        loader = DataLoader(rows, 4, collate_fn=collate)
+        assert [samples_of(batch, loader, index) for index, batch in enumerate(loader)] == found
+    assert samples_of(torch.zeros(3, 2), [torch.zeros(3, 2)], 0) == 3  # of no DataLoader
 
 
 class Drawn(Sampler):

@@ -1,11 +1,12 @@
 """What a batch holds, whatever loader it came from, and how much the parts of an update count."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sized
 from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.utilities.combined_loader import CombinedLoader
 from torch import Tensor
+from torch.utils.data import BatchSampler
 
 
 def samples_in(batch: Any) -> int:
@@ -14,6 +15,31 @@ def samples_in(batch: Any) -> int:
         return len(batch) if batch.dim() else 0
     parts = batch.values() if isinstance(batch, Mapping) else batch if isinstance(batch, list | tuple) else ()
     return next((samples for part in parts if (samples := samples_in(part))), 0)
+
+
+def samples_of(batch: Any, loader: Any, index: int) -> int:
+    """The same, as its loader tells it where not every tensor has the samples first (time, batch, …).
+
+    Args:
+        batch: of the loader.
+        loader: of the training.
+        index: of the batch in the epoch.
+    """
+    sampler = getattr(loader, "batch_sampler", None)
+    if type(sampler) is not BatchSampler or not isinstance(sampler.sampler, Sized):
+        return samples_in(batch)
+    told = min(sampler.batch_size, len(sampler.sampler) - index * sampler.batch_size)
+    shapes = list(_shapes(batch))
+    second = bool(shapes) and all(len(shape) > 1 and shape[1] == told for shape in shapes)
+    return told if told > 0 and (second or any(shape[0] == told for shape in shapes)) else samples_in(batch)
+
+
+def _shapes(batch: Any) -> Iterator[tuple[int, ...]]:
+    if isinstance(batch, Tensor):
+        yield from [tuple(batch.shape)] if batch.dim() else []
+    parts = batch.values() if isinstance(batch, Mapping) else batch if isinstance(batch, list | tuple) else ()
+    for part in parts:
+        yield from _shapes(part)
 
 
 class Size(int):

@@ -10,7 +10,7 @@ from pytorch_lightning.utilities.parsing import lightning_setattr
 from pytorch_lightning.utilities.seed import isolate_rng
 from torch.optim import Optimizer
 
-from litmus.training.batches import samples_in, sizes_in
+from litmus.training.batches import sizes_in
 from litmus.training.foreign_data import ForeignData
 
 
@@ -109,9 +109,9 @@ class LastUpdate:
         self.present = batches % parts or parts
         self.samples = per_device
 
-    def before_backward(self, batch: Any, optimizers: list[Optimizer]) -> None:
-        """Weighs the parts so far against the epoch's last batch, which may be smaller."""
-        self.samples = samples_in(batch)
+    def before_backward(self, samples: int, optimizers: list[Optimizer]) -> None:
+        """Weighs the parts so far against the epoch's last batch, which may have fewer samples."""
+        self.samples = samples
         if self.samples != self.per_device and self.present > 1:
             _scale_gradients(optimizers, self.per_device / self.samples)
 

@@ -11,7 +11,7 @@ from pytorch_lightning.callbacks import Checkpoint
 from litmus.atomic import replacing
 from litmus.paths import typed_path
 from litmus.tables import shielded, unshielded
-from litmus.training.batches import samples_in
+from litmus.training.batches import samples_of, sizes_in
 from litmus.training.epoch_metrics import EpochMetrics
 from litmus.training.pack import own_seconds
 from litmus.trial.course import trains_further
@@ -106,7 +106,7 @@ class History(Checkpoint):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         # Parts of an update that is never made, because the run ends before, trained nothing.
-        self._waiting += samples_in(batch)
+        self._waiting += samples_of(batch, trainer.train_dataloader, batch_idx)
         if trainer.global_step != self._updates:
             self._updates = trainer.global_step
             self._trained, self._waiting = self._trained + self._waiting, 0
@@ -201,7 +201,9 @@ def _learning_rates(trainer: pl.Trainer) -> list[float]:
 
 def _batch_size(loader: Any, parts: int) -> int:
     """Samples of a full update over all processes."""
-    size = getattr(loader, "batch_size", None) or 0
     if hasattr(loader, "update_sizes"):
-        return size
-    return size * parts * getattr(getattr(loader, "sampler", None), "num_replicas", 1)
+        return getattr(loader, "batch_size", None) or 0
+    told = sizes_in(loader)
+    size = told[0] or 0 if len(told) == 1 else 0
+    samplers = (getattr(one, "sampler", None) for one in (loader, getattr(loader, "batch_sampler", None)))
+    return size * parts * max(getattr(sampler, "num_replicas", 1) for sampler in samplers)

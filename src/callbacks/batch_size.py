@@ -16,7 +16,7 @@ from pytorch_lightning.utilities.parsing import (
 )
 from torch.optim import Optimizer
 
-from litmus.training.batches import sizes_in
+from litmus.training.batches import samples_of, sizes_in
 from litmus.training.ordinary_loader import (
     LastUpdate,
     another_size,
@@ -287,16 +287,16 @@ class BatchSizeScheduler(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
         last = self._last_update is not None and batch_idx == self._last_update.last_batch
-        self._last_batch = batch if last else None
+        self._last_samples = samples_of(batch, trainer.train_dataloader, batch_idx) if last else None
 
     def on_before_backward(self, trainer: pl.Trainer, pl_module: pl.LightningModule, loss: torch.Tensor) -> None:
-        if self._last_update is not None and self._last_batch is not None:
-            self._last_update.before_backward(self._last_batch, trainer.optimizers)
+        if self._last_update is not None and self._last_samples is not None:
+            self._last_update.before_backward(self._last_samples, trainer.optimizers)
 
     def on_before_optimizer_step(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: Optimizer
     ) -> None:
-        if self._last_update is not None and self._last_batch is not None:
+        if self._last_update is not None and self._last_samples is not None:
             self._last_update.before_step([optimizer])
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from litmus.training.batches import samples_in
+from litmus.training.batches import samples_of
 from litmus.training.totals import widest
 from src.callbacks.batch_schedules import check_count
 from src.callbacks.batch_size import BatchSizeScheduler
@@ -114,7 +114,7 @@ class GrowWithNoise(BatchSizeScheduler):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
         super().on_train_batch_start(trainer, pl_module, batch, batch_idx)
-        self._samples.append(samples_in(batch))
+        self._samples.append(samples_of(batch, trainer.train_dataloader, batch_idx))
 
     def on_after_backward(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         place = len(self._samples)
