@@ -32,6 +32,7 @@ from litmus.training.batches import samples_of
 from litmus.training.foreign_data import ForeignData, adopted
 from litmus.trial.epoch_seed import EpochSeed
 from litmus.trial.history import History, read_history
+from src.models.mlp import MLP
 from tests.own_data import Points, arrays, whole_and_resumed
 from tests.small_data import quiet_trainer
 from tests.strangers import Plain
@@ -199,6 +200,12 @@ def test_the_samples_of_a_batch_are_those_that_are_in_it():
         loader = DataLoader(rows, 4, collate_fn=collate)
         assert [samples_of(batch, loader, index) for index, batch in enumerate(loader)] == found
     assert samples_of(torch.zeros(3, 2), [torch.zeros(3, 2)], 0) == 3  # of no DataLoader
+
+
+def test_weights_that_nobody_would_read_are_refused_as_a_third_part_is():
+    batch = {"inputs": torch.zeros(2, 6), "target": torch.zeros(2).long(), "weight": torch.ones(2), "row": 0}
+    with pytest.raises(ValueError, match="a batch's weight would have no effect: of a dictionary, inputs and target"):
+        MLP((6,), 3, units=[4]).training_step(batch, 0)
 
 
 class Drawn(Sampler):

@@ -8,6 +8,9 @@ from pytorch_lightning.utilities.combined_loader import CombinedLoader
 from torch import Tensor
 from torch.utils.data import BatchSampler
 
+# In the name of what a batch says of how much its samples, or parts of them, count.
+WEIGHING = ("weight", "mask")
+
 
 def samples_in(batch: Any) -> int:
     """The samples of a batch: the length of the first tensor in it, 0 where it has none."""
@@ -71,6 +74,21 @@ def pair(batch: Any) -> Any:
             f"among {', '.join(map(str, batch))}"
         )
     return batch["inputs"], batch["target"]
+
+
+def refuse_unread_weights(batch: Any) -> None:
+    """Refuses a dictionary with weights or masks, which a pair's readers leave unread; a row's number does no harm.
+
+    Raises:
+        ValueError: naming them.
+    """
+    keys = map(str, batch) if isinstance(batch, Mapping) else ()
+    found = [key for key in keys if any(word in key for word in WEIGHING)]
+    if found:
+        raise ValueError(
+            f"a batch's {', '.join(found)} would have no effect: of a dictionary, inputs and target are read; leave it "
+            "out, or read it in a training_step of a module of your own"
+        )
 
 
 def share_of(batch: Any) -> float:

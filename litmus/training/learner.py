@@ -15,7 +15,7 @@ from litmus.contract import Target, tells_of_epochs
 from litmus.tasks.kinds import is_usual, task_of, usual_task
 from litmus.tasks.task import Task
 from litmus.training.averaging import averaging_of
-from litmus.training.batches import pair
+from litmus.training.batches import pair, refuse_unread_weights
 from litmus.training.bookkeeping import Bookkeeping, counters
 from litmus.training.by_hand import ByHand, Gradients, Proofs, Proven, by_hand, called_plainly
 from litmus.training.direct_step import direct_step, is_direct, plain_backward, plain_step
@@ -197,6 +197,7 @@ class Learner(pl.LightningModule):
     # ------------------------------------------------------------------ training
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor | None:
+        refuse_unread_weights(batch)
         if self.automatic_optimization:
             return self._single_step(*self._read(batch))
         self._stretch(*self._read(batch))
