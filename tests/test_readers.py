@@ -65,6 +65,13 @@ class Keeps(MLP):
         super().__init__(input_shape, classes, units)
 
 
+class Judge(MLP):
+    """Validates by the loss alone."""
+
+    def validation_step(self, batch, batch_idx):
+        self.log("val/loss", self.criterion(self(batch[0]), self.targets(batch[1])))
+
+
 class OwnOptimizer(MLP):
     """One of ours, but for its optimizer."""
 
@@ -151,6 +158,7 @@ FILES = {
     "model/ignores": "_target_: readers_parts.Ignores\n",
     "model/half": "_target_: readers_parts.Half\n",
     "model/keeps": "_target_: readers_parts.Keeps\nunits: [4]\n",
+    "model/judge": "_target_: readers_parts.Judge\nunits: [4]\n",
     "scheduler/cycle": CYCLE.format(rate=0.5),
     "scheduler/follows": CYCLE.format(rate="${lr}"),
     "optimizer/bare": "_target_: torch.optim.SGD\n_partial_: true\n",
@@ -257,6 +265,18 @@ SMALL = ("model.units=[4]", "epochs=1")
             "it out, or let configs/scheduler/cycle.yaml say max_lr: ${lr}",
         ),
         (("data=whole", "scheduler=cycle", "optimizer.lr=0.1", *SMALL), "optimizer.lr=0.1 would have no effect"),
+        (
+            ("data=whole", "model=judge", "task.top_k=2"),
+            "task.top_k=2 would have no effect: Judge has a validation_step of its own that does not read it",
+        ),
+        (
+            ("data=whole", "task.train_metrics=true", *SMALL),
+            "task.train_metrics=true would have no effect: nothing is measured beside loss and acc",
+        ),
+        (
+            ("data=whole", "model=step", "task.train_metrics=true", "task.top_k=2"),
+            "task.train_metrics=true would have no effect: OwnStep has a training_step of its own",
+        ),
         (("model=cnn", "model.layers=2", "model.pool_size=3"), "none of the 2 blocks ends with pooling"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",

@@ -137,6 +137,11 @@ def task_in(config: DictConfig, target: Target | None, data: Any = None) -> Task
     check_part(whole.task)
     metrics: Any = OmegaConf.to_container(whole.task.metrics, resolve=True) if "metrics" in asked else None
     task: Task = make(whole.task, target=target, metrics=metrics)
+    if task.train_metrics and not task.measures:
+        raise ValueError(
+            f"task.train_metrics=true would have no effect: nothing is measured beside loss and {task.mean}, which "
+            "the training has anyhow; leave it out, or name metrics in task.metrics"
+        )
     return task
 
 

@@ -10,12 +10,17 @@ from omegaconf import DictConfig
 from litmus.trial.signatures import own_methods
 
 LOSS = ("task.label_smoothing", "task.class_weights", "task.loss")
+MEASURED = ("task.top_k", "task.metrics")
 SHARES = ("val_fraction", "test_fraction", "folds", "fold")
 # Method of the base class → knob → by what an override may read it, beside super().
 OF_MODEL: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "configure_optimizers": {"optimizer": ("make_optimizer",), "scheduler": ("make_scheduler",)},
-    "training_step": dict.fromkeys(LOSS, ("criterion", "task", "_single_step", "_stretch")),
+    "training_step": {
+        **dict.fromkeys(LOSS, ("criterion", "task", "_single_step", "_stretch")),
+        "task.train_metrics": ("trained", "_count", "_single_step", "_stretch"),
+    },
     "criterion": dict.fromkeys(LOSS, ("task",)),
+    **dict.fromkeys(("validation_step", "test_step"), dict.fromkeys(MEASURED, ("measured", "tested", "_evaluate"))),
 }
 OF_DATA: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "split": {f"data.{name}": (name,) for name in SHARES},
