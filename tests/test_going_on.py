@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -258,6 +259,7 @@ def edited(tmp_path, monkeypatch):
 
     (tmp_path / "own").mkdir()
     monkeypatch.syspath_prepend(tmp_path / "own")
+    monkeypatch.delitem(sys.modules, "mine_to_edit", raising=False)  # of another test's folder
     file = tmp_path / "own" / "mine_to_edit.py"
 
     def write(text):

@@ -1,10 +1,13 @@
 """Who a run is: what changes a number changes its hash, and nothing else does."""
 
 import copy
+import itertools
 import json
+import linecache
 import subprocess
 import sys
-from types import SimpleNamespace
+from importlib.util import spec_from_file_location
+from types import ModuleType, SimpleNamespace
 
 import pytest
 import torch
@@ -312,3 +315,113 @@ def test_reports_and_sweeps_are_no_code_that_trains(compose):
     folders = {path.relative_to(ROOT).parts[1] for path in sources(resolved(_composed(compose)), ROOT)}
     assert {"models", "datamodules", "callbacks", "trial"} <= folders
     assert not {"comparison", "sweeps", "studies", "events"} & folders
+
+
+FOLDER = {
+    "own_part/__init__.py": "",
+    "own_part/deep/nets.py": "from ..layers import SIZE\n",
+    "own_part/layers.py": "SIZE = 1\n",
+}
+DEEP = {"_target_": "own_part.deep.nets.Net"}
+
+
+class Editable:
+    """What `pip install -e` leaves of a package that lies beside others in a folder: a finder, no path."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def find_spec(self, name, path=None, target=None):
+        if name != "own_part":
+            return None
+        places = [str(self.folder / name)]
+        return spec_from_file_location(name, self.folder / name / "__init__.py", submodule_search_locations=places)
+
+
+@pytest.mark.parametrize("found", ["here", "editable"])
+def test_a_part_is_found_wherever_python_finds_it_and_nothing_is_imported_for_that(
+    project, tmp_path, monkeypatch, found
+):
+    """In the current directory, as from a notebook, or by a finder: its edit changed nothing that was recorded."""
+    from litmus.trial import code
+
+    for name, text in FOLDER.items():
+        (tmp_path / "own" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "own" / name).write_text(text)
+    if found == "here":
+        monkeypatch.chdir(tmp_path / "own")
+        monkeypatch.setattr(sys, "path", ["", *sys.path])
+    else:
+        monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Editable(tmp_path / "own")])
+
+    def told(text):
+        (tmp_path / "own" / "own_part" / "layers.py").write_text(text)
+        code._read.cache_clear()
+        return fingerprint(DEEP, tmp_path / "project")
+
+    assert told("SIZE = 1\n") == told("# How wide.\nSIZE = 1\n") != told("SIZE = 2\n")
+    assert len(sources(DEEP, tmp_path / "project")) == 4  # with what makes a trial
+    assert not any(name.startswith("own_part") for name in sys.modules)
+
+
+CELLS = {
+    "width": "WIDTH = 4\n",
+    "layer": "class Layer:\n    def size(self):\n        return WIDTH\n",
+    "net": "import mine.other\n\n\nclass Net(Layer):\n    def late(self):\n        return mine.other.Other\n",
+}
+IN_CELL = {"model": {"_target_": "__main__.Net"}}
+CELL_EDITS = [
+    ("width", "4", "5", True),
+    ("layer", "return WIDTH", "return WIDTH + 1", True),
+    ("net", "class Net(Layer)", "class Net", True),
+    ("net", "    def late", "    # Why.\n\n    def late", False),
+    ("net", "import mine.other\n", "import mine.other\nrun = 'seed=1'\n", False),  # another statement
+    ("width", "WIDTH = 4\n", "WIDTH = 4\nHEIGHT = 3\n", False),  # what it does not use
+]
+
+
+@pytest.fixture
+def notebook(project, tmp_path, monkeypatch):
+    """Runs texts one after the other, each a cell of a notebook, or typed at a prompt, which keeps no source."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    page = ModuleType("__main__")
+    monkeypatch.setitem(sys.modules, "__main__", page)
+    number = itertools.count()
+
+    def ran(*texts, keeps=True):
+        for text in texts:
+            name = f"<cell {next(number)}>" if keeps else "<stdin>"
+            if keeps:
+                monkeypatch.setitem(linecache.cache, name, (len(text), None, text.splitlines(keepends=True), name))
+            exec(compile(text, name, "exec"), page.__dict__)
+        return project(config=IN_CELL)
+
+    yield ran
+    for name in [name for name in sys.modules if name.partition(".")[0] == "mine"]:
+        del sys.modules[name]
+
+
+def test_a_class_of_a_notebook_is_told_by_the_statements_that_make_it_and_what_they_use(notebook, project, tmp_path):
+    before = notebook(*CELLS.values())
+    assert before != project(config={})
+    for cell, old, new, changes in CELL_EDITS:
+        edited = {**CELLS, cell: CELLS[cell].replace(old, new)}
+        assert (notebook(*edited.values()) != before) == changes, new
+    assert notebook(*CELLS.values()) == before
+    (tmp_path / "mine" / "other.py").write_text("class Other:\n    size = 3\n")
+    assert project(config=IN_CELL) != before
+
+
+def test_a_class_of_a_script_is_told_by_its_file(notebook, project, tmp_path):
+    text = "SIZE = 1\n\n\nclass Net:\n    pass\n"
+    notebook(text, keeps=False)
+    sys.modules["__main__"].__file__ = str(tmp_path / "script.py")
+    (tmp_path / "script.py").write_text(text)
+    before = project(config=IN_CELL)
+    assert project("script.py", "class", "# Why.\nclass", config=IN_CELL) == before
+    assert project("script.py", "SIZE = 1", "SIZE = 2", config=IN_CELL) != before
+
+
+def test_a_class_whose_source_nobody_has_is_refused(notebook):
+    with pytest.raises(ValueError, match=r"^__main__\.Net: expected a class .* whose source can be read"):
+        notebook(*CELLS.values(), keeps=False)

@@ -4,49 +4,67 @@ import ast
 import hashlib
 import sys
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from pkgutil import get_importer
 from typing import Any
 
 from litmus.project import ROOT
+from litmus.trial.written import counted, imported, written_here
 
 # Who makes a trial of its configuration.
-MAKER = Path(__file__).with_name("parts.py")
+MAKER, PACKAGE = Path(__file__).with_name("parts.py"), __package__
 # Who reads a command and words its mistakes: what is made imports it for that alone, and trains the same without. Whose
 # weights a run begins from its configuration tells.
 AROUND = {Path(__file__).with_name(f"{name}.py") for name in ("command_line", "readers", "source")} | {
     Path(__file__).parents[1] / "python.py"  # which `import litmus` names, for whoever asks for it
 }
+# Folders of what is told by its version.
+INSTALLED = {"site-packages", "dist-packages"}
 
 
 def fingerprint(config: Any, root: Path = ROOT) -> str:
     """Sixteen hexadecimal digits of the source files that this configuration names, and all they import.
 
-    Blank lines and lines that are comments do not count. What is installed is told by its version; what lies elsewhere
-    on the path, in a folder of one's own, is told as the project's own is.
+    Blank lines and lines that are comments do not count. What is installed is told by its version; what lies elsewhere,
+    wherever Python finds it, is told as the project's own is, and so is what is written in a script or a notebook.
 
     Args:
-        config: resolved; every dotted name in it that leads to a module under `root`, or in such a folder, counts.
-        root: of the project.
+        config: resolved; every dotted name in it that leads to a module counts.
+        root: of the project, by which its files are named.
+
+    Raises:
+        ValueError: for a class or function that was typed where nobody has its source.
     """
-    told = sorted(
-        (path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name, text)
-        for path, text in sources(config, root).items()
-    )
+    files = ((_told_as(path, root), text) for path, text in sources(config, root).items())
+    told = sorted([*files, *written_here(tuple(_dotted(config))).texts.items()])
     return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
 
 
 def sources(config: Any, root: Path) -> dict[Path, str]:
     """The files that the fingerprint is of, and what counts of each."""
-    waiting = [MAKER, *(path for name in _dotted(config) for path in _modules(name, root))]
+    names = tuple(_dotted(config))
+    waiting = [
+        (MAKER, PACKAGE),
+        *(one for name in (*names, *written_here(names).names) for one in _modules(name, root)),
+    ]
     found: dict[Path, str] = {}
     while waiting:
-        path = waiting.pop()
+        path, package = waiting.pop()
         if path not in found:
-            found[path], imported = _read(path, root)
-            waiting += [module for name in imported for module in _modules(name, root) if module not in AROUND]
+            found[path], imported = _read(path, package)
+            waiting += [one for name in imported for one in _modules(name, root) if one[0] not in AROUND]
     return found
+
+
+def _told_as(path: Path, root: Path) -> str:
+    """By its place in the project, else by its name: where a folder of one's own lies is no matter."""
+    for file, base in ((path, root), (path.resolve(), root.resolve())):
+        if file.is_relative_to(base):
+            return file.relative_to(base).as_posix()
+    return path.name
 
 
 def _dotted(node: Any) -> Iterator[str]:
@@ -63,61 +81,49 @@ def _dotted(node: Any) -> Iterator[str]:
 
 # Kept as it was first seen: that is what this process has imported, whatever is edited while it runs.
 @cache
-def _modules(name: str, root: Path) -> tuple[Path, ...]:
-    """The files, of the project or a folder of one's own, that are read when this dotted name is imported."""
-    return next((found for base in (root, *_folders(root)) if (found := _modules_in(name, base))), ())
+def _modules(name: str, root: Path) -> tuple[tuple[Path, str], ...]:
+    """The files that are read when this dotted name is imported, packages first, and the package of each.
 
-
-def _folders(root: Path) -> tuple[Path, ...]:
-    """Folders on the path that are neither the project's nor installed."""
-    return _folders_on(tuple(sys.path), root)
-
-
-@cache
-def _folders_on(path: tuple[str, ...], root: Path) -> tuple[Path, ...]:
-    known = (root, Path(sys.prefix), Path(sys.base_prefix))
-    folders = (Path(entry) for entry in path if entry and not {"site-packages", "dist-packages"} & {*Path(entry).parts})
-    return tuple(one for one in folders if one.is_dir() and not any(one.is_relative_to(base) for base in known))
-
-
-def _modules_in(name: str, base: Path) -> tuple[Path, ...]:
-    """The same of the files under one folder, packages first."""
-    place, found = base, []
-    for part in name.split("."):
-        place = place / part
-        file = next((path for path in (place / "__init__.py", place.with_suffix(".py")) if path.is_file()), None)
-        if file is not None:
-            found.append(file)
-        if not place.is_dir():
+    None of what comes with Python or is installed. Nothing is imported to find them.
+    """
+    parts, found = name.split("."), list[tuple[Path, str]]()
+    places = None
+    for end in range(1, len(parts) + 1) if parts[0] not in sys.stdlib_module_names else ():
+        spec = _spec(".".join(parts[:end]), places) or (_spec_in(parts[0], [str(root)]) if end == 1 else None)
+        if spec is None or INSTALLED & {*Path(spec.origin or "").parts}:
+            break
+        file, places = Path(spec.origin or ""), spec.submodule_search_locations
+        if file.suffix == ".py" and file.is_file():
+            found.append((file.absolute(), spec.parent or ""))
+        if places is None:
             break
     return tuple(found)
 
 
+def _spec(name: str, places: Any) -> ModuleSpec | None:
+    """Where Python has a module from, or would; beneath `places` of its package. It imports none, not even those."""
+    if (known := sys.modules.get(name)) is not None:
+        file = getattr(known, "__file__", None)
+        return getattr(known, "__spec__", None) or (ModuleSpec(name, None, origin=file) if file else None)
+    for finder in sys.meta_path:
+        try:
+            spec = finder.find_spec(name, places)
+        except KeyError:  # a folder without __init__.py in a package that is not imported
+            spec = _spec_in(name, places)
+        if spec is not None:
+            return spec
+    return None
+
+
+def _spec_in(name: str, places: Iterable[str]) -> ModuleSpec | None:
+    """The same, of whatever one of these folders has."""
+    finders = filter(None, map(get_importer, places))
+    return next((spec for finder in finders if (spec := finder.find_spec(name)) is not None), None)
+
+
 @cache
-def _read(path: Path, root: Path) -> tuple[str, tuple[str, ...]]:
+def _read(path: Path, package: str) -> tuple[str, tuple[str, ...]]:
     """What counts of a file, and the names that it imports anywhere in it."""
     with tokenize.open(path) as file:
         source = file.read()
-    lines = (line.rstrip() for line in source.splitlines())
-    counted = "\n".join(line for line in lines if line and not line.lstrip().startswith("#"))
-    return counted, tuple(dict.fromkeys(_imported(ast.parse(source), path, root)))
-
-
-def _imported(tree: ast.Module, path: Path, root: Path) -> Iterator[str]:
-    for node in _statements(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = next(one for one in (root, *_folders(root)) if path.is_relative_to(one))
-            package = path.parents[node.level - 1].relative_to(base).parts if node.level else ()
-            module = ".".join([*package, *([node.module] if node.module else [])])
-            yield from (f"{module}.{alias.name}".lstrip(".") for alias in node.names)
-
-
-def _statements(node: ast.AST) -> Iterator[ast.AST]:
-    """Every statement under a node: expressions, which are most of a tree, import nothing."""
-    for field in ("body", "orelse", "finalbody", "handlers", "cases"):
-        children = getattr(node, field, ())
-        for child in children if isinstance(children, list) else ():
-            yield child
-            yield from _statements(child)
+    return counted(source), tuple(dict.fromkeys(imported(ast.parse(source), package)))
