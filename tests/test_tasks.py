@@ -252,3 +252,49 @@ def test_a_target_that_cannot_be_is_refused():
     ):
         with pytest.raises(ValueError, match=said):
             Target(*wrong)
+
+
+class Ends(torch.nn.Module):
+    """A net of one layer, and what its outputs go through."""
+
+    def __init__(self, outputs, end, features=6):
+        super().__init__()
+        self.layer, self.end = torch.nn.Linear(features, outputs), end
+
+    def forward(self, x):
+        outputs = self.layer(x)
+        return {
+            "function": lambda: outputs.sigmoid(),
+            "module": lambda: torch.nn.Sigmoid()(outputs).clamp(1e-6, 1 - 1e-6).squeeze(-1).reshape(outputs.shape),
+            "bounded": lambda: outputs.clamp(-5, 5),
+            "positive": lambda: outputs.relu(),
+            "gated": lambda: outputs * outputs.sigmoid(),
+            "auxiliary": lambda: (outputs, outputs) if self.training else outputs,
+        }[self.end]()
+
+
+def net_that(end, task):
+    plain = {"_target_": f"{__name__}.Ends", "outputs": task.outputs, "end": end}
+    return Net(plain, (6,), task=task)
+
+
+@pytest.mark.parametrize("kind", ["two classes", "labels", "classes"])
+def test_a_net_that_ends_in_a_sigmoid_is_refused_and_what_is_merely_bounded_is_not(kind):
+    for end in ("function", "module"):
+        with pytest.raises(ValueError, match=r"gave probabilities, expected logits.*leave out the last sigmoid"):
+            net_that(end, usual_task(KINDS[kind][0]))
+    for end in ("bounded", "positive", "gated"):
+        net_that(end, usual_task(KINDS[kind][0]))
+    net_that("function", usual_task(KINDS["values"][0]))  # values from 0 to 1
+
+
+def test_a_net_that_gives_more_in_training_is_refused_before_it():
+    drawn = torch.get_rng_state()
+    with pytest.raises(ValueError, match="gave a tuple in training, expected a tensor of outputs as in evaluation"):
+        net_that("auxiliary", usual_task(CLASSES))
+    torch.set_rng_state(drawn)
+    torch.nn.Linear(6, 4)
+    alone = torch.get_rng_state()
+    torch.set_rng_state(drawn)
+    net_that("bounded", usual_task(CLASSES))
+    assert torch.equal(torch.get_rng_state(), alone)

@@ -185,14 +185,14 @@ class ForeignData(pl.LightningDataModule):
         """Calls what makes the data; where it is called again it draws what it drew at first, and nobody notices."""
         if what in self._drawn:
             with isolate_rng(torch.cuda.is_initialized()):
-                _set_generators(*self._drawn[what])
+                set_generators(*self._drawn[what])
                 method(*arguments)
             return
-        before = self._drawn[what] = _generators()
+        before = self._drawn[what] = generators()
         try:
             method(*arguments)
         except Exception:  # it may need a trainer, who calls it again
-            _set_generators(*before)
+            set_generators(*before)
             raise
 
     def train_dataloader(self) -> Any:
@@ -227,7 +227,7 @@ class ForeignData(pl.LightningDataModule):
             except AttributeError as problem:
                 if self.trainer is not None:
                     raise
-                self._drawn.setdefault(stage, _generators())  # what it is to draw when there is one
+                self._drawn.setdefault(stage, generators())  # what it is to draw when there is one
                 y = self._untold(
                     split, f"{self.name}.{split}_dataloader() gives no loader before there is a trainer ({problem})"
                 )
@@ -431,11 +431,13 @@ def _within(sampler: Any) -> Any:
     return sampler if within is None else within._sampler
 
 
-def _generators() -> tuple[Any, ...]:
+def generators() -> tuple[Any, Any, Tensor]:
+    """The states of Python's, numpy's and torch's global generators."""
     return random.getstate(), np.random.get_state(), torch.get_rng_state()
 
 
-def _set_generators(of_python: Any, of_numpy: Any, of_torch: Tensor) -> None:
+def set_generators(of_python: Any, of_numpy: Any, of_torch: Tensor) -> None:
+    """Puts the states of all three back."""
     random.setstate(of_python)
     np.random.set_state(of_numpy)
     torch.set_rng_state(of_torch)

@@ -1,6 +1,7 @@
 """Any torch.nn.Module, trained as the project's own nets are."""
 
 import contextlib
+import copy
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -10,8 +11,16 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from litmus.tasks.classification import Classification
+from litmus.tasks.labels import Labels
+from litmus.training.foreign_data import generators, set_generators
 from litmus.training.learner import Learner
 from litmus.training.plain import module_of
+
+# Autograd's names of what leaves each number as it is, or at a bound.
+ONLY_SHAPED = tuple(
+    f"{name}Backward"
+    for name in ("Alias", "Clamp", "Clone", "ReshapeAlias", "Select", "Slice", "Squeeze", "ToCopy", "Unsqueeze", "View")
+)
 
 
 class Net(Learner):
@@ -37,6 +46,7 @@ class Net(Learner):
             raise ValueError(f"{name} is a LightningModule, which is taken as it is: model._target_={name}")
         self._flat = False  # one output per sample, without a dimension of its own
         self._look_at_outputs(name, *self._outputs_of_zeros(name, tuple(input_shape), input_dtype))
+        self._look_at_training(name, tuple(input_shape), input_dtype)
         self.outputs = self.task.outputs
 
     def forward(self, x: Tensor) -> Tensor:
@@ -78,10 +88,35 @@ class Net(Learner):
                 f"{name} gave probabilities, expected logits, of which the loss makes them: leave out softmax"
             )
 
+    def _look_at_training(self, name: str, shape: tuple[int, ...], dtype: str | None) -> None:
+        """The same of a copy that trains, as its first batch may set something; what zeros cannot train is let be."""
+        drawn, outputs = generators(), None
+        with contextlib.suppress(Exception), torch.enable_grad():
+            zeros = torch.zeros(2, *shape, dtype=getattr(torch, dtype) if dtype else None)
+            outputs = copy.deepcopy(self.net).train()(zeros)
+        set_generators(*drawn)
+        if outputs is not None and not isinstance(outputs, Tensor):
+            raise ValueError(
+                f"{name} gave a {type(outputs).__name__} in training, expected a tensor of outputs as in evaluation; "
+                "leave out its auxiliary outputs, or make a LightningModule of it, whose training_step has them all"
+            )
+        if type(self.task) in (Classification, Labels) and outputs is not None and ends_in_sigmoid(outputs):
+            raise ValueError(
+                f"{name} gave probabilities, expected logits, of which the loss makes them: leave out the last sigmoid"
+            )
+
 
 def are_shares(outputs: Tensor) -> bool:
     """Whether they are probabilities of classes (rows, classes)."""
     return bool((outputs >= 0).all() and torch.allclose(outputs.sum(1), outputs.new_ones(len(outputs)), atol=1e-5))
+
+
+def ends_in_sigmoid(outputs: Tensor) -> bool:
+    """Whether a sigmoid made them, of which at most the shape or the bounds were changed, as autograd knows."""
+    step = outputs.grad_fn
+    while step is not None and step.name().startswith(ONLY_SHAPED):
+        step = step.next_functions[0][0] if step.next_functions else None
+    return step is not None and step.name().startswith("SigmoidBackward")
 
 
 @contextlib.contextmanager
