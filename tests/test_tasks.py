@@ -298,3 +298,19 @@ def test_a_net_that_gives_more_in_training_is_refused_before_it():
     torch.set_rng_state(drawn)
     net_that("bounded", usual_task(CLASSES))
     assert torch.equal(torch.get_rng_state(), alone)
+
+
+class Tempered(Classification):
+    """Cross-entropy at a temperature, which is a parameter."""
+
+    def __init__(self, target, inside=False, free=True):
+        super().__init__(target)
+        self.scale_of_loss = torch.nn.Linear(1, 1) if inside else torch.nn.Parameter(torch.zeros(()))
+        self.scale_of_loss.requires_grad_(free)
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_task_with_parameters_is_refused_since_nobody_trains_or_keeps_them(inside):
+    with pytest.raises(ValueError, match=r"^Tempered.scale_of_loss would be neither trained nor kept"):
+        MLP((6,), units=[4], task=Tempered(CLASSES, inside))
+    MLP((6,), units=[4], task=Tempered(CLASSES, inside, free=False))

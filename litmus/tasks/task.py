@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torchmetrics import Metric
 
 from litmus.contract import Kind, Target
@@ -152,6 +152,21 @@ class Task:
         """Plain data from which `task_of` makes it again."""
         target = {**asdict(self.target), "names": list(self.target.names)}
         return {"_target_": f"{type(self).__module__}.{type(self).__qualname__}", "target": target, **self._given}
+
+
+def refuse_parameters(task: Task) -> None:
+    """Refuses a task that would be trained: only the parameters of a model are, and are kept in its checkpoints.
+
+    Raises:
+        ValueError: naming the attribute.
+    """
+    for name, part in vars(task).items():
+        parameters = part.parameters() if isinstance(part, nn.Module) else (part,)
+        if any(isinstance(one, nn.Parameter) and one.requires_grad for one in parameters):
+            raise ValueError(
+                f"{type(task).__name__}.{name} would be neither trained nor kept: expected a task without parameters; "
+                "make it a part of the model, or freeze it by requires_grad_(False)"
+            )
 
 
 def _metric(name: str, plain: Any) -> Metric:

@@ -13,7 +13,7 @@ from torch.optim import Adam, Optimizer
 
 from litmus.contract import Target, tells_of_epochs
 from litmus.tasks.kinds import is_usual, task_of, usual_task
-from litmus.tasks.task import Task
+from litmus.tasks.task import Task, refuse_parameters
 from litmus.training.averaging import averaging_of
 from litmus.training.batches import pair, refuse_unread_weights
 from litmus.training.bookkeeping import Bookkeeping, counters
@@ -107,6 +107,7 @@ class Learner(pl.LightningModule):
         if classes is not None and (task.kind, task.target.number) != ("classes", classes):
             found = f"{task.target.number} {task.target.kind}"
             raise ValueError(f"model.classes={classes} is not what the data ask for: {found}; leave it out")
+        refuse_parameters(task)
         return task
 
     def told(self, **parts: Any) -> None:
