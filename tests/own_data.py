@@ -66,7 +66,8 @@ class Points(torch.utils.data.Dataset):
         return len(self.x)
 
     def __getitem__(self, place):
-        return torch.from_numpy(self.x[place]) + self.noise * torch.randn(6), int(self.y[place])
+        noise = self.noise * torch.randn(6) if self.noise else 0.0
+        return torch.from_numpy(self.x[place]) + noise, int(self.y[place])
 
 
 def write_dataset(folder):

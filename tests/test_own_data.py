@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import random
 
 import numpy as np
 import polars
@@ -10,6 +11,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 from PIL import Image
+from torch.utils.data import Dataset
 
 import evaluate
 from litmus.contract import Target
@@ -725,6 +727,35 @@ def test_a_file_without_arrays_is_one_sentence(tmp_path, name, content):
 
 def test_a_dataset_that_changes_is_refused():
     assert "found item 0 changed" in sentence(lambda: TorchDataset(dataset=Points(noise=0.1)))
+
+
+class Seldom(Dataset):
+    """Items of which a few are turned, as a global generator or one of its own has it."""
+
+    def __init__(self, draw, rows=60):
+        self.draw, self.rows = draw, rows
+
+    def __len__(self):
+        return self.rows
+
+    def __getitem__(self, place):
+        x = np.arange(4, dtype=np.float32) + place
+        return x[::-1] if self.draw() < 0.05 else x, place % 3
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_dataset_that_draws_is_refused_whatever_the_seed(seed):
+    for draw, seeded in (
+        (random.random, random.seed),
+        (np.random.random, np.random.seed),
+        (lambda: torch.rand(()), torch.manual_seed),
+    ):
+        seeded(seed)
+        assert "the same item whenever it is asked for, found" in sentence(TorchDataset(dataset=Seldom(draw)).load)
+    own = np.random.default_rng(seed)
+    assert "changed" in sentence(TorchDataset(dataset=Seldom(lambda: own.random() / 10)).load)
+    still = TorchDataset(dataset=Seldom(lambda: 1)).load()
+    assert len(still.x) == 60
     assert "must be a Dataset with a length, got NoneType" in sentence(lambda: TorchDataset())
 
 

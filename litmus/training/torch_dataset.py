@@ -6,6 +6,10 @@ import numpy as np
 
 from litmus.training.array_data_module import Source
 from litmus.training.file_data_module import FileDataModule, floats, targets_of
+from litmus.training.foreign_data import generators
+
+# How many of the items are read once more: what draws from a generator of its own changes some of them.
+READ_TWICE = 20
 
 
 class TorchDataset(FileDataModule):
@@ -26,11 +30,16 @@ class TorchDataset(FileDataModule):
         self.dataset = dataset
 
     def load(self) -> Source:
+        before = generators()
         items = [self._item(place) for place in range(len(self.dataset))]
-        if items and not all(map(np.array_equal, items[0], self._item(0))):
+        drawn = not all(map(_same, before, generators()))
+        again = range(0, len(items), max(1, len(items) // READ_TWICE))
+        changed = next((place for place in again if not all(map(_same, items[place], self._item(place)))), None)
+        if drawn or changed is not None:
             raise ValueError(
-                f"{self.name}: expected the same item whenever it is asked for, found item 0 changed; take its random "
-                "transforms out and put them into data.augment"
+                f"{self.name}: expected the same item whenever it is asked for, found "
+                f"{'random numbers drawn for the items' if changed is None else f'item {changed} changed'}; take its "
+                "random transforms out and put them into data.augment"
             )
         shapes = sorted({x.shape for x, _ in items})
         if len(shapes) != 1:
@@ -44,3 +53,10 @@ class TorchDataset(FileDataModule):
         if not isinstance(item, tuple | list) or len(item) != 2:
             raise ValueError(f"{self.name}: expected items (input, target), found {type(item).__name__}")
         return np.asarray(item[0]), np.asarray(item[1])
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two arrays, or two states of a generator, are the same, NaN as well."""
+    if isinstance(one, tuple):
+        return all(map(_same, one, other))
+    return np.array_equal(one, other) or (isinstance(one, np.ndarray) and one.tobytes() == other.tobytes())
