@@ -314,3 +314,15 @@ def test_a_task_with_parameters_is_refused_since_nobody_trains_or_keeps_them(ins
     with pytest.raises(ValueError, match=r"^Tempered.scale_of_loss would be neither trained nor kept"):
         MLP((6,), units=[4], task=Tempered(CLASSES, inside))
     MLP((6,), units=[4], task=Tempered(CLASSES, inside, free=False))
+
+
+@pytest.mark.parametrize("kind", ["labels", "two classes", "classes"])
+def test_the_baseline_of_what_no_train_row_has_is_a_number(kind):
+    """A label that none or all have, a class without a row: right costs nothing, wrong is bounded."""
+    target, _, y = drawn(kind)
+    task, same = usual_task(target), torch.zeros_like(y)
+    found = task.baseline({"train": same, "test": y, "val": same})
+    assert found["val"]["loss"] == 0
+    assert 1 < found["test"]["loss"] <= 100
+    if kind == "labels":
+        assert task.baseline({"train": same + 1, "val": same + 1})["val"]["loss"] == pytest.approx(0, abs=1e-30)

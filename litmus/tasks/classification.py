@@ -9,7 +9,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from litmus.contract import Target
-from litmus.tasks.task import Task, count_by_class
+from litmus.tasks.task import CERTAIN, Task, count_by_class
 
 
 class Classification(Task):
@@ -122,7 +122,7 @@ class Classification(Task):
     def constant(self, y: Tensor) -> Tensor:
         """The logarithms of the classes' shares: no constant has less cross-entropy, and the majority class is said."""
         counts = count_by_class(y, self.target.number)
-        logits = (counts / counts.sum()).log().float()
+        logits = (counts / counts.sum()).log().clamp(min=-CERTAIN).float()
         return logits[1:] - logits[:1] if self.outputs == 1 else logits
 
     def columns(self, answers: Tensor, y: Tensor) -> dict[str, list[Any]]:

@@ -8,7 +8,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from litmus.contract import Target
-from litmus.tasks.task import Task
+from litmus.tasks.task import CERTAIN, Task
 
 
 class Labels(Task):
@@ -61,8 +61,8 @@ class Labels(Task):
         return answers, self.targets(y).long()
 
     def constant(self, y: Tensor) -> Tensor:
-        """The logits of the labels' shares."""
-        return self.targets(y).cpu().double().mean(0).logit().float()
+        """The logits of the labels' shares, which are finite for a label that all or none have."""
+        return self.targets(y).cpu().double().mean(0).logit().clamp(-CERTAIN, CERTAIN).float()
 
     def columns(self, answers: Tensor, y: Tensor) -> dict[str, list[Any]]:
         """Whether each label is there, and its probability."""

@@ -13,6 +13,9 @@ from litmus.contract import Kind, Target
 from litmus.direction import direction_of
 from litmus.training.plain import module_of
 
+# A logarithm of a probability is no less than this, as in torch's own cross-entropy of probabilities: of what never
+# was in the training, and is in the test, a constant prediction has a loss that can be written down.
+CERTAIN = 100.0
 KINDS = {"classes": "classes", "real": "real values", "labels": "labels"}
 
 
