@@ -326,3 +326,20 @@ def test_the_baseline_of_what_no_train_row_has_is_a_number(kind):
     assert 1 < found["test"]["loss"] <= 100
     if kind == "labels":
         assert task.baseline({"train": same + 1, "val": same + 1})["val"]["loss"] == pytest.approx(0, abs=1e-30)
+
+
+def test_a_metric_relative_to_the_values_themselves_is_of_values_in_their_own_unit():
+    metrics = {
+        "mape": {"_target_": "torchmetrics.MeanAbsolutePercentageError"},
+        "mse": {"_target_": "torchmetrics.MeanSquaredError"},
+    }
+    for name in ("a value", "values"):
+        target, outputs, y = drawn(name)
+        task = Regression(target, metrics=metrics)
+        before = task.measured(outputs, y)
+        mean, deviation = torch.full((1, target.number), 50.0), torch.full((1, target.number), 2.0)
+        task.scale = (mean, deviation)
+        found = task.measured(outputs, y)
+        own = (outputs.reshape(y.shape) * 2 + 50, y * 2 + 50)
+        assert found["mape"] == pytest.approx(float(((own[0] - own[1]) / own[1]).abs().mean()), rel=1e-5)
+        assert {**before, "mape": None} == {**found, "mape": None}  # in standard deviations, as the loss

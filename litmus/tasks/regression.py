@@ -14,6 +14,12 @@ from litmus.training.totals import widest
 Loss = Literal["mse", "mae", "huber"]
 LOSSES: Mapping[str, Callable[..., Tensor]] = {"mse": F.mse_loss, "mae": F.l1_loss, "huber": F.huber_loss}
 
+# The torchmetrics of errors beside the values, or of their logarithms: of standardised values they say nothing.
+OF_ZERO = (
+    *("MeanAbsolutePercentageError", "SymmetricMeanAbsolutePercentageError", "WeightedMeanAbsolutePercentageError"),
+    *("CosineSimilarity", "MeanSquaredLogError", "NormalizedRootMeanSquaredError", "TweedieDevianceScore"),
+)
+
 
 class Regression(Task):
     """One or several real values per sample; the mean absolute error is recorded beside the loss, R² and RMSE too.
@@ -68,9 +74,13 @@ class Regression(Task):
         return {"rmse": float(squares.mean().sqrt()), "r2": float(r2.mean()), **super().measured(outputs, y)}
 
     def judged(self, metric: Metric, answers: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """Both (samples, number), or (samples,) of one value."""
+        """Both (samples, number), or (samples,) of one value; in their own unit where its zero counts."""
         shape = (len(y),) if self.values == 1 else (len(y), self.values)
-        return answers.reshape(shape), self.targets(y).reshape(shape)
+        pair = (answers, self.targets(y))
+        if self.scale is not None and any(kind.__name__ in OF_ZERO for kind in type(metric).__mro__):
+            mean, deviation = (part.flatten().cpu() for part in self.scale)
+            pair = (answers * deviation + mean, self.targets(y) * deviation + mean)
+        return pair[0].reshape(shape), pair[1].reshape(shape)
 
     def constant(self, y: Tensor) -> Tensor:
         """The mean of each value; the median where absolute errors are the loss."""

@@ -49,6 +49,8 @@ class Bookkeeping(pl.Callback):
 
     def setup(self, trainer: pl.Trainer, pl_module: Any, stage: str) -> None:
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        if pl_module.task is not None:
+            pl_module.task.scale = getattr(data, "target_scale", None)
         if hasattr(data, "eval_stretches"):
             reason = reason_for_single_batches(trainer, pl_module, self.base, *EVALUATED[stage])
             data.eval_stretches = reason is None
