@@ -48,6 +48,36 @@ def test_what_a_module_logs_for_itself_costs_no_row_and_stands_once():
     ]  # fmt: skip
 
 
+def test_anybodys_logger_is_told_of_an_epoch_once():
+    from pytorch_lightning.loggers import Logger
+
+    from litmus.trial.epoch_rows import told_once
+
+    class Mine(Logger):
+        name, version = "mine", 0
+
+        def __init__(self):
+            super().__init__()
+            self.rows = []
+
+        def log_hyperparams(self, params):
+            pass
+
+        def log_metrics(self, metrics, step):
+            self.rows.append((metrics, step))
+
+        def finalize(self, status):
+            self.rows.append(status)
+
+    rows = EpochRows()
+    expected = [one for metrics, step in told(3, 4) for one in rows.due(metrics, step)]
+    logger = told_once(Mine())
+    for metrics, step in told(3, 4):
+        logger.log_metrics(metrics=metrics, step=step)
+    logger.finalize("success")
+    assert logger.rows == [*expected, *rows.left(), "success"]
+
+
 def test_tensorboard_has_a_modules_own_losses_once(tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

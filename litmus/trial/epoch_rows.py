@@ -1,6 +1,10 @@
 """What loggers are told of an epoch, once: what a module logs, Lightning hands on, and the run's own row has again."""
 
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pytorch_lightning.loggers import Logger
 
 UNITS = ("epoch", "updates", "samples", "seconds")
 Row = tuple[Mapping[str, float], int | None]
@@ -39,3 +43,22 @@ class EpochRows:
         """What was told last and no row came for."""
         kept, self._kept = self._kept, []
         yield from kept
+
+
+def told_once(logger: "Logger") -> "Logger":
+    """Anybody's logger, which is told of each epoch once as those here are."""
+    if isinstance(getattr(logger, "_rows", None), EpochRows):
+        return logger
+    rows, log, end = EpochRows(), logger.log_metrics, logger.finalize
+
+    def log_metrics(metrics: Mapping[str, float], step: int | None = None) -> None:
+        for row, at in rows.due(metrics, step):
+            log(dict(row), step=at)
+
+    def finalize(status: str) -> None:
+        for row, at in rows.left():
+            log(dict(row), step=at)
+        end(status)
+
+    vars(logger).update(log_metrics=log_metrics, finalize=finalize)
+    return logger

@@ -24,6 +24,7 @@ from litmus.trial.course import Course
 from litmus.trial.description import resolved
 from litmus.trial.devices import placed
 from litmus.trial.directed import directed, parameters_of
+from litmus.trial.epoch_rows import told_once
 from litmus.trial.facts import facts_of, given, plain_with_facts, target_of, task_in, with_facts
 from litmus.trial.making import make
 from litmus.trial.memory import begin_run, keep_big_buffers
@@ -109,7 +110,7 @@ def build(config: DictConfig, code: str | None = None) -> Parts:
         source = partial(best_weights, weights) if weights["from"] else None
         callbacks.insert(0, Pretrained(source, weights["only"], weights["frozen"]))
     refuse_unknown_monitors(config, model, callbacks)
-    loggers = [make(logger) for logger in (config.get("logger") or {}).values() if logger is not None]
+    loggers = [told_once(make(logger)) for logger in (config.get("logger") or {}).values() if logger is not None]
     settings = placed(config.trainer, model, data)
     place = {} if "default_root_dir" in settings else {"default_root_dir": str(config.output_dir)}
     trainer = make(settings, callbacks=callbacks, logger=loggers or False, **place)
