@@ -24,13 +24,14 @@ def test_tensorboard_has_every_metric_by_updates(trial, tmp_path):
 
 
 def told(epochs, updates):
-    """What Lightning and the run's history tell a logger of a module that logs a loss by steps and one by epochs."""
+    """What Lightning and the run's history tell a logger of a module that logs by steps and by epochs."""
     for epoch in range(epochs):
         for step in range(epoch * updates, (epoch + 1) * updates):
             yield {"train_loss": step / 10, "epoch": epoch}, step
         yield {"val/loss": 1.0 - epoch, "epoch": epoch}, step
         row = {"updates": step + 1, "samples": 8 * (step + 1), "seconds": 1.0, "lr": 0.1}
-        yield {"epoch": epoch, **row, "train_loss": step / 10, "val/loss": 1.0 - epoch}, step + 1
+        yield {"epoch": epoch, **row, "train_loss": step / 10, "train/spread": 2.0, "val/loss": 1.0 - epoch}, step + 1
+        yield {"train/spread": 2.0, "epoch": epoch}, step
     yield {"test/loss": 0.5, "epoch": epochs}, step + 1
 
 
@@ -76,6 +77,13 @@ def test_anybodys_logger_is_told_of_an_epoch_once():
         logger.log_metrics(metrics=metrics, step=step)
     logger.finalize("success")
     assert logger.rows == [*expected, *rows.left(), "success"]
+
+
+def test_nothing_is_left_of_a_run_that_ends_with_an_epoch():
+    rows = EpochRows()
+    for metrics, step in [*told(1, 1)][:-1]:
+        assert all(found for found, _ in rows.due(metrics, step))
+    assert not [*rows.left()]
 
 
 def test_tensorboard_has_a_modules_own_losses_once(tmp_path):

@@ -18,12 +18,14 @@ def is_row(metrics: Mapping[str, float]) -> bool:
 class EpochRows:
     """Keeps what a module logged at a step until the next step, or an epoch's row, which takes the names that it has.
 
-    A curve by steps stays one; what is measured once an epoch is one point, by the row's updates and samples. The epoch
-    that Lightning adds to each is left out: it would stand for one that has ended.
+    The means of an epoch's training come after its row, and are left out if it has them. A curve by steps stays one;
+    what is measured once an epoch is one point, by the row's updates and samples. The epoch that Lightning adds to each
+    is left out: it would stand for one that has ended.
     """
 
     def __init__(self) -> None:
         self._kept: list[Row] = []
+        self._last: Mapping[str, float] = {}
 
     def due(self, metrics: Mapping[str, float], step: int | None) -> Iterator[Row]:
         """What is to be logged now that this is told."""
@@ -35,9 +37,12 @@ class EpochRows:
                 if left:
                     yield left, at
         if whole:
+            self._last = metrics
             yield metrics, step
         else:
-            self._kept.append(({name: value for name, value in metrics.items() if name != "epoch"}, step))
+            known = self._last if self._last.get("epoch") == metrics.get("epoch") else ("epoch",)
+            if new := {name: value for name, value in metrics.items() if name not in known}:
+                self._kept.append((new, step))
 
     def left(self) -> Iterator[Row]:
         """What was told last and no row came for."""
