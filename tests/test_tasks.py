@@ -2,7 +2,11 @@
 
 import copy
 import itertools
+import random
+import threading
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -17,6 +21,9 @@ from litmus.tasks.labels import Labels
 from litmus.tasks.regression import Regression
 from litmus.training.learner import Learner
 from litmus.training.net import Net
+from litmus.training.plan import needs_two_samples
+from litmus.trial.devices import multiply_adds
+from litmus.trial.summary import output_shapes
 from src.models.mlp import MLP
 from tests.small_data import optimizer_of, quiet_trainer, seeded
 from tests.strangers import Prices, Tags, small_blobs
@@ -232,6 +239,63 @@ def test_the_look_leaves_nothing_behind():
     assert model.net.training is True
     assert model.net.norm.training is False
     assert model.net.layer.weight.shape == (3, 6)
+
+
+class FirstBatch(torch.nn.Module):
+    """Glow's ActNorm: the first batch sets its weights."""
+
+    def __init__(self, outputs, norm=False, copied=True):
+        super().__init__()
+        self.scale, self.begun = torch.nn.Parameter(torch.ones(6)), False
+        self.layer, self.norm = torch.nn.Linear(6, outputs), torch.nn.BatchNorm1d(6) if norm else None
+        self.held = None if copied else threading.Lock()
+
+    def forward(self, x):
+        if not self.begun:
+            self.scale.data.copy_(1 / (x.std(0, correction=0) + 1e-6))
+            self.begun, random_number = True, random.random()
+            self.drawn = random_number + np.random.rand()
+        return self.layer(x * self.scale if self.norm is None else self.norm(x * self.scale))
+
+    def untouched(self):
+        return not self.begun and not hasattr(self, "drawn") and bool((self.scale == 1).all()) and self.training
+
+
+@pytest.mark.parametrize("copied", [True, False])
+def test_no_look_at_a_net_is_its_first_batch(copied):
+    """Not that of its maker, nor the table's of layers, nor what asks for the values of a channel, nor its price."""
+    plain = {"_target_": "tests.test_tasks.FirstBatch", "outputs": 3, "norm": True, "copied": copied}
+    random.seed(1)
+    np.random.seed(1)
+    drawn = random.getstate(), np.random.get_state()[1].tolist()
+    model = Net(plain, (6,), classes=3)
+    assert model.net.untouched()
+    assert output_shapes(model, dict(model.named_modules()), (6,))["net"] == "3"
+    assert model.net.untouched()
+    trainer = SimpleNamespace(callbacks=[], datamodule=SimpleNamespace(input_shape=(6,)))
+    assert needs_two_samples(trainer, model)
+    assert model.net.untouched()
+    assert multiply_adds(model, (6,)) == 18
+    assert model.net.untouched()
+    assert drawn == (random.getstate(), np.random.get_state()[1].tolist())
+
+
+class MadeInForward(torch.nn.Module):
+    """Has its layer made by its first samples, without torch's lazy ones."""
+
+    def __init__(self, outputs):
+        super().__init__()
+        self.outputs, self.layer = outputs, None
+
+    def forward(self, x):
+        self.layer = self.layer or torch.nn.Linear(x.shape[1], self.outputs)
+        return self.layer(x)
+
+
+def test_layers_that_a_first_forward_makes_are_there_to_be_trained():
+    model = Net({"_target_": "tests.test_tasks.MadeInForward", "outputs": 3}, (6,), classes=3)
+    assert {name for name, _ in model.named_parameters()} == {"net.layer.weight", "net.layer.bias"}
+    assert all(layer.training for layer in model.modules())
 
 
 def test_lazy_layers_are_initialized_as_they_would_be():

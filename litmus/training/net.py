@@ -1,20 +1,18 @@
 """Any torch.nn.Module, trained as the project's own nets are."""
 
 import contextlib
-import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from torch import Tensor, nn
-from torch.nn.parameter import is_lazy
+from torch import Tensor
 
 from litmus.tasks.classification import Classification
 from litmus.tasks.labels import Labels
-from litmus.training.foreign_data import generators, set_generators
 from litmus.training.learner import Learner
 from litmus.training.plain import module_of
+from litmus.training.untouched import untouched
 
 # Autograd's names of what leaves each number as it is, or at a bound.
 ONLY_SHAPED = tuple(
@@ -57,16 +55,22 @@ class Net(Learner):
     def _outputs_of_zeros(self, name: str, shape: tuple[int, ...], dtype: str | None) -> tuple[Any, Any]:
         """What two samples of zeros give, and one; lazy layers get their shapes, and nothing else is left of it."""
         # What lazy layers draw here are their weights; what is drawn afterwards is what would be without this look.
-        with torch.random.fork_rng(devices=[]), _as_it_was(self.net), torch.no_grad():
+        with untouched(self.net) as net, torch.no_grad():
             try:
                 zeros = torch.zeros(2, *shape, dtype=getattr(torch, dtype) if dtype else None)
-                return self.net.eval()(zeros), self.net(zeros[:1])
+                given = net.eval()(zeros), net(zeros[:1])
             except Exception as problem:
                 said = " ".join(str(problem).split()) or type(problem).__name__
                 raise ValueError(
                     f"{name} cannot take two samples of zeros of the data's shape {shape}: {said}; what it must know "
                     "of the data is given as +model.net.ARGUMENT=fact:input_shape, fact:channels or fact:features"
                 ) from problem
+            if net.state_dict().keys() != self.net.state_dict().keys():  # its forward made layers, as lazy ones are
+                modes = {name: layer.training for name, layer in self.net.named_modules()}
+                self.net = net
+                for name, layer in net.named_modules():
+                    layer.training = modes.get(name, True)
+            return given
 
     def _look_at_outputs(self, name: str, outputs: Any, alone: Any) -> None:
         expected = (2, self.task.outputs)
@@ -90,11 +94,10 @@ class Net(Learner):
 
     def _look_at_training(self, name: str, shape: tuple[int, ...], dtype: str | None) -> None:
         """The same of a copy that trains, as its first batch may set something; what zeros cannot train is let be."""
-        drawn, outputs = generators(), None
-        with contextlib.suppress(Exception), torch.enable_grad():
+        outputs = None
+        with untouched(self.net) as net, contextlib.suppress(Exception), torch.enable_grad():
             zeros = torch.zeros(2, *shape, dtype=getattr(torch, dtype) if dtype else None)
-            outputs = copy.deepcopy(self.net).train()(zeros)
-        set_generators(*drawn)
+            outputs = net.train()(zeros)
         if outputs is not None and not isinstance(outputs, Tensor):
             raise ValueError(
                 f"{name} gave a {type(outputs).__name__} in training, expected a tensor of outputs as in evaluation; "
@@ -117,18 +120,3 @@ def ends_in_sigmoid(outputs: Tensor) -> bool:
     while step is not None and step.name().startswith(ONLY_SHAPED):
         step = step.next_functions[0][0] if step.next_functions else None
     return step is not None and step.name().startswith("SigmoidBackward")
-
-
-@contextlib.contextmanager
-def _as_it_was(net: nn.Module) -> Iterator[None]:
-    """Puts back which layers train, and the buffers that were there."""
-    training = [(layer, layer.training) for layer in net.modules()]
-    buffers = {name: value.clone() for name, value in net.named_buffers() if not is_lazy(value)}
-    try:
-        yield
-    finally:
-        for layer, was in training:
-            layer.training = was
-        for name, value in net.named_buffers():
-            if name in buffers:
-                value.copy_(buffers[name])

@@ -7,12 +7,12 @@ from typing import Any
 
 import torch
 from pytorch_lightning.callbacks import GradientAccumulationScheduler
-from pytorch_lightning.utilities.seed import isolate_rng
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parameter import is_lazy
 
 from litmus.training.pretrained import Pretrained, lies_below
+from litmus.training.untouched import untouched
 
 
 def planned_updates(trainer: Any, to_the_end: bool = True) -> list[int] | None:
@@ -177,18 +177,16 @@ def needs_two_samples(trainer: Any, module: nn.Module) -> bool:
         return see
 
     kind = getattr(torch, getattr(trainer.datamodule, "input_dtype", "float32"))
-    training = {name: layer.training for name, layer in module.named_modules()}
-    handles = [layer.register_forward_pre_hook(look(name)) for name, layer in layers.items()]
-    try:
-        with isolate_rng(torch.cuda.is_initialized()), torch.no_grad():
-            module.eval()(torch.zeros(1, *shape, dtype=kind, device=next(module.parameters()).device))
-    except Exception:  # whatever else it wants than inputs
-        return True
-    finally:
-        for handle in handles:
-            handle.remove()
-        for name, layer in module.named_modules():
-            layer.training = training[name]
+    with untouched(module) as copied, torch.no_grad():
+        within = dict(copied.named_modules())
+        handles = [within[name].register_forward_pre_hook(look(name)) for name in layers]
+        try:
+            copied.eval()(torch.zeros(1, *shape, dtype=kind, device=next(module.parameters()).device))
+        except Exception:  # whatever else it wants than inputs
+            return True
+        finally:
+            for handle in handles:
+                handle.remove()
     return any(values.get(name, 1) < 2 for name in layers)
 
 

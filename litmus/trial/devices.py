@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 from omegaconf import DictConfig
 from torch.utils.flop_counter import FlopCounterMode
 
+from litmus.training.untouched import untouched
 from litmus.trial.ranks import AUTO, one_device
 
 # Multiply-adds of the forward passes of one update from which `auto` takes an accelerator. Below, an update is less
@@ -149,15 +150,13 @@ def told_of_choice(asked: Mapping[str, Any], data: Any, model: pl.LightningModul
 
 def multiply_adds(model: pl.LightningModule, shape: Sequence[int]) -> int | None:
     """Of the forward pass of one sample of this shape; None where the net cannot be asked by itself."""
-    training = model.training
     counter = FlopCounterMode(display=False)
-    try:
-        with torch.random.fork_rng(devices=[]), torch.no_grad(), counter:
-            model.eval()(torch.zeros(1, *shape))
-    except Exception:  # a net of anybody's, which may need more than its input
-        return None
-    finally:
-        model.train(training)
+    with untouched(model) as copied:
+        try:
+            with torch.no_grad(), counter:
+                copied.eval()(torch.zeros(1, *shape))
+        except Exception:  # a net of anybody's, which may need more than its input
+            return None
     return int(counter.get_total_flops()) // 2
 
 

@@ -3,7 +3,6 @@
 import contextlib
 import math
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import pytorch_lightning as pl
@@ -15,6 +14,7 @@ from torch.nn.parameter import is_lazy
 
 from litmus.atomic import replacing
 from litmus.paths import typed_path
+from litmus.training.untouched import untouched
 
 
 class TerminalSummary(pl.Callback):
@@ -67,37 +67,18 @@ def output_shapes(
     if input_shape is None:
         return found
 
-    names = {layer: name for name, layer in layers.items()}
+    # A net of anybody's may want other samples: what it says to these is no concern of a table's.
+    with untouched(module) as copied, torch.no_grad(), contextlib.suppress(Exception):
+        names = {layer: name for name, layer in copied.named_modules() if name in layers}
 
-    def note(layer: nn.Module, _inputs: Any, outputs: Any) -> None:
-        found.setdefault(names[layer], _shape(outputs))
+        def note(layer: nn.Module, _inputs: Any, outputs: Any) -> None:
+            found.setdefault(names[layer], _shape(outputs))
 
-    hooks = [layer.register_forward_hook(note) for layer in layers.values()]
-    try:
-        # A net of anybody's may want other samples: what it says to these is no concern of a table's.
-        with _untouched(module), torch.no_grad(), contextlib.suppress(Exception):
-            module.eval()(torch.zeros(1, *input_shape, device=module.device))
-    finally:
-        for hook in hooks:
-            hook.remove()
+        with contextlib.ExitStack() as hooks:
+            for layer in names:
+                hooks.callback(layer.register_forward_hook(note).remove)
+            copied.eval()(torch.zeros(1, *input_shape, device=module.device))
     return found
-
-
-@contextlib.contextmanager
-def _untouched(module: pl.LightningModule) -> Iterator[None]:
-    """Puts back which layers train, buffers, and the states of torch's generators."""
-    training = [(layer, layer.training) for layer in module.modules()]
-    buffers = [(value, value.clone()) for value in module.buffers() if not is_lazy(value)]
-    device = module.device
-    devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
-        try:
-            yield
-        finally:
-            for layer, was in training:
-                layer.training = was
-            for value, before in buffers:
-                value.copy_(before)
 
 
 def _within(name: str, depth: int) -> bool:
