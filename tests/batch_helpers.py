@@ -54,6 +54,8 @@ class Ordinary(pl.LightningDataModule):
 class Recorder(pl.Callback):
     """By epoch: the rows in their order, the sizes of the updates, the learning rate, and how many validations."""
 
+    ticks_per_stretch = True
+
     def __init__(self):
         self.rows, self.sizes, self.rates, self.validations = {}, {}, {}, 0
 

@@ -5,8 +5,11 @@ from functools import partial
 import pytest
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.callbacks import LambdaCallback
 from torch.optim.lr_scheduler import CosineAnnealingLR, ReduceLROnPlateau
 
+from litmus.contract import Target
+from litmus.tasks.classification import Classification
 from litmus.training.schedule import Schedule
 from src.models.cnn import CNN
 from src.models.mlp import MLP
@@ -194,3 +197,136 @@ def test_bfloat16_is_the_same_to_the_bit_on_both_paths(net):
     assert known == expected
     for name, value in ordinary.state_dict().items():
         assert torch.equal(value, fast.state_dict()[name]), name
+
+
+# ---------------------------------------------------------------------- what somebody's own code reads and draws
+
+
+class Anneals(MLP):
+    """By the update, in the criterion, and by a helper that asks for it in another way."""
+
+    def criterion(self, outputs, targets):
+        loss = super().criterion(outputs, targets)
+        return loss / (1 + temperature(self)) if self.training else loss
+
+
+def temperature(module):
+    return getattr(module.trainer, "global" + "_step")
+
+
+class Noisy(Classification):
+    """A tenth of the labels of each batch is drawn anew."""
+
+    def targets(self, y):
+        return super().targets(torch.where(torch.rand(y.shape) < 0.1, torch.randint(3, y.shape), y))
+
+
+class Reads(Classification):
+    def read(self, y):
+        return (super().read(y) + torch.randint(2, (1,))) % 3
+
+
+class Distance(Classification):
+    """Its sum depends in the last bits on what is added first."""
+
+    def tally(self, outputs, y):
+        return (outputs.softmax(1).amax(1) - 0.3).sum()
+
+
+class Sharpens(torch.optim.SGD):
+    """Asks for the loss twice (SAM), and without a closure is plain SGD."""
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        if closure is None:
+            return super().step()
+        closure = torch.enable_grad()(closure)
+        closure()
+        moved = [one.grad * 0.05 for group in self.param_groups for one in group["params"]]
+        self._add(moved, 1)
+        loss = closure()
+        self._add(moved, -1)
+        super().step()
+        return loss
+
+    def _add(self, moved, sign):
+        torch._foreach_add_([one for group in self.param_groups for one in group["params"]], moved, alpha=sign)
+
+
+CLASSES = Target("classes", 3)
+OF_ONES_OWN = {
+    "global_step in a criterion": (Anneals, {}, "stretches"),
+    "targets that are drawn": (MLP, {"task": Noisy(CLASSES)}, "stretches"),
+    "labels that are drawn as they are read": (MLP, {"task": Reads(CLASSES)}, "stretches"),
+    "a tally that rounds": (MLP, {"task": Distance(CLASSES)}, "stretches"),
+    "a closure": (MLP, {"optimizer": partial(Sharpens, lr=0.1)}, "steps"),
+}
+
+
+@pytest.mark.parametrize("case", OF_ONES_OWN)
+def test_what_somebodys_own_code_reads_and_draws_is_the_same_on_both_paths(case):
+    kind, settings, path = OF_ONES_OWN[case]
+    found = []
+    for fast in (True, False):
+        model = seeded(kind, (6,), 3, **{"units": (4,), "dropout": 0.2, "optimizer": OPTIMIZERS["sgd"]} | settings)
+        model.fast = fast
+        trainer = quiet_trainer(epochs=2)
+        trainer.fit(model, datamodule=Blobs(batch_size=20))
+        found.append((model, dict(trainer.callback_metrics), trainer.global_step))
+    (model, *told), (ordinary, *expected) = found
+    assert (model.path, ordinary.path) == (path, "steps")
+    assert told == expected
+    for name, value in ordinary.state_dict().items():
+        assert torch.equal(value, model.state_dict()[name]), name
+
+
+class Logs(MLP):
+    def criterion(self, outputs, targets):
+        if self.training:
+            self._note(outputs.log_softmax(1))
+        return super().criterion(outputs, targets)
+
+    def _note(self, shares):
+        self.log("spread", shares.exp().log().std(), on_step=False, on_epoch=True)
+
+
+class LogsElsewhere(MLP):
+    """Where both paths log alike; and a logarithm is no log."""
+
+    def criterion(self, outputs, targets):
+        return super().criterion(outputs, targets) + torch.log(outputs.exp()).mean().abs().log() * 0
+
+    def on_train_epoch_end(self):
+        self.log("epoch", float(self.current_epoch))
+
+
+class Asks(pl.Callback):
+    def on_train_start(self, trainer, pl_module):
+        self.told = planned(trainer)
+
+
+class AsksPerStretch(Asks):
+    ticks_per_stretch = True
+
+
+def planned(trainer):
+    return trainer.num_training_batches, trainer.estimated_stepping_batches
+
+
+@pytest.mark.parametrize(
+    ("kind", "callback", "reason"),
+    [
+        (Logs, None, "Logs logs within an update"),
+        (LogsElsewhere, None, None),
+        (MLP, Asks(), "Asks reads estimated_stepping_batches"),
+        (MLP, AsksPerStretch(), None),
+        (MLP, LambdaCallback(on_train_start=lambda *_: planned), "LambdaCallback reads estimated_stepping_batches"),
+    ],
+)
+def test_who_logs_an_update_or_asks_for_the_number_of_batches_takes_the_ordinary_path(kind, callback, reason):
+    model = seeded(kind, (6,), 3, units=(4,))
+    trainer = quiet_trainer(epochs=2, callbacks=[callback] if callback else [])
+    trainer.fit(model, datamodule=Blobs(rows=210, batch_size=20))
+    assert model.single_step_reason == reason
+    if type(callback) is Asks:
+        assert callback.told == (7, 14)

@@ -25,7 +25,7 @@ from litmus.training.packed import Stretch
 from litmus.training.plan import planned_updates
 from litmus.training.pretrained import trainable
 from litmus.training.schedule import Schedule
-from litmus.training.stretches import reason_in_optimizer
+from litmus.training.stretches import judges_by_row, reason_in_optimizer
 from litmus.training.totals import Totals
 
 # How many updates may pass before a loss that is not finite is noticed: reading it back waits for the device.
@@ -166,7 +166,7 @@ class Learner(pl.LightningModule):
         optimizer = (self.make_optimizer or partial(Adam, lr=1e-3))(self._parameters_to_optimize())
         reason = reason_in_optimizer(optimizer)
         if reason is not None and not self.automatic_optimization:
-            self.single_step_reason = reason
+            self.single_step_reason, self.path = reason, STEPS
             self.automatic_optimization = True
             self.trainer.datamodule.train_stretches = False  # type: ignore[attr-defined]
         if self.make_scheduler is None:
@@ -201,13 +201,16 @@ class Learner(pl.LightningModule):
         refuse_unread_weights(batch)
         if self.automatic_optimization:
             return self._single_step(*self._read(batch))
-        self._stretch(*self._read(batch))
+        self._stretch(*pair(batch))
         return None
 
     def _read(self, batch: Any) -> Any:
         """Inputs, targets, and what a loader of this project adds to them."""
         x, y, *added = pair(batch)
-        return (x, y if self.task is None else self.task.read(y), *added)
+        return (x, self._labels(y), *added)
+
+    def _labels(self, y: Tensor) -> Tensor:
+        return y if self.task is None else self.task.read(y)
 
     def _single_step(self, x: Tensor, y: Tensor, share: float = 1.0) -> Tensor:
         self._share = 1.0  # it weighs its loss by itself
@@ -224,15 +227,17 @@ class Learner(pl.LightningModule):
         """Every update of a stretch, with nothing between them but the steps of an average and of the schedule, and a
         look at the gradients where somebody asked for it.
 
-        A batch of another loader, which says no size, is a stretch of one update. Lightning has put the precision's
-        context around the whole stretch; it belongs around each forward pass and no backward one.
+        Where somebody's own code says what targets mean, which may draw, it says so of each update, as in a step of its
+        own. A batch of another loader, which says no size, is a stretch of one update. Lightning has put the
+        precision's context around the whole stretch; it belongs around each forward pass and no backward one.
         """
         batch_size = batch_size or len(y)
         optimizer: Optimizer = self.optimizers(use_pl_optimizer=False)  # type: ignore[assignment]
         by_update = self.schedule is not None and self.schedule.interval == "update"
         parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-        gradients: Gradients = self._by_autograd(parameters, x.device)
-        hand = by_hand(self, Learner, parameters, x)
+        at_once = judges_by_row(self)
+        gradients: Gradients = self._by_autograd(parameters, x.device, at_once)
+        hand = by_hand(self, Learner, parameters, x) if at_once else None
         if hand is not None:
             gradients = Proven(hand, gradients, parameters, self.proofs)
         step = plain_step(optimizer) if hand is None else direct_step(optimizer, self.proofs.steps)
@@ -240,8 +245,11 @@ class Learner(pl.LightningModule):
         start = len(self.totals.losses)
         losses, logits, sizes = list[Tensor](), list[Tensor](), list[int]()
         together, packed = 0, self.path == PACKED
+        # Whoever may read trainer.global_step meanwhile; of nets by hand nobody's code runs.
+        read, counted = hand is None or averaging is not None, 0
         with torch.autocast(x.device.type, enabled=False), torch.set_grad_enabled(hand is None):
-            every = self.targets(y)
+            y = self._labels(y) if at_once else y
+            every = self.targets(y) if at_once else y
             # Nothing but the schedule may come between updates that are made together with those of other trials.
             may_meet = pack_here() is not None and averaging is None and not watchers
             for inputs, targets in zip(x.split(batch_size), every.split(batch_size), strict=True):
@@ -260,6 +268,9 @@ class Learner(pl.LightningModule):
                 for watcher in watchers:
                     watcher.see(optimizer)
                 step()
+                if read:
+                    self._count_updates(1)
+                    counted += 1
                 if averaging is not None:
                     averaging.after_update(self)
                 losses.append(loss.detach())
@@ -269,8 +280,11 @@ class Learner(pl.LightningModule):
                     self.schedule.step({})  # type: ignore[union-attr]
         all_by_hand = hand is not None and not self.proofs.failed and self.path != STRETCHES
         self.path = (PACKED if packed else BY_HAND) if all_by_hand else STRETCHES
-        self._count(losses, sizes, torch.cat(logits), y)
-        self._count_updates(len(sizes))
+        if at_once:
+            self._count(losses, sizes, torch.cat(logits), y)
+        self._count_updates(len(sizes) - counted)
+        # The loop itself adds one for the stretch.
+        self.trainer.fit_loop.epoch_loop._batches_that_stepped -= 1
         self._refuse_not_finite(start)
 
     def _is_proven(self, gradients: Gradients, optimizer: Optimizer, inputs: Tensor) -> bool:
@@ -290,15 +304,18 @@ class Learner(pl.LightningModule):
             pack.meet(stretch)
         return stretch
 
-    def _by_autograd(self, parameters: list[Tensor], device: torch.device) -> Gradients:
-        """The gradients of an update as autograd finds them."""
+    def _by_autograd(self, parameters: list[Tensor], device: torch.device, at_once: bool) -> Gradients:
+        """The gradients of an update as autograd finds them; one whose targets are not known at once counts itself."""
         forward, criterion = self.forward if called_plainly(self) else self, self.criterion
         backward, forward_context = plain_backward(device), self.trainer.precision_plugin.forward_context
 
         def gradients(inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
             with forward_context():
-                outputs = forward(inputs)
-                loss = criterion(outputs, targets)
+                if at_once:
+                    outputs = forward(inputs)
+                    loss = criterion(outputs, targets)
+                else:
+                    outputs = loss = self._single_step(inputs, self._labels(targets))
             for parameter in parameters:  # what zero_grad does, without its label for profilers
                 parameter.grad = None
             backward(loss)
@@ -317,8 +334,8 @@ class Learner(pl.LightningModule):
             for counted in (progress.total, progress.current):
                 counted.ready += updates
                 counted.completed += updates
-        # By which loggers number what a module logs; the loop itself adds one for the stretch.
-        self.trainer.fit_loop.epoch_loop._batches_that_stepped += updates - 1
+        # By which loggers number what a module logs.
+        self.trainer.fit_loop.epoch_loop._batches_that_stepped += updates
 
     def _refuse_not_finite(self, start: int) -> None:
         place = self.totals.first_not_finite(start)

@@ -1,6 +1,8 @@
 """When many updates may run inside one `training_step`, and when each must be a step of the trainer's own."""
 
 import inspect
+from collections.abc import Iterable, Iterator
+from types import FunctionType
 from typing import Any
 
 import pytorch_lightning as pl
@@ -11,8 +13,14 @@ from pytorch_lightning.strategies import SingleDeviceStrategy
 from torch.optim import Optimizer
 
 from litmus.training.overridden import TRANSFER, between_updates, defining, of_evaluation, overridden, shadowed
+from litmus.training.reading import called_by, calls_of, functions_in, names_in, own_classes, uses_arguments
 
 PROGRESS_BARS = "pytorch_lightning.callbacks.progress."
+# What the trainer says of batches, by name.
+OF_BATCHES = {"num_training_batches", "estimated_stepping_batches", "is_last_batch", "train_dataloader", "fit_loop"}
+LOG = frozenset(("log", "log_dict"))
+# What an update calls of a module, its layers and its task.
+IN_AN_UPDATE = ("forward", "__call__", "criterion", "loss", "targets", "read", "tally", "predictions")
 
 
 def reason_for_single_steps(trainer: Any, module: pl.LightningModule, base: type) -> str | None:
@@ -36,6 +44,8 @@ def reason_for_single_steps(trainer: Any, module: pl.LightningModule, base: type
         _overrides(module, between_updates(pl.LightningModule), base)
         or _overrides(trainer.datamodule, TRANSFER, pl.LightningDataModule)
         or _shadows(trainer.strategy, trainer.precision_plugin)
+        or _counts_batches((*trainer.callbacks, *module.modules()))
+        or _logs(module)
     )
 
 
@@ -75,10 +85,20 @@ def reason_for_single_batches(trainer: Any, module: pl.LightningModule, base: ty
     return _shadows(trainer.strategy, trainer.precision_plugin)
 
 
+def judges_by_row(module: Any) -> bool:
+    """Whether what is said of targets is this engine's own, and so the same of many batches at once as of each."""
+    names = ("read", "targets", "tally")
+    kinds = [defining(part, name) for part in (module, module.task) for name in names if hasattr(part, name)]
+    return all(kind is not None and kind.__module__.startswith("litmus.") for kind in kinds)
+
+
 def reason_in_optimizer(optimizer: Optimizer) -> str | None:
     """Why an optimizer must be given the loss to call, or asked to forget its gradients; None if it need not."""
+    kind = defining(optimizer, "step")
     closure = inspect.signature(type(optimizer).step).parameters.get("closure")
-    if closure is not None and closure.default is inspect.Parameter.empty:
+    needed = closure is not None and closure.default is inspect.Parameter.empty
+    own = kind is not None and not kind.__module__.startswith(("torch.optim.", "litmus."))
+    if needed or (own and uses_arguments(inspect.unwrap(type(optimizer).step))):
         return f"{type(optimizer).__name__} calls the loss itself"
     return _overrides(optimizer, ("zero_grad",), Optimizer)
 
@@ -116,6 +136,47 @@ def _by_stretch(callback: pl.Callback, hook: str) -> bool:
 def _overrides(part: object, names: tuple[str, ...], base: type) -> str | None:
     name = None if part is None else overridden(part, names, base)
     return None if name is None else f"{type(part).__name__} overrides {name}"
+
+
+def _counts_batches(parts: Iterable[object]) -> str | None:
+    """Who reads of the trainer what counts batches, which are stretches here."""
+    looked_at = set[type]()
+    for part in parts:
+        kinds = _which_see_batches(part)
+        begin = list(_given(part))
+        begin += functions_in(one for kind in kinds if kind not in looked_at for one in vars(kind).values())
+        looked_at.update(kinds)
+        for function in called_by(begin, kinds):
+            found = OF_BATCHES & names_in(function.__code__)
+            if found:
+                return f"{type(part).__name__} reads {min(found)}"
+    return None
+
+
+def _which_see_batches(part: object) -> list[type]:
+    """A part's own classes without those that say `ticks_per_stretch`."""
+    kinds = own_classes(part)
+    said = next((kind for kind in kinds if vars(kind).get("ticks_per_stretch", False)), None)
+    return kinds if said is None else [kind for kind in kinds if not issubclass(said, kind)]
+
+
+def _logs(module: pl.LightningModule) -> str | None:
+    """Who has values of each update written: the trainer would weigh them as those of a stretch, and write the last."""
+    parts = [*module.modules(), *filter(None, [getattr(module, "task", None)])]
+    kinds = list(dict.fromkeys(kind for part in parts for kind in own_classes(part)))
+    begin = [one for part in parts for one in _given(part)]
+    begin += functions_in(vars(kind).get(name) for kind in kinds for name in IN_AN_UPDATE)
+    for function in called_by(begin, kinds):
+        if names_in(function.__code__) & LOG and calls_of(function.__code__, LOG):
+            return f"{type(module).__name__} logs within an update"
+    return None
+
+
+def _given(part: object) -> Iterator[FunctionType]:
+    """Functions that an object itself was given, hooks of layers among them."""
+    kept = vars(part)
+    hooks = (one for name in ("_forward_hooks", "_forward_pre_hooks") for one in kept.get(name, {}).values())
+    return functions_in((*kept.values(), *hooks))
 
 
 def _shadows(*parts: object) -> str | None:

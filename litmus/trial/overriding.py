@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from inspect import signature
-from types import CodeType
 from typing import Any, NamedTuple
 
 from omegaconf import DictConfig
 
+from litmus.training.reading import names_in
 from litmus.trial.signatures import own_methods
 
 LOSS = ("task.label_smoothing", "task.class_weights", "task.loss")
@@ -70,7 +70,7 @@ def _names(kind: type, own: Any, method: str, seen: set[str]) -> set[str]:
     code = getattr(getattr(kind, method, None), "__code__", None)
     if code is None:  # wrapped, or no function: who knows what it reads
         return {"super"}
-    words = _names_in(code)
+    words = names_in(code)
     if method in words:  # as Base.method(self, …)
         return {"super"}
     for other in words - seen:
@@ -78,9 +78,3 @@ def _names(kind: type, own: Any, method: str, seen: set[str]) -> set[str]:
             found = getattr(kind, other, None)
             words = words | (_names(kind, own, other, seen) if callable(found) else {"super"})
     return words
-
-
-def _names_in(code: CodeType) -> set[str]:
-    inner = [one for one in code.co_consts if isinstance(one, CodeType)]
-    texts = {one for one in code.co_consts if isinstance(one, str)}  # getattr(self, "make_optimizer")
-    return {*code.co_names, *texts}.union(*map(_names_in, inner))
