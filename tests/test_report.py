@@ -36,7 +36,7 @@ from litmus.report.multirun import failures, read_multirun, rows
 from litmus.report.render import escaped, html
 from litmus.report.results_files import read_tables
 from litmus.report.sections import recommendations, results
-from litmus.report.study_directory import read_study_directory
+from litmus.report.study_directory import evaluated_as_smoke, read_study_directory
 from litmus.report.terminal import print_verdicts
 from litmus.report.write import author_words, write_document, write_report
 from litmus.sweeps.study_sweep import write_question
@@ -436,6 +436,7 @@ def test_a_smoke_run_passes_for_no_study_whichever_of_its_files_is_lost(tmp_path
     codes = [finding.code for finding in evidence.judgement.lint]
     assert "smoke" in codes
     assert ("lost_note" in codes) == (mark != "command.json")
+    assert not evaluated_as_smoke({"a": dict.fromkeys(ON_ONE_BATCH, 1.0)})  # which is all of them
     assert {one.verdict for one in evidence.judgement.verdicts.values()} == {"inconclusive"}
 
 

@@ -107,11 +107,13 @@ def test_a_stretch_is_the_plain_loop_of_pytorch():
         ({"accumulate_grad_batches": 2}, "gradients are accumulated"),
         ({"precision": "64-true"}, "precision is neither 32-true nor bf16-mixed"),
         ({"limit_train_batches": 2}, "batches are limited"),
+        ({"limit_train_batches": 1}, "batches are limited"),
         ({"max_steps": 5}, "the number of updates is limited"),
         ({"detect_anomaly": True}, "anomalies are being detected"),
         ({"profiler": "simple"}, "a profiler is on"),
         ({"overfit_batches": 1}, "batches are limited"),
         ({"val_check_interval": 0.5}, "validation runs within the epoch"),
+        ({"val_check_interval": 1}, "validation runs within the epoch"),
     ],
 )
 def test_what_lightning_does_between_updates_takes_the_ordinary_path(arguments, reason):
@@ -119,8 +121,19 @@ def test_what_lightning_does_between_updates_takes_the_ordinary_path(arguments, 
     trainer = quiet_trainer(epochs=1, **arguments)
     trainer.fit(model, datamodule=Blobs(batch_size=20))
     assert model.single_step_reason == reason
-    expected = {"accumulate_grad_batches": 4, "limit_train_batches": 2, "max_steps": 5, "overfit_batches": 1}
+    limited = {"accumulate_grad_batches": 4, "max_steps": 5, "overfit_batches": 1}
+    expected = limited | {"limit_train_batches": arguments.get("limit_train_batches")}
     assert trainer.global_step == expected.get(next(iter(arguments)), 7)
+
+
+@pytest.mark.parametrize("fast", [True, False])
+@pytest.mark.parametrize(("limit", "trained", "validated"), [(1, 20, 10), (2, 40, 20), (0.5, 60, 20), (1.0, 128, 32)])
+def test_a_limit_of_1_is_one_batch_and_of_1_point_0_all_of_them(limit, trained, validated, fast):
+    model = seeded(MLP, (6,), 3, units=(4,))
+    model.fast = fast
+    trainer = quiet_trainer(epochs=1, limit_train_batches=limit, limit_val_batches=limit)
+    trainer.fit(model, datamodule=Blobs(batch_size=20, eval_batch_size=10))
+    assert (sum(model.totals.sizes), sum(model.evaluated.sizes)) == (trained, validated)
 
 
 def test_clipping_does_what_torch_does():

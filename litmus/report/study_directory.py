@@ -80,7 +80,9 @@ def read_study_directory(directory: Path) -> Evidence:
 
 def evaluated_as_smoke(configs: Mapping[str, Mapping[str, Any]]) -> bool:
     """Whether every arm validates and tests on a single batch."""
-    return bool(configs) and all(one.get(knob) == 1 for one in configs.values() for knob in EVALUATED)
+    return bool(configs) and all(
+        isinstance(one.get(knob), int) and one[knob] == 1 for one in configs.values() for knob in EVALUATED
+    )
 
 
 def ended(study: Study, records: Mapping[tuple[str, int], Record]) -> list[int]:

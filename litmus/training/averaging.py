@@ -9,7 +9,7 @@ from torch import Tensor
 
 from litmus.training.averaged import Averaged
 from litmus.training.epoch_metrics import why_never_validated
-from litmus.training.plan import planned_updates
+from litmus.training.plan import planned_updates, takes_all
 
 
 class Averaging(pl.Callback):
@@ -212,7 +212,7 @@ class TailAverage(Averaging):
 
     def on_train_start(self, trainer: Any, pl_module: pl.LightningModule) -> None:
         super().on_train_start(trainer, pl_module)
-        every, within = trainer.check_val_every_n_epoch, trainer.val_check_interval != 1.0
+        every, within = trainer.check_val_every_n_epoch, not takes_all(trainer.val_check_interval)
         last = every is not None and trainer.max_epochs % every == 0
         if not last or (within and trainer.num_training_batches % trainer.val_check_batch != 0):
             knob = f"trainer.val_check_interval={trainer.val_check_interval}" if last else ""

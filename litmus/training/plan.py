@@ -15,6 +15,11 @@ from litmus.training.pretrained import Pretrained, lies_below
 from litmus.training.untouched import untouched
 
 
+def takes_all(limit: Any) -> bool:
+    """Whether a limit on batches, or an interval of them, is all that there are: the share 1.0, and not one batch."""
+    return isinstance(limit, float) and limit == 1.0
+
+
 def planned_updates(trainer: Any, to_the_end: bool = True) -> list[int] | None:
     """Updates of each epoch as far as the data can tell; None where nobody can know them.
 
@@ -107,7 +112,7 @@ def refuse_limits_of_parts(trainer: Any, split: bool = False) -> None:
         ValueError: naming the knob that counts updates.
     """
     accumulates = split or trainer.accumulate_grad_batches > 1 or getattr(trainer.datamodule, "accumulate", 1) > 1
-    if trainer.limit_train_batches != 1.0 and accumulates:
+    if accumulates and not takes_all(trainer.limit_train_batches):
         raise ValueError(
             f"trainer.limit_train_batches={trainer.limit_train_batches} would count parts of accumulated updates; "
             "use updates_per_epoch, which counts updates"
@@ -121,7 +126,7 @@ def refuse_counts_of_batches(trainer: Any) -> None:
             f"trainer.val_check_interval={trainer.val_check_interval} counts batches, of which a varying batch size "
             "leaves fewer or more; use a share of the epoch, such as 1.0"
         )
-    if trainer.limit_train_batches != 1.0:
+    if not takes_all(trainer.limit_train_batches):
         warnings.warn(
             "trainer.limit_train_batches counts batches: epochs see other numbers of samples as the batch size varies",
             stacklevel=2,

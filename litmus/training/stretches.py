@@ -13,6 +13,7 @@ from pytorch_lightning.strategies import SingleDeviceStrategy
 from torch.optim import Optimizer
 
 from litmus.training.overridden import TRANSFER, between_updates, defining, of_evaluation, overridden, shadowed
+from litmus.training.plan import takes_all
 from litmus.training.reading import called_by, calls_of, functions_in, names_in, own_classes, uses_arguments
 
 PROGRESS_BARS = "pytorch_lightning.callbacks.progress."
@@ -58,9 +59,9 @@ def reason_in_settings(trainer: Any) -> str | None:
         "gradients are clipped": bool(trainer.gradient_clip_val),
         "gradients are accumulated": trainer.accumulate_grad_batches != 1,
         "updates are split over max_per_device": getattr(trainer.datamodule, "max_per_device", None) is not None,
-        "batches are limited": trainer.limit_train_batches != 1.0 or trainer.overfit_batches != 0,
+        "batches are limited": not takes_all(trainer.limit_train_batches) or trainer.overfit_batches != 0,
         "the number of updates is limited": trainer.max_steps != -1,
-        "validation runs within the epoch": trainer.val_check_interval != 1.0,
+        "validation runs within the epoch": not takes_all(trainer.val_check_interval),
         "validation waits for a number of batches": trainer.check_val_every_n_epoch is None,
         "a profiler is on": type(trainer.profiler) is not PassThroughProfiler,
         "anomalies are being detected": trainer._detect_anomaly,
@@ -70,7 +71,7 @@ def reason_in_settings(trainer: Any) -> str | None:
 
 def reason_for_single_batches(trainer: Any, module: pl.LightningModule, base: type, *stages: str) -> str | None:
     """What needs an ordinary batch per step in these evaluations (validation, test, predict); None if nothing does."""
-    if not trainer.limit_val_batches == 1.0 == trainer.limit_test_batches:
+    if not all(map(takes_all, (trainer.limit_val_batches, trainer.limit_test_batches))):
         return "batches of the evaluation are limited"
     if type(trainer.profiler) is not PassThroughProfiler:
         return "a profiler is on"
