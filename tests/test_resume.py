@@ -13,7 +13,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import BackboneFinetuning, EarlyStopping, EMAWeightAveraging
-from torch.optim.lr_scheduler import CosineAnnealingLR, ReduceLROnPlateau
+from torch.optim.lr_scheduler import CosineAnnealingLR, ExponentialLR, ReduceLROnPlateau
 from torchmetrics import MaxMetric, MetricCollection, RunningMean
 from torchmetrics.classification import MulticlassAccuracy, MulticlassPrecision, MulticlassRecall
 
@@ -78,6 +78,7 @@ COURSES = {
         {},
     ),
     "updates_per_epoch": ({}, {"updates_per_epoch": 5, "batch_size": 24}, {}),
+    "ended by max_steps": ({"scheduler": partial(ExponentialLR, gamma=0.5)}, {}, {"max_steps": 21}),
     "validated every second epoch": (
         {"scheduler": partial(Schedule, scheduler=partial(ReduceLROnPlateau, patience=0, threshold=0.3), warmup=1)},
         {},

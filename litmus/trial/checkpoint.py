@@ -230,6 +230,8 @@ class BestAndLast(Checkpoint):
     def on_load_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
+        # Where trainer.max_steps ends a run, Lightning takes any checkpoint for one within an epoch, and ends it again.
+        trainer.fit_loop._iteration_based_training = lambda: False  # type: ignore[method-assign]
         self._switches = checkpoint.get("switches")  # none in what an earlier version wrote
         self._unsaved.restored = checkpoint.get("unsaved")
 
