@@ -78,6 +78,36 @@ def test_both_paths_give_bit_identical_weights_metrics_and_counts(net, optimizer
     assert fast.optimizers[0].param_groups[0]["lr"] == ordinary.optimizers[0].param_groups[0]["lr"]
 
 
+class WatchesEvaluations(pl.Callback):
+    def on_validation_batch_end(self, *arguments):
+        pass
+
+    def on_test_batch_end(self, *arguments):
+        pass
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_validation_and_test_are_the_same_to_the_bit_whoever_watches_them(precision, monkeypatch):
+    """A stretch here has three batches, as where inputs are large."""
+    monkeypatch.setattr("litmus.training.loader.GATHER_BYTES", 3 * 7 * 6 * 4)
+
+    def measured(*callbacks, **limits):
+        model = seeded(MLP, (6,), 3, units=(8,))
+        data = Blobs(rows=210, eval_batch_size=7)
+        trainer = quiet_trainer(epochs=2, callbacks=callbacks, precision=precision, **limits)
+        trainer.fit(model, datamodule=data)
+        known = dict(trainer.callback_metrics)
+        trainer.test(model, datamodule=data, verbose=False)
+        return known | dict(trainer.callback_metrics), data.eval_stretches
+
+    expected, by_stretch = measured()
+    assert by_stretch
+    for callbacks, limits in (([WatchesEvaluations()], {}), ([], {"limit_val_batches": 99, "limit_test_batches": 99})):
+        assert measured(*callbacks, **limits) == (expected, False)
+    # A limit of the one says nothing of the other.
+    assert measured(limit_val_batches=2)[1]
+
+
 def test_a_stretch_is_the_plain_loop_of_pytorch():
     """The reference: batches by index in the order of (seed, pass), nothing else."""
     from litmus.training.rows import pass_order

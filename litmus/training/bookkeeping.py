@@ -152,22 +152,30 @@ class Bookkeeping(pl.Callback):
     # ------------------------------------------------------------------ evaluation
 
     def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        pl_module.evaluated, pl_module.tested = Totals(), []
+        pl_module.evaluated, pl_module.tested, pl_module.answered = Totals(), [], []
 
     def on_validation_batch_start(
         self, trainer: pl.Trainer, pl_module: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
-        self._evaluated = len(pl_module.evaluated.sizes)
+        self._evaluated = len(pl_module.evaluated.sizes) + len(pl_module.answered)
 
     def on_validation_batch_end(
         self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
-        if len(pl_module.evaluated.sizes) == self._evaluated:
+        if len(pl_module.evaluated.sizes) + len(pl_module.answered) == self._evaluated:
             _add_returned(pl_module.evaluated, outputs, batch)
+        loader = trainer.test_dataloaders if trainer.testing else trainer.val_dataloaders
+        if len(pl_module.answered) >= getattr(loader, "items_per_stretch", 1):
+            pl_module._judge()
+
+    def _conclude(self, trainer: pl.Trainer, pl_module: Any, split: str) -> None:
+        if pl_module.answered:
+            pl_module._judge()
+        log_means(trainer, pl_module, split, pl_module.evaluated)
+        _record_measured(pl_module, split, pl_module.tested)
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        log_means(trainer, pl_module, "val", pl_module.evaluated)
-        _record_measured(pl_module, "val", pl_module.tested)
+        self._conclude(trainer, pl_module, "val")
         self._validated = not trainer.sanity_checking
 
     on_test_epoch_start = on_validation_epoch_start
@@ -175,8 +183,7 @@ class Bookkeeping(pl.Callback):
     on_test_batch_end = on_validation_batch_end
 
     def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        log_means(trainer, pl_module, "test", pl_module.evaluated)
-        _record_measured(pl_module, "test", pl_module.tested)
+        self._conclude(trainer, pl_module, "test")
         if not tells_of_epochs(trainer):
             return
         metrics = {name: float(score) for name, score in trainer.callback_metrics.items()}

@@ -91,6 +91,8 @@ class Learner(pl.LightningModule):
         # Outputs and targets of the epoch that are kept to be measured, of the training and of an evaluation.
         self.trained: list[tuple[Tensor, Tensor]] = []
         self.tested: list[tuple[Tensor, Tensor]] = []
+        # Those of an evaluation whose loss is not taken yet: it is one mean over a stretch, in however many batches.
+        self.answered: list[tuple[Tensor, Tensor]] = []
         self.single_step_reason: str | None = None
         self.path: str | None = STEPS
         self.proofs = Proofs()
@@ -374,10 +376,16 @@ class Learner(pl.LightningModule):
     def _evaluate(self, batch: Any) -> tuple[Tensor, Tensor]:
         x, y, *size = self._read(batch)
         parts = x.split(*size) if size else (x,)
-        logits = torch.cat([self(part) for part in parts])
-        loss = self.criterion(logits, self.targets(y))
-        self.evaluated.add([loss], [len(y)], self.tally(logits, y))
-        return logits, y
+        self.answered.append((torch.cat([self(part) for part in parts]), y))
+        return self.answered[-1]
+
+    def _judge(self) -> None:
+        """Adds the loss of what was answered since the last call, as a step would take it."""
+        logits, y = (one[0] if len(one) == 1 else torch.cat(one) for one in zip(*self.answered, strict=True))
+        with self.trainer.precision_plugin.forward_context():
+            loss = self.criterion(logits, self.targets(y))
+            self.evaluated.add([loss], [len(y)], self.tally(logits, y))
+        self.answered.clear()
 
     def _record(self, metrics: dict[str, float]) -> None:
         """Makes metrics known to callbacks, and to whatever else of the trainer shows what a module logs.

@@ -68,6 +68,11 @@ class ArrayLoader:
             sizes += [self.batch_size] * full + [rest] * (rest > 0)
         return sizes
 
+    @property
+    def items_per_stretch(self) -> int:
+        """Items that hold what one item of many batches would."""
+        return 1 if self.stretches else self.batches_per_gather
+
     def __len__(self) -> int:
         if self.stretches:
             per_item = self.batches_per_gather * self.batch_size

@@ -22,6 +22,11 @@ OF_BATCHES = {"num_training_batches", "estimated_stepping_batches", "is_last_bat
 LOG = frozenset(("log", "log_dict"))
 # What an update calls of a module, its layers and its task.
 IN_AN_UPDATE = ("forward", "__call__", "criterion", "loss", "targets", "read", "tally", "predictions")
+LIMITS = {
+    "validation": "limit_val_batches",
+    "test": "limit_test_batches",
+    "predict": "limit_predict_batches",
+}
 
 
 def reason_for_single_steps(trainer: Any, module: pl.LightningModule, base: type) -> str | None:
@@ -71,7 +76,7 @@ def reason_in_settings(trainer: Any) -> str | None:
 
 def reason_for_single_batches(trainer: Any, module: pl.LightningModule, base: type, *stages: str) -> str | None:
     """What needs an ordinary batch per step in these evaluations (validation, test, predict); None if nothing does."""
-    if not all(map(takes_all, (trainer.limit_val_batches, trainer.limit_test_batches))):
+    if not all(takes_all(getattr(trainer, LIMITS[stage])) for stage in stages):
         return "batches of the evaluation are limited"
     if type(trainer.profiler) is not PassThroughProfiler:
         return "a profiler is on"
