@@ -18,7 +18,9 @@ def _order(data, epochs):
     seen = []
     for epoch in range(epochs):
         strategy = SimpleNamespace(root_device=torch.device("cpu"))
-        data.trainer = SimpleNamespace(current_epoch=epoch, global_rank=0, world_size=1, strategy=strategy)
+        data.trainer = SimpleNamespace(
+            current_epoch=epoch, accumulate_grad_batches=1, callbacks=[], global_rank=0, world_size=1, strategy=strategy
+        )
         seen.append(torch.cat([batch[1] for batch in data.train_dataloader()]))
     return seen
 

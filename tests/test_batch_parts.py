@@ -99,6 +99,14 @@ def test_a_cap_that_nothing_exceeds_changes_nothing():
     assert split.accumulate_grad_batches == 1
 
 
+@pytest.mark.parametrize(("cap", "accumulated"), [(None, 4), (10, 1), (None, 1)])
+def test_the_record_of_arrays_has_the_updates_size_however_it_is_made(tmp_path, cap, accumulated):
+    history = History(str(tmp_path / "metrics.csv"))
+    batching = BatchSizeScheduler(start=32 // accumulated, max_per_device=cap)
+    fit(batching, Tiny(batch_size=8), epochs=1, callbacks=[history], accumulate_grad_batches=accumulated)
+    assert [row["batch_size"] for row in read_history(history.path)] == [32]
+
+
 def test_the_record_of_an_ordinary_loader_has_the_updates_size(tmp_path):
     path = tmp_path / "metrics.csv"
     fit(ramp(max_per_device=16), Ordinary(), callbacks=[History(str(path))])

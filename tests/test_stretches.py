@@ -5,11 +5,12 @@ from functools import partial
 import pytest
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import LambdaCallback
+from pytorch_lightning.callbacks import GradientAccumulationScheduler, LambdaCallback
 from torch.optim.lr_scheduler import CosineAnnealingLR, ReduceLROnPlateau
 
 from litmus.contract import Target
 from litmus.tasks.classification import Classification
+from litmus.training.plan import planned_updates
 from litmus.training.schedule import Schedule
 from src.models.cnn import CNN
 from src.models.mlp import MLP
@@ -164,6 +165,32 @@ def test_a_limit_of_1_is_one_batch_and_of_1_point_0_all_of_them(limit, trained, 
     trainer = quiet_trainer(epochs=1, limit_train_batches=limit, limit_val_batches=limit)
     trainer.fit(model, datamodule=Blobs(batch_size=20, eval_batch_size=10))
     assert (sum(model.totals.sizes), sum(model.evaluated.sizes)) == (trained, validated)
+
+
+@pytest.mark.parametrize("limit", [3, 0.5])
+def test_a_limit_that_would_pass_over_samples_between_epochs_of_so_many_updates_is_refused(limit):
+    model = seeded(MLP, (6,), 3, units=(4,))
+    with pytest.raises(ValueError, match="passed over; use updates_per_epoch alone"):
+        quiet_trainer(limit_train_batches=limit).fit(model, datamodule=Blobs(batch_size=20, updates_per_epoch=6))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "updates"),
+    [
+        ({"limit_train_batches": 6}, 18),
+        ({"limit_train_batches": 2, "epochs": 1}, 2),
+        ({"overfit_batches": 2}, 6),
+        ({"accumulate_grad_batches": 4}, 18),
+        ({"callbacks": [GradientAccumulationScheduler({1: 2})]}, 18),
+    ],
+)
+def test_an_epoch_has_as_many_updates_as_updates_per_epoch_says_however_many_batches_one_takes(arguments, updates):
+    model = seeded(MLP, (6,), 3, units=(4,))
+    trainer = quiet_trainer(**arguments)
+    trainer.fit(model, datamodule=Blobs(batch_size=20, updates_per_epoch=6))
+    assert trainer.global_step == updates
+    if updates == 18:
+        assert planned_updates(trainer) == [6, 6, 6]
 
 
 def test_clipping_does_what_torch_does():

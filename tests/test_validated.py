@@ -255,7 +255,7 @@ def test_waiting_for_a_validation_that_never_comes_is_refused(refused, tmp_path,
     [
         (["+trainer.max_steps=5"], 5),
         (["+trainer.max_steps=2", "+trainer.val_check_interval=0.5"], 2),
-        (["+trainer.max_steps=3", "trainer.accumulate_grad_batches=2"], 3),
+        (["+trainer.max_steps=5", "trainer.accumulate_grad_batches=2"], 5),
         (["+trainer.max_steps=9", "+trainer.val_check_interval=9", "trainer.check_val_every_n_epoch=null"], 9),
     ],
 )

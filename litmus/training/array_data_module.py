@@ -16,6 +16,7 @@ from litmus.contract import Target
 from litmus.paths import typed_path
 from litmus.training.loader import ArrayLoader
 from litmus.training.mapped import MappedRows, moments
+from litmus.training.plan import batches_per_update, refuse_cut_passes
 from litmus.training.rows import (
     Position,
     generator,
@@ -170,6 +171,8 @@ class ArrayDataModule(pl.LightningDataModule):
     def setup(self, stage: str | None = None) -> None:
         if stage == "fit":  # a second fit of the same object starts at the first epoch
             self._restart()
+            if self.trainer is not None and (batches := self._batches(0)) is not None:
+                refuse_cut_passes(self.trainer, batches)
         if self.splits:
             return
         # what is derived of it outlives it
@@ -288,7 +291,7 @@ class ArrayDataModule(pl.LightningDataModule):
         for epoch, size in enumerate(batch_sizes):
             if self.updates_per_epoch is None:
                 position = Position(epoch, 0)
-            taken, position = pieces(self.train_size, size, self.updates_per_epoch, position)
+            taken, position = pieces(self.train_size, size, self._batches(epoch), position)
             lengths = [piece.stop - piece.start for piece in taken]
             plan.append([min(size, length - start) for length in lengths for start in range(0, length, size)])
         return plan
@@ -375,8 +378,14 @@ class ArrayDataModule(pl.LightningDataModule):
         return [order[piece].to(device) for order, piece in zip(orders, taken, strict=True)], draws
 
     def _taken(self, batch_size: int) -> list[slice]:
-        taken, self._end = pieces(self.train_size, batch_size, self.updates_per_epoch, self._start)
+        taken, self._end = pieces(self.train_size, batch_size, self._batches(self._epoch), self._start)
         return taken
+
+    def _batches(self, epoch: int) -> int | None:
+        """Batches of an epoch that is no pass: the trainer may make an update of several."""
+        if self.updates_per_epoch is None or self.trainer is None or self.max_per_device is not None:
+            return self.updates_per_epoch
+        return self.updates_per_epoch * batches_per_update(self.trainer, epoch)
 
     def _go_to(self, epoch: int) -> None:
         if getattr(self.trainer, "overfit_batches", 0):

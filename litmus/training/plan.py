@@ -35,7 +35,7 @@ def planned_updates(trainer: Any, to_the_end: bool = True) -> list[int] | None:
     updates = []
     for epoch, whole in enumerate(batches):
         limited = min(whole, limit) if isinstance(limit, int) else int(whole * limit)
-        updates.append(int(min(left, -(-limited // _accumulated(trainer, epoch)))))
+        updates.append(int(min(left, -(-limited // batches_per_update(trainer, epoch)))))
         left -= updates[-1]
     return updates
 
@@ -69,13 +69,13 @@ def updates_before_validation(trainer: Any) -> int | None:
     if within in (None, math.inf) or not trainer.lightning_module.automatic_optimization:
         return None
     if every is None:  # it counts batches, whatever the epochs are
-        return int(-(-within // _accumulated(trainer, 0)))
+        return int(-(-within // batches_per_update(trainer, 0)))
     planned = planned_updates(trainer, to_the_end=False)
     if planned is None:
         return None
     if within >= trainer.num_training_batches:
         return sum(planned[:every])
-    accumulated = _accumulated(trainer, every - 1)
+    accumulated = batches_per_update(trainer, every - 1)
     if -(-trainer.num_training_batches // accumulated) != planned[every - 1]:  # batches are parts of updates
         return None
     return sum(planned[: every - 1]) + int(-(-within // accumulated))
@@ -95,7 +95,7 @@ def _planned_batches(trainer: Any) -> list[int] | None:
     return [trainer.num_training_batches] * epochs
 
 
-def _accumulated(trainer: Any, epoch: int) -> int:
+def batches_per_update(trainer: Any, epoch: int) -> int:
     """Batches of an update in this epoch."""
     own = [callback for callback in trainer.callbacks if isinstance(callback, GradientAccumulationScheduler)]
     return own[0].get_accumulate_grad_batches(epoch) if own else trainer.accumulate_grad_batches
@@ -116,6 +116,21 @@ def refuse_limits_of_parts(trainer: Any, split: bool = False) -> None:
         raise ValueError(
             f"trainer.limit_train_batches={trainer.limit_train_batches} would count parts of accumulated updates; "
             "use updates_per_epoch, which counts updates"
+        )
+
+
+def refuse_cut_passes(trainer: Any, batches: int) -> None:
+    """Refuses a limit that ends an epoch of so many batches, which the next one goes on from, before them.
+
+    Raises:
+        ValueError: naming both settings.
+    """
+    limit = trainer.limit_train_batches
+    left = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
+    if left < batches and trainer.max_epochs != 1 and not trainer.overfit_batches:
+        raise ValueError(
+            f"updates_per_epoch and trainer.limit_train_batches={limit} would both end an epoch, and what lies between "
+            "the two would be passed over; use updates_per_epoch alone, which goes on where the last epoch ended"
         )
 
 

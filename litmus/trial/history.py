@@ -201,8 +201,8 @@ def _learning_rates(trainer: pl.Trainer) -> list[float]:
 
 def _batch_size(loader: Any, parts: int) -> int:
     """Samples of a full update over all processes."""
-    if hasattr(loader, "update_sizes"):
-        return getattr(loader, "batch_size", None) or 0
+    if hasattr(loader, "update_sizes"):  # which splits an update itself
+        return (getattr(loader, "batch_size", None) or 0) * parts // loader.accumulate
     told = sizes_in(loader)
     size = told[0] or 0 if len(told) == 1 else 0
     samplers = (getattr(one, "sampler", None) for one in (loader, getattr(loader, "batch_sampler", None)))
