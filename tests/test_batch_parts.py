@@ -7,6 +7,7 @@ import pytorch_lightning as pl
 import torch
 from torch.optim import SGD
 
+from litmus.training.gradients import GradientNorms
 from litmus.training.ordinary_loader import Rows, exact_parts
 from litmus.trial.history import History, read_history
 from src.callbacks.batch_size import BatchSizeScheduler
@@ -105,6 +106,18 @@ def test_the_record_of_arrays_has_the_updates_size_however_it_is_made(tmp_path, 
     batching = BatchSizeScheduler(start=32 // accumulated, max_per_device=cap)
     fit(batching, Tiny(batch_size=8), epochs=1, callbacks=[history], accumulate_grad_batches=accumulated)
     assert [row["batch_size"] for row in read_history(history.path)] == [32]
+
+
+def test_whoever_looks_at_gradients_sees_those_of_a_whole_update_wherever_it_stands():
+    """The last update of an ordinary loader has fewer parts, and a smaller one among them."""
+    seen = []
+    for cap in (None, 16):
+        batching = BatchSizeScheduler(start=64, max_per_device=cap)
+        trainer, _ = fit(GradientNorms(), Ordinary(), sgd(), 2, callbacks=[batching])
+        metrics = trainer.callback_metrics
+        seen.append({name: float(value) for name, value in metrics.items() if name.startswith("grad_norm")})
+    assert len(seen[0]) > 2
+    assert seen[1] == pytest.approx(seen[0], rel=1e-4)
 
 
 def test_the_record_of_an_ordinary_loader_has_the_updates_size(tmp_path):

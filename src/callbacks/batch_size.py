@@ -14,7 +14,6 @@ from pytorch_lightning.utilities.parsing import (
     lightning_hasattr,
     lightning_setattr,
 )
-from torch.optim import Optimizer
 
 from litmus.training.batches import samples_of, sizes_in
 from litmus.training.ordinary_loader import (
@@ -293,11 +292,10 @@ class BatchSizeScheduler(pl.Callback):
         if self._last_update is not None and self._last_samples is not None:
             self._last_update.before_backward(self._last_samples, trainer.optimizers)
 
-    def on_before_optimizer_step(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: Optimizer
-    ) -> None:
+    def on_after_backward(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        # Before any callback, wherever it stands, sees what a step is taken with.
         if self._last_update is not None and self._last_samples is not None:
-            self._last_update.before_step([optimizer])
+            self._last_update.before_step(trainer.optimizers)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self.lr != "none":

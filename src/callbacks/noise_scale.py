@@ -117,6 +117,7 @@ class GrowWithNoise(BatchSizeScheduler):
         self._samples.append(samples_of(batch, trainer.train_dataloader, batch_idx))
 
     def on_after_backward(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        super().on_after_backward(trainer, pl_module)
         place = len(self._samples)
         # After the last part of several processes, gradients are already the mean over all of them.
         if place == trainer.accumulate_grad_batches and self._world > 1:
@@ -132,7 +133,6 @@ class GrowWithNoise(BatchSizeScheduler):
     def on_before_optimizer_step(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: Optimizer
     ) -> None:
-        super().on_before_optimizer_step(trainer, pl_module, optimizer)
         size = self._real(self.size)
         squares = [square for square in self._squares if square is not None]
         # The last update of an epoch may be smaller, and is left out.
