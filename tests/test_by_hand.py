@@ -205,7 +205,7 @@ def test_growing_batches_are_tried_size_by_size_and_either_path_goes_on_with_the
         model.fast = fast
         return fit(ramp(), model=model, epochs=epochs, **more)[0]
 
-    whole, ordinary = run(True, keep=tmp_path), run(False)
+    whole, ordinary = run(True, keep=tmp_path), run(False, keep=tmp_path / "steps")
     assert whole.lightning_module.path == "by hand"
     assert len(whole.lightning_module.proofs.held) > 4
     assert_same(state(whole), state(ordinary))
@@ -213,6 +213,9 @@ def test_growing_batches_are_tried_size_by_size_and_either_path_goes_on_with_the
         gone_on = run(fast, start=tmp_path / "epoch=2.ckpt", keep=tmp_path)
         assert gone_on.lightning_module.path == ("by hand" if fast else "steps")
         assert_same(state(gone_on), state(whole))
+    # What is recorded was so throughout, from the run's first update on.
+    gone_on = run(True, start=tmp_path / "steps" / "epoch=2.ckpt", keep=tmp_path / "steps")
+    assert gone_on.lightning_module.path == "steps"
 
 
 def test_what_a_forward_does_is_read_from_its_code():

@@ -227,6 +227,7 @@ def test_lbfgs_which_calls_the_loss_itself_works_on_the_ordinary_path():
     trainer = quiet_trainer(epochs=3)
     trainer.fit(model, datamodule=Blobs(batch_size="all"))
     assert model.automatic_optimization
+    assert model.path == "steps"
     assert float(trainer.callback_metrics["train/loss"]) < 0.9
 
 

@@ -70,6 +70,13 @@ class Bookkeeping(pl.Callback):
         if hasattr(data, "train_stretches"):
             data.train_stretches = pl_module.single_step_reason is None
 
+    def on_save_checkpoint(self, trainer: pl.Trainer, pl_module: Any, checkpoint: dict[str, Any]) -> None:
+        checkpoint["path"] = pl_module.path
+
+    def on_load_checkpoint(self, trainer: pl.Trainer, pl_module: Any, checkpoint: dict[str, Any]) -> None:
+        if trainer.state.fn == "fit" and pl_module.path is None:
+            pl_module.path = checkpoint.get("path")  # none in what an earlier version wrote
+
     def on_fit_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         if hasattr(trainer.datamodule, "train_stretches"):  # type: ignore[attr-defined]
             refuse_batch_of_one(trainer, pl_module)

@@ -280,8 +280,9 @@ class Learner(pl.LightningModule):
                 sizes.append(len(inputs))
                 if by_update:
                     self.schedule.step({})  # type: ignore[union-attr]
-        all_by_hand = hand is not None and not self.proofs.failed and self.path != STRETCHES
-        self.path = (PACKED if packed else BY_HAND) if all_by_hand else STRETCHES
+        if self.path not in (STEPS, STRETCHES):  # else updates before these were made so, maybe of the run that goes on
+            all_by_hand = hand is not None and not self.proofs.failed
+            self.path = (PACKED if packed else BY_HAND) if all_by_hand else STRETCHES
         if at_once:
             self._count(losses, sizes, torch.cat(logits), y)
         self._count_updates(len(sizes) - counted)
