@@ -90,11 +90,13 @@ def test_a_run_records_it_and_computes_what_it_would_without(trial, refused, tmp
     trial(*asked, "callbacks.sharpness.every=3", directory=tmp_path / "every")
     metrics = trial(*asked, directory=tmp_path / "end")["metrics"]
     assert {name: value for name, value in metrics.items() if "sharp" not in name} == plain
+    trial(*asked, "+trainer.max_steps=5", directory=tmp_path / "stopped")
     cells = {}
-    for name in ("every", "end"):
+    for name in ("every", "end", "stopped"):
         rows = csv.DictReader((tmp_path / name / "metrics.csv").read_text().splitlines())
         cells[name] = [row["sharpness/eigenvalue"] for row in rows]
     assert [bool(cell) for cell in cells["every"]] == [False, False, True, True]
     assert [bool(cell) for cell in cells["end"]] == [False, False, False, True]
+    assert [bool(cell) for cell in cells["stopped"]] == [False, False, True]
     assert cells["every"][-1] == cells["end"][-1]
     assert "callbacks.sharpness.rho must be above 0, got 0" in refused(*asked, "callbacks.sharpness.rho=0.0")

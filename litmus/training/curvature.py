@@ -9,6 +9,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from litmus.training.learner import Learner
+from litmus.training.plan import is_last_epoch
 from litmus.training.rows import generator
 
 Product = Callable[[Tensor], Tensor]
@@ -79,8 +80,8 @@ class Sharpness(pl.Callback):
             )
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        done = trainer.current_epoch + 1
-        if done != trainer.max_epochs and (self.every is None or done % self.every):
+        due = self.every is not None and (trainer.current_epoch + 1) % self.every == 0
+        if not due and not is_last_epoch(trainer):
             return
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         found = self.measured(pl_module, *data.splits["train"])

@@ -167,6 +167,14 @@ def refuse_accumulation(trainer: Any) -> None:
         )
 
 
+def is_last_epoch(trainer: Any) -> bool:
+    """Whether no epoch follows the one that ends."""
+    stopped = trainer.should_stop and trainer.fit_loop._can_stop_early
+    epochs, steps = trainer.fit_loop.max_epochs, trainer.max_steps
+    done = epochs is not None and 0 <= epochs <= trainer.current_epoch + 1
+    return stopped or done or 0 <= steps <= trainer.global_step
+
+
 def has_batch_norm(module: nn.Module) -> bool:
     """Whether a layer normalizes over the batch."""
     return any(isinstance(layer, _BatchNorm) and layer.affine for layer in module.modules())

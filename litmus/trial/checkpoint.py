@@ -24,6 +24,7 @@ from litmus.training.direct_step import unchanged
 from litmus.training.epoch_metrics import EpochMetrics, refuse_waiting
 from litmus.training.overridden import overridden
 from litmus.training.pack import own_seconds
+from litmus.training.plan import is_last_epoch
 from litmus.trial.plain_checkpoint import PlainCheckpoints, refuse_state, refuse_unreadable
 
 # Of a checkpoint of weights: the buffers that no state_dict has.
@@ -168,7 +169,7 @@ class BestAndLast(Checkpoint):
         due = self.share > 0 and elapsed * self.share >= self._seconds_to_write * (1 - self.share)
         # Clocks differ, and saving waits for every rank: the first decides for all.
         # At the end of the run as well, and now: callbacks may change weights when training has ended.
-        if trainer.strategy.broadcast(due) or _is_last_epoch(trainer):
+        if trainer.strategy.broadcast(due) or is_last_epoch(trainer):
             self._write(trainer)
             self._written_epoch = trainer.current_epoch
 
@@ -376,14 +377,6 @@ def set_switches(module: nn.Module, wanted: dict[str, list[str]]) -> None:
     for name, layer in module.named_modules():
         if hasattr(layer, "track_running_stats"):
             layer.track_running_stats = name not in untracked
-
-
-def _is_last_epoch(trainer: pl.Trainer) -> bool:
-    """Whether no epoch follows the one that ends."""
-    stopped = trainer.should_stop and trainer.fit_loop._can_stop_early
-    epochs, steps = trainer.fit_loop.max_epochs, trainer.max_steps
-    done = epochs is not None and 0 <= epochs <= trainer.current_epoch + 1
-    return stopped or done or 0 <= steps <= trainer.global_step
 
 
 class Unsaved:
