@@ -16,6 +16,7 @@ from litmus.claims.runs import Run
 from litmus.compare.comparison import compare
 from litmus.compare.payload import MOST_POINTS, as_script, payload
 from litmus.compare.ranking import ranking
+from litmus.compare.rendering import page
 from litmus.compare.terminal import Canvas, print_comparison
 from litmus.records.directories import find
 from litmus.records.gathering import Arm
@@ -255,8 +256,8 @@ def printed(directory, metric=None, clock="epoch", most=20, width=120):
 
 def test_the_terminal_shows_the_means_the_runs_and_the_curves(study):
     text = printed(study, "val/acc", "updates")
-    ends = [json.loads((study / "trials" / ARMS[3] / f"seed={seed}" / "result.json").read_text()) for seed in range(5)]
-    losses = [end["metrics"]["val/loss"] for end in ends]
+    ends = [json.loads((study / "trials" / ARMS[3] / f"seed={seed}" / "result.json").read_text()) for seed in range(4)]
+    losses = [end["metrics"]["val/loss"] for end in ends]  # of the seeds that all arms have: one diverged
     assert f"★ ━━ {ARMS[3]} {np.mean(losses):.4f} ± {np.std(losses, ddof=1):.4f} best" in " ".join(text.split())
     assert "Ahead of all others" in text
     assert "4 of 5" in text
@@ -329,6 +330,43 @@ def test_a_difference_has_the_digits_that_its_width_needs(tmp_path):
     assert "Behind: norm=batch (+0.0300)" in likelihood.sentence
     share = scored(tmp_path / "f1", "val/f1", {"none": [0.852 + s for s in spread], "batch": [0.81] * 5})
     assert "Behind: norm=batch (+4.2 pts)" in share.sentence
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ((1.0, 1.0 + 4.13e-6), "+0.000413 % [+0.000411, +0.000416]"),
+        ((1.0, 1.0), "0 % [0, 0]"),
+        ((1.0, 1e12), "×1e+12 [×1e+12, ×1e+12]"),
+    ],
+)
+def test_a_difference_is_told_as_in_a_report_whatever_its_size(tmp_path, values, told):
+    one, other = values
+    noise = [0.0, 1e-8, -1e-8] if one != other else [0.0] * 3
+    block = scored(tmp_path, "val/loss", {"none": [one] * 3, "batch": [other * (1 + part) for part in noise]})
+    assert block.standings[1].with_interval == told
+
+
+def test_the_page_has_the_interval_as_numbers_and_calls_grey_what_is_drawn(tmp_path):
+    block = scored(tmp_path / "acc", "val/acc", {"none": [0.9, 0.91, 0.92], "batch": [0.84, 0.86, 0.86]})
+    text = page(compare([tmp_path / "acc"]), "")
+    (_, behind) = block.standings
+    assert behind.with_interval.startswith("+5.7 pts [")
+    assert text.count(f'"{behind.with_interval}"') == 2
+    assert "grey: within 2 pts of the best" in text
+    scored(tmp_path / "r2", "val/r2", {"none": [0.9, 0.91, 0.92], "batch": [-0.84, 0.86, 0.86]})
+    assert "grey: within" not in page(compare([tmp_path / "r2"]), "")
+
+
+def test_arms_are_ordered_by_the_seeds_that_all_have_and_seeds_of_some_are_told(tmp_path):
+    easy = {"none": [1.0, 1.02, 1.04, 0.5, 0.5], "batch": [0.99, 1.0098, 1.0296]}
+    block = scored(tmp_path / "shared", "val/loss", easy)
+    assert [(one.name, one.rank) for one in block.standings] == [("norm=batch", "★"), ("norm=none", "2")]
+    assert block.paired
+    assert block.notes == ["Compared on the 3 seeds that all arms have: 2 runs with other seeds are left out."]
+    few = scored(tmp_path / "few", "val/loss", {"none": easy["none"], "batch": easy["batch"], "layer": [1.0, 1.0]})
+    assert not few.paired
+    assert "not paired: fewer than 3 seeds are shared" in few.heading
 
 
 def test_nobody_who_is_behind_the_best_is_ahead_of_it(tmp_path):

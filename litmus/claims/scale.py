@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from litmus.claims.contrast import FEWEST_SEEDS, Contrast
@@ -116,12 +117,16 @@ def decimals(contrast: Contrast) -> int:
 
     No end is rounded to the other side of nothing, or of the smallest effect that matters, or onto them.
     """
-    scale = Scale(contrast.quantity, contrast.oriented)
-    mean, numbers = abs(scale.number(float(contrast.mean))), [scale.number(end) for end in ends_told(contrast)]
+    return shared_decimals(Scale(contrast.quantity, contrast.oriented), float(contrast.mean), ends_told(contrast))
+
+
+def shared_decimals(scale: Scale, place: float, ends: Sequence[float]) -> int:
+    """The same of a place on the scale and the ends of its interval, if there are any."""
+    mean, numbers = abs(scale.number(place)), [scale.number(end) for end in ends]
     half = abs(numbers[1] - numbers[0]) / 2 if numbers else mean
     places = scale.decimals(half or (mean if scale.unit else 0.0))
-    sesoi = contrast.quantity.sesoi or 0.0
-    bars = [scale.number(bar) for bar in (-sesoi, 0.0, sesoi)] if contrast.oriented else []
+    sesoi = scale.quantity.sesoi or 0.0
+    bars = [scale.number(bar) for bar in (-sesoi, 0.0, sesoi)] if scale.oriented else []
     while places < scale.most and any(
         beyond(round(number, places), bar) != beyond(number, bar) for number in numbers for bar in bars
     ):
@@ -134,23 +139,38 @@ def beyond(number: float, bar: float) -> int:
     return 0 if math.isclose(number, bar, rel_tol=1e-9, abs_tol=1e-12) else 1 if number > bar else -1
 
 
-def numbers_told(contrast: Contrast) -> list[float]:
-    """The number of the mean, and of both ends where they are told."""
-    scale = Scale(contrast.quantity, contrast.oriented)
-    return [scale.number(place) for place in (float(contrast.mean), *ends_told(contrast))]
-
-
 def divided(contrast: Contrast) -> bool:
     """Whether a fall is told as a factor: to less than a hundredth, or with an end that per cents cannot tell."""
-    mean, *ends = numbers_told(contrast)
-    relative = Scale(contrast.quantity, contrast.oriented).relative
-    return relative and (mean < LEAST_PERCENT or min(ends, default=mean) < LEAST_END)
+    return fallen(Scale(contrast.quantity, contrast.oriented), float(contrast.mean), ends_told(contrast))
+
+
+def fallen(scale: Scale, place: float, ends: Sequence[float]) -> bool:
+    """The same of a place on the scale and the ends of its interval, if there are any."""
+    mean, *numbers = [scale.number(one) for one in (place, *ends)]
+    return scale.relative and (mean < LEAST_PERCENT or min(numbers, default=mean) < LEAST_END)
 
 
 def as_factors(contrast: Contrast) -> bool:
     """Whether a comparison is told in factors, which are shorter where a change or an end of it is very large."""
-    relative = Scale(contrast.quantity, contrast.oriented).relative
-    return relative and (max(numbers_told(contrast)) > MOST_PERCENT or divided(contrast))
+    return in_factors(Scale(contrast.quantity, contrast.oriented), float(contrast.mean), ends_told(contrast))
+
+
+def in_factors(scale: Scale, place: float, ends: Sequence[float]) -> bool:
+    """The same of a place on the scale and the ends of its interval, if there are any."""
+    large = max(scale.number(one) for one in (place, *ends)) > MOST_PERCENT
+    return scale.relative and (large or fallen(scale, place, ends))
+
+
+def change(scale: Scale, place: float, ends: Sequence[float]) -> tuple[str, str]:
+    """A place with its unit and its interval, which share their decimals; the interval is empty without ends."""
+    ends = sorted(ends, key=scale.number)
+    if in_factors(scale, place, ends):
+        told = [scale.factor(one) for one in (place, *ends)]
+    else:
+        places = shared_decimals(scale, place, ends)
+        told = [scale.text(one, places) for one in (place, *ends)]
+        told[0] += scale.unit
+    return told[0], f"[{', '.join(told[1:])}]" if ends else ""
 
 
 def effect(contrast: Contrast) -> tuple[str, str]:
@@ -166,17 +186,9 @@ def effect(contrast: Contrast) -> tuple[str, str]:
         return contrast.end if len(contrast.weights) == 1 else fewer, count(int(contrast.n), "seed")
     scale = Scale(contrast.quantity, contrast.oriented)
     ends, mean = ends_told(contrast), float(contrast.mean)
-    if as_factors(contrast):
-        factors = ", ".join(scale.factor(end) for end in sorted(ends, key=scale.number))
-        between = f"[{factors}]" if ends else count(int(contrast.n), "seed")
-        return scale.factor(mean), between
-    if contrast.exact:
+    if contrast.exact and not as_factors(contrast):
         number = scale.number(mean) + 0.0
         sign = "+" if scale.oriented and number > 0 else ""
         return f"{sign}{number:,.10g}{scale.unit}".replace("-", "−"), "exactly"
-    places = decimals(contrast)
-    told = scale.text(mean, places) + scale.unit
-    if not ends:
-        return told, count(int(contrast.n), "seed")
-    low, high = sorted(ends, key=scale.number)
-    return told, f"[{scale.text(low, places)}, {scale.text(high, places)}]"
+    told, interval = change(scale, mean, ends)
+    return told, interval or count(int(contrast.n), "seed")

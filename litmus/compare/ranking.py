@@ -14,15 +14,22 @@ from scipy.special import stdtrit
 
 from litmus.claims.contrast import FEWEST_SEEDS
 from litmus.claims.notation import listing
-from litmus.claims.quantity import is_share
+from litmus.claims.quantity import Quantity, is_share
+from litmus.claims.scale import Scale, change
 from litmus.claims.statistics import ALPHA, summarize
 from litmus.compare.comparison import Comparison, metrics
 from litmus.direction import direction_of
 from litmus.records.gathering import Arm, GatheredRun
-from litmus.words import count, decimals, plain, plus_minus
+from litmus.words import count, plain, plus_minus
 
 # Differences of so many per cent, or points of accuracy, are shown as small.
 SMALL = 0.02
+# How far an arm is behind, by the unit in which it is told: a ratio, a share of samples, or any other metric's number.
+BEHIND = {
+    "%": Quantity("behind", "loss", scale="log", direction="up"),
+    "pts": Quantity("behind", "acc", direction="up"),
+    "": Quantity("behind", "metric", direction="up"),
+}
 
 
 @dataclass(frozen=True)
@@ -53,14 +60,17 @@ class Standing:
     @property
     def difference(self) -> str:
         """+4.4 %; of the best, best."""
-        return "best" if self.rank == "★" else f"{self.told(self.behind)} {self.unit}".rstrip()
+        return "best" if self.rank == "★" else self._told[0]
 
-    def told(self, behind: float) -> str:
-        """The number of a difference or of an end of its interval: one decimal of per cents and points, else so many
-        as its width, or itself, needs."""
-        number = shown(behind, self.unit)
-        places = 1 if self.unit else decimals((self.high - self.low) / 2) or decimals(abs(self.behind)) or 1
-        return f"{number:+.{places}f}".replace("-", "−")
+    @property
+    def with_interval(self) -> str:
+        """+4.4 % [+3.9, +4.9]; of the best, best."""
+        return "best" if self.rank == "★" else " ".join(self._told).rstrip()
+
+    @property
+    def _told(self) -> tuple[str, str]:
+        """The difference and its interval, told as those of a report are."""
+        return change(Scale(BEHIND[self.unit]), self.behind, [self.low, self.high] if math.isfinite(self.low) else [])
 
 
 @dataclass(frozen=True)
@@ -94,10 +104,17 @@ class Block:
         """How the differences were measured."""
         if not any(math.isfinite(one.low) for one in self.standings[1:]):
             return "behind the best"
-        how = "paired by seed" if self.paired else "not paired: seeds are not shared"
+        how = "paired by seed" if self.paired else f"not paired: fewer than {FEWEST_SEEDS} seeds are shared"
         rivals = len(self.standings) - 1
         every = f", for all {rivals} at once" if rivals > 1 else ""
         return f"behind the best, {how}, 95 %{every}"
+
+    @property
+    def band(self) -> str:
+        """What the grey band of the drawn differences holds: 2 %; empty where none is drawn."""
+        unit = self.standings[0].unit
+        drawn = unit and any(math.isfinite(one.low) for one in self.standings)
+        return f"{100 * SMALL:g} {unit}" if drawn else ""
 
     @cached_property
     def ends(self) -> tuple[float, float]:
@@ -111,11 +128,6 @@ class Block:
         """Where a difference is drawn, of 1000."""
         low, high = self.ends
         return round(1000 * (min(max(behind, low), high) - low) / (high - low), 1)
-
-
-def shown(behind: float, unit: str) -> float:
-    """The number of a difference: per cent of a ratio, points of an accuracy, else as it is."""
-    return (100 * math.expm1(behind) if unit == "%" else 100 * behind if unit == "pts" else behind) + 0.0
 
 
 def ranking(comparison: Comparison) -> list[Block]:
@@ -151,13 +163,14 @@ def block(title: str, metric: str, arms: Mapping[Arm, Sequence[GatheredRun]]) ->
     The best was picked after looking, so that every interval is one of k − 1 (Bonferroni).
     """
     up = direction_of(metric) == "up"
-    values = {
-        arm: {
-            place if run.record.seed is None else run.record.seed: run.record.summary[metric]
-            for place, run in enumerate(runs)
-        }
-        for arm, runs in arms.items()
-    }
+    keyed = {arm: {seed_of(place, run): run for place, run in enumerate(runs)} for arm, runs in arms.items()}
+    shared = set.intersection(*map(set, keyed.values()))
+    left = sum(len(set(own) - shared) for own in keyed.values())
+    paired = not left or len(shared) >= FEWEST_SEEDS
+    if paired:
+        # A seed that not all arms have is easier or harder than the others: whoever has it would win or lose by it.
+        keyed = {arm: {key: own[key] for key in own if key in shared} for arm, own in keyed.items()}
+    values = {arm: {key: run.record.summary[metric] for key, run in own.items()} for arm, own in keyed.items()}
     every = [value for own in values.values() for value in own.values()]
     points = is_share(metric) and min(every) >= 0 and max(every) <= 1
     unit = "pts" if points else "%" if min(every) > 0 and not up else ""
@@ -165,23 +178,28 @@ def block(title: str, metric: str, arms: Mapping[Arm, Sequence[GatheredRun]]) ->
     order = sorted(values, key=lambda arm: float(np.mean([scored(one, unit, up) for one in values[arm].values()])))
     best, level = order[0], ALPHA / max(1, len(order) - 1)
     names = spelled([arm.name for arm in order])
-    shared = {arm: sorted(set(values[arm]) & set(values[best]), key=str) for arm in order}
-    paired = all(len(shared[arm]) == len(values[arm]) for arm in order)
     standings = []
     for place, arm in enumerate(order):
         one, other = values[arm], values[best]
-        keys = shared[arm] if paired else list(one)
         behind, low, high = apart(
-            [scored(one[key], unit, up) for key in keys],
-            [scored(other[key], unit, up) for key in (keys if paired else other)],
+            [scored(value, unit, up) for value in one.values()],
+            [scored(other[key], unit, up) for key in (one if paired else other)],
             paired, level,
         )  # fmt: skip
-        rank = "★" if arm is best else "=" if not low > 0 else str(place + 1)
+        rank = "★" if arm is best else str(place + 1) if low > 0 else "="
         test = metric.replace("val/", "test/")
-        own = [mean_of(arms[arm], name) for name in (test, "seconds", "epochs")]
+        own = [mean_of(list(keyed[arm].values()), name) for name in (test, "seconds", "epochs")]
         standings.append(Standing(arm, names[place], rank, one, behind, low, high, unit, *own))
-    told = list(unlike([run for runs in arms.values() for run in runs], standings))
+    told = list(unlike([run for own in keyed.values() for run in own.values()], standings))
+    if paired and left:
+        runs = f"{count(left, 'run')} with other seeds {'is' if left == 1 else 'are'}"
+        told.append(f"Compared on the {len(shared):,} seeds that all arms have: {runs} left out.")
     return Block(title, metric, metric.replace("val/", "test/"), standings, paired, 1 - level, told)
+
+
+def seed_of(place: int, run: GatheredRun) -> Any:
+    """What a run is paired by: its seed, else its place."""
+    return place if run.record.seed is None else run.record.seed
 
 
 def scored(value: float, unit: str, up: bool) -> float:

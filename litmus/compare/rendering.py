@@ -10,7 +10,7 @@ from pathlib import Path
 from litmus.atomic import replacing
 from litmus.compare.comparison import Comparison
 from litmus.compare.payload import as_script, payload
-from litmus.compare.ranking import SMALL, ranking, shown
+from litmus.compare.ranking import SMALL, ranking
 from litmus.legible import legible
 from litmus.report.render import TEMPLATES
 from litmus.words import count, plain
@@ -38,7 +38,7 @@ def write_page(comparison: Comparison, path: Path, command: Sequence[str] = ()) 
 
 def page(comparison: Comparison, command: str) -> str:
     """The page's text."""
-    content = payload(comparison)
+    content, blocks = payload(comparison), ranking(comparison)
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -48,9 +48,9 @@ def page(comparison: Comparison, command: str) -> str:
     problems = [run for run in comparison.runs if run.record.status != "completed"]
     return environment.get_template("page.html.j2").render(
         title=f"Comparison of {comparison.title}",
-        blocks=ranking(comparison),
+        blocks=blocks,
+        bands=list(dict.fromkeys(block.band for block in blocks if block.band)),
         small=SMALL,
-        shown=shown,
         colours={arm["name"]: arm["colour"] for arm in content["arms"]},
         lead=comparison.lead,
         when=f"{datetime.now():%Y-%m-%d %H:%M}",

@@ -70,10 +70,8 @@ def ranking_table(comparison: Comparison, block: Block) -> Table:
     for column in columns:
         table.add_column(column, justify="left" if column in ("", "arm") else "right", overflow="fold")
     for one in block.standings:
-        ends = [one.told(end) for end in (one.low, one.high) if math.isfinite(end)]
-        interval = f" [{', '.join(ends)}]" if ends and one.rank != "★" else ""
         name = Text.assemble(("━━ ", _style(comparison, one.arm)), one.name)
-        cells = (one.score, one.difference + interval, plain(one.test), counted_of(comparison.arms[one.arm]))
+        cells = (one.score, one.with_interval, plain(one.test), counted_of(comparison.arms[one.arm]))
         table.add_row(one.rank, name, *cells)
     return table
 
