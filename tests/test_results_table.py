@@ -9,6 +9,7 @@ import pytest
 import litmus
 from litmus.claims.judgement import judge, verdicts_json
 from litmus.claims.notation import text
+from litmus.claims.results import counter_column
 from litmus.claims.results_table import read_results, results_from_rows
 from litmus.claims.study import read_study
 
@@ -296,3 +297,24 @@ def test_verdicts_json_has_the_agreed_form(study, tmp_path):
     ]
     assert all(set(finding) == {"code", "level", "message"} for finding in document["lint"])
     assert all(math.isfinite(document["helps"][key]) for key in ("mean", "low", "high"))
+
+
+def test_a_quantity_that_is_called_like_a_counter_is_none(tmp_path):
+    updates = {"metric": "val/loss", "at": {"time_to": 0.3, "unit": "updates"}}
+    study = read_study(
+        {
+            "question": "Which is faster?",
+            "arms": {"a": {"lr": 0.1}, "b": {"lr": 1}},
+            "seeds": 3,
+            "quantities": {"updates": updates, "epochs": {"metric": "epochs", "at": "last"}},
+            "predictions": {"faster": {"kind": "compare", "quantity": "updates", "better": "a", "than": "b"}},
+        }
+    )
+    rows = [f"{arm},{seed},{place},5" for arm in "ab" for place, seed in enumerate(range(3), 100)]
+    alone = read_results(study, table(tmp_path, ["arm,seed,updates,epochs", *rows]))
+    assert [trial.counters for trial in alone.trials] == [{"epochs": 5}] * 6
+    both = ["arm,seed,updates,epochs,updates (done)", *(f"{row},900" for row in rows)]
+    done = read_results(study, table(tmp_path, both))
+    assert [trial.counters for trial in done.trials] == [{"epochs": 5, "updates": 900}] * 6
+    assert done.values("updates", "a") == {0: 100, 1: 101, 2: 102}
+    assert [counter_column(study, name) for name in ("updates", "epochs")] == ["updates (done)", "epochs"]

@@ -10,7 +10,7 @@ from typing import Any
 from litmus.claims.finding import Finding, warning
 from litmus.claims.notation import listing, text
 from litmus.claims.quantity import no_column
-from litmus.claims.results import COUNTERS
+from litmus.claims.results import COUNTERS, counter_column
 from litmus.claims.study import Study
 from litmus.words import count
 
@@ -58,7 +58,10 @@ def from_export(study: Study, rows: Sequence[Mapping[str, Any]]) -> tuple[list[d
     names = {} if "arm" in columns else {key: column_of(key, columns, rows, "factor") for key in study.varied}
     seed = column_of("seed", columns, rows, "seed")
     measured = {name: metric_of(study, name, columns, rows) for name in study.quantities}
-    counters = {key: column for key in COUNTERS if (column := first(key, columns, METRICS)) is not None}
+    found = {key: first(key, columns, METRICS) for key in COUNTERS}
+    named = {key: counter_column(study, key) for key in COUNTERS}
+    # A quantity that is called like a counter is not what the run counted.
+    counters = {named[key]: own for key, own in found.items() if own and (named[key] == key or own != measured[key])}
     made: list[tuple[bool, dict[str, Any]]] = []
     left: list[str] = []
     for line, row in enumerate(rows, start=2):

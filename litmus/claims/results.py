@@ -14,6 +14,7 @@ from litmus.claims.course import Course
 from litmus.claims.data_version import DataVersion
 from litmus.claims.finding import Finding, error, using, warning
 from litmus.claims.notation import listing
+from litmus.claims.quantity import Quantity
 from litmus.claims.study import Study
 from litmus.claims.tuning import TuningRun
 from litmus.words import count
@@ -21,6 +22,8 @@ from litmus.words import count
 # A run beyond it has diverged as one has that says inf: the square of its difference from any other is none.
 MOST = 1e150
 COUNTERS = ("epochs", "updates", "samples", "seconds", "params")
+# Behind a counter's name in the table of a study that has a quantity of that name: what the trial did in all.
+DONE = " (done)"
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,17 @@ class Results:
         """Such a count of each of an arm's trials that recorded it."""
         own = (trial.counters.get(name, math.nan) for trial in self.trials if trial.arm == arm)
         return [count for count in own if math.isfinite(count)]
+
+
+def counted(quantity: Quantity) -> str | None:
+    """The counter that a quantity is, and so may share a column with."""
+    return quantity.metric if quantity.metric in COUNTERS and quantity.at == "last" else None
+
+
+def counter_column(study: Study, counter: str) -> str:
+    """Where a table has a counter: updates, or updates (done) beside a quantity that is called so and is none."""
+    quantity = study.quantities.get(counter)
+    return counter if quantity is None or counted(quantity) == counter else f"{counter}{DONE}"
 
 
 def collect(study: Study, trials: Iterable[Trial], findings: Iterable[Finding] = ()) -> Results:

@@ -13,7 +13,7 @@ from litmus.claims.exported_table import FAILED, PENDING, STATES, from_export, i
 from litmus.claims.finding import Finding, warning
 from litmus.claims.notation import listing, number, text, whole
 from litmus.claims.quantity import no_column
-from litmus.claims.results import COUNTERS, Results, Trial, collect
+from litmus.claims.results import COUNTERS, DONE, Results, Trial, collect, counted
 from litmus.claims.study import Study
 from litmus.legible import legible
 from litmus.tables import read_mappings
@@ -44,6 +44,9 @@ def results_from_rows(study: Study, rows: Iterable[Mapping[str, Any]]) -> Result
         lines = [row["line"] for row in rows]
         columns = list(dict.fromkeys(key for row in rows for key in row))
     quantities = _columns(study, columns, rows)
+    claimed = {column for name, column in quantities.items() if column != counted(study.quantities[name])}
+    spent = {key: f"{key}{DONE}" if f"{key}{DONE}" in columns else key for key in COUNTERS}
+    spent = {key: column for key, column in spent.items() if column in columns and column not in claimed}
     by_arm = "arm" in columns
     if not by_arm and not set(study.varied) <= set(columns):
         lacking = [key for key in study.varied if key not in columns]
@@ -54,7 +57,6 @@ def results_from_rows(study: Study, rows: Iterable[Mapping[str, Any]]) -> Result
     states = [name for name in STATES if name in columns and name not in study.varied]
     trials: list[Trial] = []
     damage = Damage()
-    spent = [key for key in COUNTERS if key in columns and getattr(study.quantities.get(key), "metric", key) == key]
     for line, row in zip(lines, rows, strict=True):
         arm = _arm(study, row, by_arm)
         seed = whole(row.get("seed"))
@@ -65,7 +67,7 @@ def results_from_rows(study: Study, rows: Iterable[Mapping[str, Any]]) -> Result
             damage.seedless.append(f"line {line} (seed {row.get('seed')!r})")
         else:
             values = damage.numbers(row, quantities, line)
-            counters = {key: count for key in spent if (count := number(row.get(key))) is not None}
+            counters = {key: v for key, column in spent.items() if (v := number(row.get(column))) is not None}
             load = number(row.get("load")) if "load" not in study.varied else None
             words = {state_of(row, name) for name in states}
             reasons = [*([row.get("error")] if "error" not in study.varied else []), *words.intersection(FAILED)]

@@ -11,7 +11,7 @@ import yaml
 
 from litmus.atomic import replacing
 from litmus.claims.judgement import CLOCK, clock_json, verdicts_json
-from litmus.claims.results import COUNTERS
+from litmus.claims.results import COUNTERS, counter_column
 from litmus.claims.results_table import RAN, told_of
 from litmus.legible import read_yaml, yaml_fault
 from litmus.records.tuning import TABLE, tuning_csv
@@ -94,12 +94,14 @@ def results_csv(evidence: Evidence) -> str:
     study = evidence.study
     counters = [name for name in COUNTERS if any(name in trial.counters for trial in evidence.results.trials)]
     quantities = list(study.quantities)
-    counters = [name for name in counters if name not in quantities]
+    columns = [counter_column(study, name) for name in counters]
+    counters = [name for name, column in zip(counters, columns, strict=True) if column not in quantities]
+    columns = [column for column in columns if column not in quantities]
     ran = [name for name in RAN if evidence.mixed and len({told_of(t, name) for t in evidence.results.trials}) > 1]
     # Seconds of a shared machine are not judged, here or again.
     timed = any(quantity.timed for quantity in study.quantities.values())
     loads = ["load"] if timed and any(trial.load is not None for trial in evidence.results.trials) else []
-    own = ("arm", "seed", "error", *quantities, *counters, *ran, *loads)
+    own = ("arm", "seed", "error", *quantities, *columns, *ran, *loads)
     varied = [key for key in study.varied if key not in own]
     rows = []
     order = {arm: place for place, arm in enumerate(study.arms)}
@@ -112,7 +114,7 @@ def results_csv(evidence: Evidence) -> str:
         busy = [cell(trial.load)] * len(loads)
         error = evidence.errors.get((trial.arm, trial.seed), "")
         rows.append([trial.arm, *settings, trial.seed, *measured, *spent, *by, *busy, error])
-    return table_text(["arm", *varied, "seed", *quantities, *counters, *ran, *loads, "error"], rows)
+    return table_text(["arm", *varied, "seed", *quantities, *columns, *ran, *loads, "error"], rows)
 
 
 def cell(value: float | None) -> Any:
