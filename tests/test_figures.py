@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from matplotlib import pyplot
 from matplotlib.text import Text
 
 from litmus.claims.contrast import FEWEST_SEEDS, Contrast
@@ -26,9 +27,10 @@ from litmus.report.evidence import evidence_of
 from litmus.report.figures import headline
 from litmus.report.figures.forest import Plan, panels
 from litmus.report.figures.headline import chosen, meaning
-from litmus.report.figures.lanes import drawable, level
+from litmus.report.figures.lanes import arrowheads, drawable, level
 from litmus.report.figures.sensitivity import averaged, tuned
 from litmus.report.figures.sheet import ticks, width_of, wrapped
+from litmus.report.figures.strips import in_order, strips
 from litmus.report.figures.style import SHAPES, VERDICTS
 from litmus.report.render import markdown
 from litmus.report.sections.interactions import crossed, gridded
@@ -405,3 +407,41 @@ def test_the_numbers_of_a_small_axis_are_not_all_zero():
     told = [tiny.tick(place) for place in ticks(tiny, -3e-10, 2e-10, 500)]
     assert len(set(told)) == len(told) >= 3
     assert "0" in told
+
+
+def levels(values):
+    """The evidence of arms of one numeric factor: level → loss by seed."""
+    study = read_study(
+        {
+            "question": "?",
+            "factors": {"lr": list(values)},
+            "quantities": {"loss": {"metric": "test/loss"}},
+            "seeds": 3,
+        }
+    )
+    rows = [
+        {"lr": level, "seed": seed, "loss": value} for level, own in values.items() for seed, value in enumerate(own)
+    ]
+    return evidence_of("levels", study, results_from_rows(study, rows))
+
+
+def test_of_more_arms_than_there_is_room_for_the_best_are_drawn_in_the_order_of_their_levels():
+    evidence = levels({level: [100.0 - level + seed for seed in range(3)] for level in range(1, 41)})
+    shown = in_order(evidence, evidence.leading)
+    assert shown == ["lr=1", *(f"lr={level}" for level in range(18, 41))]
+
+
+def test_an_arm_says_how_many_of_its_runs_have_a_value():
+    evidence = levels({0.1: [1.0, 2.0, math.inf], 1.0: [1.0, 1.5, 2.0]})
+    alt = strips(evidence, evidence.leading).alt
+    assert "0.1 1.5 (2 of 3)" in alt
+    assert "1 1.5." in alt
+
+
+def test_an_interval_that_goes_on_beyond_the_axis_has_a_head_there():
+    _, axes = pyplot.subplots()
+    axes.set_xlim(0, 1)
+    arrowheads(axes, (-1.0, 2.0), 0.5, "black")
+    arrowheads(axes, (0.0, 1.0), 0.5, "black")
+    assert [line.get_marker() for line in axes.lines] == ["<", ">"]
+    pyplot.close()

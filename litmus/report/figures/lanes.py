@@ -78,13 +78,19 @@ def draw_lane(axes: Any, leaf: Leaf, top: float, bottom: float, middle: float, t
             [max(start, low), min(stop, high)], [middle] * 2,
             color=colour, linewidth=thick, zorder=3, solid_capstyle="butt",
         )  # fmt: skip
-        for cut, side, marker in ((start < low, low, "<"), (stop > high, high, ">")):
-            if cut:
-                axes.plot([side], [middle], marker, color=colour, markersize=6, clip_on=False, zorder=4)
+        arrowheads(axes, (start, stop), middle, colour)
     axes.plot(
         [mean], [middle], SHAPES[outcome(leaf)], color=colour, markersize=7, zorder=5,
         markeredgecolor=PAPER, markeredgewidth=0.9,
     )  # fmt: skip
+
+
+def arrowheads(axes: Any, ends: tuple[float, float], middle: float, colour: str) -> None:
+    """A head at each end of the axis beyond which an interval goes on."""
+    low, high = axes.get_xlim()
+    for cut, side, marker in ((ends[0] < low, low, "<"), (ends[1] > high, high, ">")):
+        if cut:
+            axes.plot([side], [middle], marker, color=colour, markersize=6, clip_on=False, zorder=4)
 
 
 def draw_bars(axes: Any, leaf: Leaf, middle: float) -> None:

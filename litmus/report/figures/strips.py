@@ -12,6 +12,7 @@ from litmus.claims.notation import number, spelled
 from litmus.claims.quantity import Quantity
 from litmus.report.blocks import Picture
 from litmus.report.evidence import Evidence
+from litmus.report.figures.lanes import arrowheads
 from litmus.report.figures.picture import saved
 from litmus.report.figures.sheet import LINE, SMALL, TITLE, Sheet, width_of, wrapped
 from litmus.report.figures.style import INK, MUTED, WIDTH, colour_of, plain_axis, scale_of
@@ -23,13 +24,14 @@ MARGIN, ROW = 8.0, 19.0
 
 def strips(evidence: Evidence, quantity: Quantity, constant: float | None = None) -> Picture | None:
     """A row per arm; the dashed line is the baseline's mean, the dotted one the constant predictor's score."""
-    arms = [arm for arm in in_order(evidence, quantity) if evidence.results.finite(quantity.name, arm)][:MOST_ROWS]
+    arms = in_order(evidence, quantity)
     if not arms:
         return None
     columns = {arm: np.array(list(evidence.results.finite(quantity.name, arm).values())) for arm in arms}
     every = np.concatenate(list(columns.values()))
     scale = scale_of(every.tolist(), 10)
-    names = {arm: wrapped(spelled(evidence.study, arm), 150) for arm in arms}
+    shares = {arm: share(evidence, quantity, arm) for arm in arms}
+    names = {arm: wrapped(f"{spelled(evidence.study, arm)} {shares[arm]}", 150) for arm in arms}
     heights = [max(ROW, LINE * len(names[arm]) + 4) for arm in arms]
     marks = marked(evidence, quantity, columns)
     # A constant predictor far below everything would squeeze what there is to see.
@@ -44,14 +46,18 @@ def strips(evidence: Evidence, quantity: Quantity, constant: float | None = None
     begin = 8 + LINE * len(title)
     top = begin + LINE * len(marks)
     bottom = top + sum(heights)
-    foot = wrapped(f"{evidence.imprint}, a dot each · line: 95 % interval of the mean", width - 2 * MARGIN, SMALL)
+    imprint = f"{evidence.imprint}, a dot each · line: 95 % interval of the mean"
+    imprint += " · (2 of 3): so many runs have a value, the others failed or never got there" * any(shares.values())
+    foot = wrapped(imprint, width - 2 * MARGIN, SMALL)
 
     def draw(figure: Any) -> None:
         sheet = Sheet(figure)
         sheet.lines(MARGIN, 4, title, size=TITLE, weight="bold")
         spread = (every.max() - every.min()) or abs(every[0]) or 1.0
         ends = (every.min() - 0.04 * spread, every.max() + 0.04 * spread)
-        ends = (ends[0] if scale == "linear" else 0.9 * every.min(), ends[1])
+        if scale == "log":
+            margin = (every.max() / every.min()) ** 0.04
+            ends = (every.min() / margin, every.max() * margin)
         for value, _, _ in marks:
             ends = (min(ends[0], value), max(ends[1], value))
         axes = sheet.panel(left, top, width - left - MARGIN - 8, bottom - top, ends)
@@ -66,6 +72,7 @@ def strips(evidence: Evidence, quantity: Quantity, constant: float | None = None
             low, high = summary.interval()
             if summary.n >= FEWEST_SEEDS and math.isfinite(low):
                 axes.plot([max(low, ends[0]), min(high, ends[1])], [middle] * 2, color=colour, linewidth=2.2)
+                arrowheads(axes, (low, high), middle, colour)
             axes.plot([summary.mean], [middle], "|", color=INK, markersize=11, markeredgewidth=1.8)
             y += height
         for place, (value, word, dash) in enumerate(marks):
@@ -79,7 +86,8 @@ def strips(evidence: Evidence, quantity: Quantity, constant: float | None = None
         sheet.lines(MARGIN, bottom + 38, foot, size=SMALL, color=MUTED)
 
     best = evidence.named(evidence.ranked(quantity)[0])
-    means = ", ".join(f"{spelled(evidence.study, arm)} {plain(evidence.mean(quantity.name, arm))}" for arm in arms)
+    told = [f"{spelled(evidence.study, arm)} {plain(evidence.mean(quantity.name, arm))} {shares[arm]}" for arm in arms]
+    means = ", ".join(one.strip() for one in told)
     alt = f"The {quantity.label} of {len(arms)} arms{evidence.where}, one dot per trial; best: {best}. Means: {means}."
     name = f"results-{quantity.name}{evidence.suffix}"
     left_out = len(evidence.study.arms) - len(arms)
@@ -95,14 +103,26 @@ def strips(evidence: Evidence, quantity: Quantity, constant: float | None = None
     )  # fmt: skip
 
 
+def share(evidence: Evidence, quantity: Quantity, arm: str) -> str:
+    """How many of an arm's runs have a value: (2 of 3); nothing where all have one."""
+    known, runs = len(evidence.results.finite(quantity.name, arm)), len(evidence.results.by_seed.get(arm, {}))
+    return f"({known} of {runs})" if known < runs else ""
+
+
 def in_order(evidence: Evidence, quantity: Quantity) -> list[str]:
-    """The arms best first; those of one numeric factor by its levels."""
-    study = evidence.study
+    """The arms with a mean best first, those of one numeric factor by its levels.
+
+    Of more than there is room for the best, with the baseline and the arms of the primary prediction.
+    """
+    study, ranked = evidence.study, evidence.ranked(quantity)
+    leaves = [one.leaf for one in evidence.judgement.verdicts.values() if one.primary and one.leaf is not None]
+    named = [*study.select(evidence.baseline)[:1], *(arm for leaf in leaves for arm in leaf.contrast.weights)]
+    kept = list(dict.fromkeys([*ranked[:1], *(arm for arm in named if arm in ranked), *ranked]))[:MOST_ROWS]
     if len(study.varied) == 1:
         levels = {arm: number(overrides.get(study.varied[0])) for arm, overrides in study.arms.items()}
         if all(level is not None for level in levels.values()):
-            return sorted(study.arms, key=lambda arm: levels[arm] or 0.0)
-    return evidence.ranked(quantity)
+            return sorted(kept, key=lambda arm: levels[arm] or 0.0)
+    return [arm for arm in ranked if arm in kept]
 
 
 def marked(evidence: Evidence, quantity: Quantity, columns: dict[str, Any]) -> list[tuple[float, str, str]]:
