@@ -3,6 +3,9 @@
 import math
 from collections.abc import Iterable, Sequence
 
+# The most decimals that are written out, and the least spread that they tell with two digits.
+MOST_PLACES, LEAST_FIXED = 8, 1e-7
+
 
 def count(number: int, thing: str) -> str:
     """1 trial, 2 trials."""
@@ -21,7 +24,7 @@ def plain(value: float | None, digits: int = 4) -> str:
         shown = f"{value:,.0f}"
     else:
         shown = f"{value:.{digits}g}"
-    return shown.replace("-", "−") if "e" not in shown else shown
+    return f"−{shown[1:]}" if shown.startswith("-") else shown
 
 
 def aligned(value: float, column: Sequence[float]) -> str:
@@ -42,7 +45,13 @@ def decimals(sd: float) -> int | None:
     """Decimals that show two significant digits of a spread; None when there is no spread."""
     if not math.isfinite(sd) or sd <= 0:
         return None
-    return max(0, min(8, 1 - math.floor(math.log10(sd))))
+    return max(0, min(MOST_PLACES, 1 - math.floor(math.log10(sd))))
+
+
+def significant(value: float, spread: float) -> str:
+    """A number with as many significant digits as two of its spread reach: −1.29e-09 of a spread of 3e-11."""
+    size = max(abs(value), spread)
+    return plain(value, 2 + math.floor(math.log10(size)) - math.floor(math.log10(spread)))
 
 
 def plus_minus(mean: float, sd: float) -> str:
@@ -52,6 +61,8 @@ def plus_minus(mean: float, sd: float) -> str:
         return "—"
     if places is None:
         return plain(mean)
+    if sd < LEAST_FIXED:
+        return f"{significant(mean, sd)} ± {significant(sd, sd)}"
     return f"{fixed(mean, places)} ± {fixed(sd, places)}"
 
 
@@ -62,6 +73,8 @@ def between(low: float, high: float) -> str:
         return "—"
     if places is None:
         return plain(low)
+    if high - low < LEAST_FIXED:
+        return f"[{significant(low, high - low)}, {significant(high, high - low)}]"
     return f"[{fixed(low, places)}, {fixed(high, places)}]"
 
 

@@ -47,6 +47,13 @@ def test_a_number_alone_is_short_and_complete():
     assert [duration(seconds) for seconds in (12.34, 270, 7560)] == ["12.3 s", "4.5 min", "2.1 h"]
 
 
+def test_what_decimals_cannot_tell_has_significant_digits_and_every_minus_is_one():
+    assert plus_minus(1.5e-9, 7e-10) == "1.5e-09 ± 7e-10"
+    assert between(-1.234e-9, 2.2e-8) == "[−1.2e-09, 2.2e-08]"
+    assert plus_minus(0.5, 1e-9) == "0.5 ± 1e-09"
+    assert plain(-1.287e-9) == "−1.287e-09"
+
+
 def test_one_is_no_plural():
     assert [count(number, "epoch") for number in (0, 1, 2, 1000)] == ["0 epochs", "1 epoch", "2 epochs", "1,000 epochs"]
 
