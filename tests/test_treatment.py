@@ -2,15 +2,20 @@
 
 import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
 
+from litmus.claims.course import course_of
 from litmus.claims.judgement import judge
+from litmus.claims.quantity import Quantity
 from litmus.claims.results_table import results_from_rows
 from litmus.claims.runs import Run, results_from_runs
 from litmus.claims.study import read_study
+from litmus.records.record import Record
+from litmus.records.trials import chosen_place
 from litmus.report.evidence import evidence_of
 from litmus.report.sections.treatment import section
 from scripts.report import main
@@ -265,3 +270,12 @@ def test_arms_on_one_side_and_arms_that_no_contrast_compares_may_be_the_same():
         rows += [{"arm": arm, "seed": seed, "it": loss} for arm in "bc"]
     study = read_study(node)
     assert judge(study, results_from_rows(study, rows)).verdicts["claim"].verdict == "confirmed"
+
+
+def test_a_test_is_of_the_epoch_that_was_chosen_wherever_it_is_judged():
+    history = {"epoch": np.arange(4.0), "train/loss": np.arange(4.0), "val/loss": np.array([3.0, 1.0, 2.0, 2.5])}
+    last, own = Quantity("last", "test/loss", at="last"), Quantity("own", "val/loss", at="last")
+    assert course_of(history, [last, own], tested=1).judged == {"last": 1, "own": 3}
+    assert course_of(history, [last]).judged == {"last": 3}
+    record = Record(Path(), "completed", "", content={"best_epoch": 1}, history=history)
+    assert (chosen_place(record), chosen_place(Record(Path(), "completed", "", history=history))) == (1, None)

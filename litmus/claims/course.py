@@ -79,8 +79,8 @@ class Course:
         return found
 
 
-def course_of(history: History, quantities: Iterable[Quantity]) -> Course | None:
-    """The course of a run with a training loss by epoch; None for other runs."""
+def course_of(history: History, quantities: Iterable[Quantity], tested: int | None = None) -> Course | None:
+    """The course of a run with a training loss by epoch, which tested the weights of one; None for other runs."""
     train = history.get("train/loss")
     if train is None or not len(train):
         return None
@@ -89,6 +89,6 @@ def course_of(history: History, quantities: Iterable[Quantity]) -> Course | None
         for name, curve in history.items()
         if name.partition("/")[0] in ("lr", "batch_size") and len(curve) == len(train)
     }
-    found = ((quantity.name, judged_epoch(quantity, history)) for quantity in quantities)
+    found = ((quantity.name, judged_epoch(quantity, history, tested)) for quantity in quantities)
     judged = {name: epoch for name, epoch in found if epoch is not None and epoch < len(train)}
     return Course(np.asarray(train, dtype=float), knobs, judged)

@@ -45,11 +45,14 @@ def in_summary(metric: str) -> str:
     return f"{metric} (tail)"
 
 
-def judged_epoch(quantity: Quantity, history: History) -> int | None:
+def judged_epoch(quantity: Quantity, history: History, tested: int | None = None) -> int | None:
     """The place of the epoch up to which a run decides the quantity: the chosen one, or the last.
 
-    None where the run has no curve that says so, and for what is counted.
+    None where the run has no curve that says so, and for what is counted. `tested` is the place of the epoch whose
+    weights were tested, where that is known: a test metric without a curve is of no other, wherever it is judged.
     """
+    if tested is not None and tested_once(quantity, history):
+        return tested
     if quantity.at == "best_val":
         curve, up = _curve(quantity.select, history), quantity.select_direction == "up"
         return None if curve is None else best_epoch(curve, 1 if up else -1)
@@ -63,6 +66,11 @@ def judged_epoch(quantity: Quantity, history: History) -> int | None:
     # What has no curve of its own, as the test metrics of the end, is judged where the curves end.
     longest = max((len(one) for one in history.values()), default=0)
     return longest - 1 if longest and (curve is not None or "/" in quantity.metric) else None
+
+
+def tested_once(quantity: Quantity, history: History) -> bool:
+    """Whether it is a test metric without a curve, which a run measures once, of the weights that it chose."""
+    return quantity.metric.startswith("test/") and _curve(quantity.metric, history) is None
 
 
 def _curve(name: str, history: History) -> Curve | None:

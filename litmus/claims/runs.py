@@ -22,7 +22,8 @@ class Run:
     """One run: its learning curves (epoch, updates, samples, seconds, train/loss, …), its summary, or its error.
 
     `pending` is one without an end, whose error says so: it runs, or was interrupted. `code`, `parts`, `numerics`,
-    `load` and `data` are those of the `Trial` that it is, empty where none recorded them.
+    `load` and `data` are those of the `Trial` that it is, empty where none recorded them; `tested` is the place in its
+    curves of the epoch whose weights were tested.
     """
 
     arm: str
@@ -36,6 +37,7 @@ class Run:
     numerics: Mapping[str, str] = field(default_factory=dict)
     load: float | None = None
     data: DataVersion | None = None
+    tested: int | None = None
 
 
 def results_from_runs(study: Study, runs: Iterable[Run]) -> Results:
@@ -55,7 +57,7 @@ def results_from_runs(study: Study, runs: Iterable[Run]) -> Results:
                     values[name] = measure(quantity, run.history, run.summary)
                 except ValueError as problem:
                     unmeasured.setdefault(str(problem), []).append(f"{run.arm} seed {run.seed}")
-        course = None if run.error else course_of(run.history, study.quantities.values())
+        course = None if run.error else course_of(run.history, study.quantities.values(), run.tested)
         ran: Any = {"code": run.code, "parts": run.parts, "numerics": run.numerics, "course": course, "load": run.load}
         ran |= {"data": run.data, "error": run.error, "pending": run.pending}
         trials.append(Trial(run.arm, run.seed, values, counters(run), **ran))

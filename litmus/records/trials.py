@@ -86,11 +86,19 @@ def moved(key: str, then: Any, now: Any) -> bool:
 def run_of(arm: str, seed: int, record: Record, study: Study) -> Run:
     """A record as a run of the study; one that diverged has values, which are not finite."""
     ran: Any = {"code": code(record), "parts": parts(record), "numerics": recorded_numerics(record)}
-    ran |= {"load": number(record.content.get("load")), "data": data_version(record)}
+    ran |= {"load": number(record.content.get("load")), "data": data_version(record), "tested": chosen_place(record)}
     if record.diverged:
         return Run(arm, seed, *broken(record, study), **ran)
     error = "" if record.done else record.error or record.status
     return Run(arm, seed, record.history, record.summary, error, record.pending, **ran)
+
+
+def chosen_place(record: Record) -> int | None:
+    """The place in its curves of the epoch whose weights a run chose and tested; None where nothing says so."""
+    chosen, epochs = record.content.get("best_epoch"), record.history.get("epoch")
+    if chosen is None or epochs is None or chosen not in epochs:
+        return None
+    return int(np.flatnonzero(epochs == chosen)[0])
 
 
 def broken(record: Record, study: Study) -> tuple[History, dict[str, float]]:

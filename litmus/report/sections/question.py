@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from litmus.claims.measure import tested_once
 from litmus.report.blocks import Section, Text
 from litmus.report.evidence import Evidence
 from litmus.words import count
@@ -23,9 +24,13 @@ def section(evidence: Evidence) -> Section:
 
 def _how(evidence: Evidence, name: str) -> str:
     quantity = evidence.study.quantities[name]
+    runs = [run for own in evidence.curves.values() for run in own]
+    once = quantity.metric.startswith("test/") and all(tested_once(quantity, run.history) for run in runs)
+    known = any(run.tested is not None for run in runs)
+    at_last = f"as tested once, {'of the epoch that was chosen' if known else 'when the run ended'}"
     how = {
         "best_val": f"at the epoch with the best {quantity.select}",
-        "last": "at the end",
+        "last": at_last if once else "at the end",
         "tail": "on average over the last fifth of its evaluations, none of which selects",
         "best": "at its best",
         "time_to": f"{quantity.unit} until {quantity.threshold}",
