@@ -22,7 +22,9 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
         "-o", "--output", type=typed_path, help="the page's file; by default compare.html in the first DIR"
     )
     parser.add_argument("--terminal", action="store_true", help="tables and curves here instead of a page")
-    parser.add_argument("--metric", help="whose curves the terminal shows; by default val/loss, or the first there is")
+    parser.add_argument(
+        "--metric", help="whose curves the terminal shows; by default that which ranks, or the first there is"
+    )
     parser.add_argument("--by", choices=("epoch", "updates", "samples", "seconds"), help="the curves' clock")
     parser.add_argument("--runs", type=int, default=0, help="so many runs are listed on the terminal, best first")
     return parser.parse_args(given)

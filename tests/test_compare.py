@@ -15,9 +15,9 @@ from scipy.special import stdtrit
 from litmus.claims.runs import Run
 from litmus.compare.comparison import compare
 from litmus.compare.payload import MOST_POINTS, as_script, payload
-from litmus.compare.ranking import ranking
+from litmus.compare.ranking import ranked_by, ranking
 from litmus.compare.rendering import page
-from litmus.compare.terminal import Canvas, print_comparison
+from litmus.compare.terminal import Canvas, curve_metric, print_comparison
 from litmus.records.directories import find
 from litmus.records.gathering import Arm
 from litmus.report.figures.curves import Band
@@ -400,6 +400,15 @@ def test_data_that_every_seed_draws_are_the_same_data_and_those_of_another_arm_a
     path.write_text(json.dumps(result))
     told = "Not the same data: arms have different checksums on 1 of 3 seeds."
     assert ranking(compare([tmp_path]))[0].notes == [told]
+
+
+def test_the_terminal_draws_the_curves_of_what_ranks(tmp_path):
+    for seed in range(2):
+        write_job(tmp_path / str(seed), seed, np.random.default_rng(seed))
+        for file, old, new in (("metrics.csv", "val/loss", "val/f1"), ("result.json", "val/loss", "val/f1")):
+            path = tmp_path / str(seed) / file
+            path.write_text(path.read_text().replace(old, new))
+    assert curve_metric(compare([tmp_path]), None, "epoch") == ranked_by(compare([tmp_path])) == "val/f1"
 
 
 def test_a_falling_curve_falls_in_braille(tmp_path):

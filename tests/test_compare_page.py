@@ -319,9 +319,15 @@ def test_the_address_brings_the_view_back(page, places):
     page.run("drawing")
     assert page.run(look) == before
     # Ticks of a page that had other runs, and what is no choice, are left alone.
-    page.run("location.hash = '#runs=zzz.ff&by=fortnights&smooth=much'")
+    page.run("location.hash = '#runs=zzz.ff&by=fortnights&smooth=much&show=bar&lines=foo'")
     page.run("new Promise(done => setTimeout(done, 50)).then(() => drawing)")
-    assert page.run("[state.by, state.smooth, drawn.size]") == ["epoch", 0, 19]
+    assert page.run("[state.by, state.smooth, state.show, state.lines, drawn.size]") == [
+        "epoch",
+        0,
+        "interval",
+        "runs",
+        19,
+    ]
 
 
 def test_it_follows_the_theme_and_fits_a_phone(page):

@@ -16,7 +16,7 @@ from litmus.claims.quantity import direction_of
 from litmus.claims.reductions import UNITS, Curve
 from litmus.claims.runs import Run
 from litmus.compare.comparison import Comparison, metrics
-from litmus.compare.ranking import Block, data_of, ranking
+from litmus.compare.ranking import Block, data_of, ranked_by, ranking
 from litmus.records.gathering import Arm, GatheredRun, counted_of
 from litmus.report.figures.curves import Band
 from litmus.report.figures.style import SERIES, scale_of, short
@@ -93,7 +93,7 @@ def curve_metric(comparison: Comparison, asked: str | None, clock: str) -> str:
     known = list(dict.fromkeys(name for one in histories if clock in one for name in one if name not in UNITS))
     if asked and asked not in known:
         raise ValueError(f"no run has a curve of {asked} by {clock}; there are {listing(known, 20) or 'none'}")
-    return asked or next((name for name in ("val/loss", "train/loss", *known) if name in known), "")
+    return asked or next((name for name in (ranked_by(comparison), "train/loss", *known) if name in known), "")
 
 
 def runs_table(comparison: Comparison, shown: Sequence[str], most: int, data: str | None) -> Table:

@@ -32,8 +32,11 @@ function meanAndDeviation(values) {
   const spread = values.length > 1 ? deviation(values) : 0;
   if (!(spread > 0)) return shortly(mean(values));
   const decimals = Math.min(8, Math.max(0, 1 - Math.floor(Math.log10(spread))));
-  const middle = mean(values).toFixed(decimals).replace(/^-(?=[0.]+$)/, ""); // a zero has no sign
-  return `${middle} ± ${spread.toFixed(decimals)}`.replace("-", "−");
+  if (spread < 1e-7) return `${shortly(mean(values))} ± ${shortly(spread, 2)}`;
+  const written = (value) =>
+    value.toLocaleString("en", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+  const middle = written(mean(values)).replace(/^-(?=[0.]+$)/, ""); // a zero has no sign
+  return `${middle} ± ${written(spread)}`.replace("-", "−");
 }
 
 // Exponential moving average, corrected for its start as TensorBoard does it; gaps stay gaps.

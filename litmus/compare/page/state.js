@@ -72,4 +72,6 @@ function recall() {
   }
   if (!CLOCKS.includes(state.by)) state.by = DEFAULTS.by;
   if (!measured.includes(state.measure)) state.measure = DEFAULTS.measure;
+  for (const key of ["show", "lines"])
+    if (![...get(key).options].some((option) => option.value === state[key])) state[key] = DEFAULTS[key];
 }
