@@ -445,3 +445,20 @@ def test_an_interval_that_goes_on_beyond_the_axis_has_a_head_there():
     arrowheads(axes, (0.0, 1.0), 0.5, "black")
     assert [line.get_marker() for line in axes.lines] == ["<", ">"]
     pyplot.close()
+
+
+def test_predictions_that_are_decided_are_not_counted_among_those_that_seeds_are_too_few_for(drawn):
+    evidence, _, _ = drawn[6]
+    verdicts = evidence.judgement.verdicts
+    undecided = [name for name, one in verdicts.items() if one.verdict == "inconclusive"]
+    assert 0 < len(undecided) < len(verdicts)
+    lint = (warning("low_resolution", "Few.", list(verdicts)),)
+    judgement = replace(evidence.judgement, lint=lint)
+    (told,) = limiting(replace(evidence, judgement=judgement))
+    assert told.startswith(f"6 seeds are too few for {len(undecided)} of {len(verdicts)} predictions")
+
+
+def test_a_forest_without_an_interval_names_none(drawn):
+    few, many = (" ".join(text for text, _ in words(drawn[seeds][2]["forest"])) for seeds in (2, 6))
+    assert "intervals" not in few
+    assert "95 % intervals" in many

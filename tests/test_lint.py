@@ -2,6 +2,7 @@
 
 import copy
 import math
+import re
 from collections import defaultdict
 from dataclasses import replace
 
@@ -234,6 +235,9 @@ def test_resolution_says_how_many_seeds_would_do():
     assert "you said 2 % matters. 80 seeds would show 2 %." in planned
     measured = one(lint_results(study, trials(study)), "low_resolution", "warning").message
     assert "measured SD" in measured
+    shares = {"accuracy": {"metric": "test/acc", "at": "best_val", "sesoi": 0.002, "sd": 0.02}}
+    points = one(lint_design(sound(quantities=shares)), "low_resolution", "warning").message
+    assert re.search(r"differences of [\d.]+ pts or more .*SD [\d.]+ pts\); you said 0.2 pts matters", points)
 
 
 def test_a_mostly_diverged_arm_is_told():

@@ -305,6 +305,8 @@ def test_the_arm_that_diverges_is_not_the_one_to_use():
     advice = advised(more, {"a": 3, "b": 1, "c": 2})[1]
     assert advice.endswith("The cheapest of them without a failed run is c (2 seconds against 1): use it unless the "
                            "difference matters to you.")  # fmt: skip
+    advice = advised(more, {"a": 2, "b": 1, "c": 2})[1]
+    assert re.search(r"All of them without a failed run cost as much \(2 seconds\): use [ac]\.$", advice)
 
 
 @pytest.mark.parametrize(("first", "second"), [((1.2, 0), (0.9, 1)), ((1.0, 12), (0.9, 2)), ((1.0, 2), (0.99, 8))])

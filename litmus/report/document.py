@@ -57,12 +57,14 @@ def limiting(evidence: Evidence) -> Iterator[str]:
     names |= {spelled(study, arm) for arm in study.arms}
     told = []
     few = [finding for finding in lint if finding.code == "low_resolution"]
-    concerned = {name for finding in few for name in predictions if finding.concerns(name)}
+    # What is decided was not missed.
+    undecided = [name for name, verdict in predictions.items() if verdict.verdict == "inconclusive"]
+    concerned = {name for finding in few for name in undecided if finding.concerns(name)}
     errors = [finding for finding in lint if finding.level == "error"]
     for finding in errors:
         told.append(sentence(finding.message.split(". ")[0], names))
     if concerned:
-        seeds = count(len(evidence.asked), "seed")
+        seeds = count(len(evidence.judgement.looks.seeds or evidence.asked), "seed")
         told.append(
             f"{seeds} are too few for {len(concerned)} of {count(len(predictions), 'prediction')}: a difference that "
             "just matters would mostly be missed."

@@ -14,6 +14,7 @@ from litmus.claims.measured import Measured
 from litmus.claims.notation import listing
 from litmus.claims.prediction import Prediction
 from litmus.claims.results import Results
+from litmus.claims.scale import Scale
 from litmus.claims.statistics import fewest, resolvable_effect, seeds_needed
 from litmus.claims.study import Study
 from litmus.words import count
@@ -144,11 +145,13 @@ def resolution(
     quantity = prediction.measured(study)
     kind = "expected" if seeds is not None else "measured"
     few = "No affordable number of seeds" if enough is None else count(enough, "seed")
-    shown, matters = quantity.size(effect), quantity.size(sesoi)
+    scale = Scale(quantity)
+    shown, matters = scale.size(effect), scale.size(sesoi)
+    spread = scale.size(sd) if scale.points else f"{sd:.3g}"
     least = f"a little more than {matters}" if shown == matters else f"{shown} or more"
     message = (
         f"{name}: {count(n, 'seed')} show differences of {least} (80 % power, {kind} SD "
-        f"{sd:.3g}); you said {matters} matters. {few} would show {matters}."
+        f"{spread}); you said {matters} matters. {few} would show {matters}."
     )
     if stays > ratio and (enough is None or enough > n):
         message += " Tuning leaves open what no seed takes away: tune more."

@@ -199,7 +199,8 @@ class Plan:
             parts.append("where [ ]: ✓ whole line inside, ✗ whole line outside")
         parts.append("? neither")
         looks = ", as looks are counted" if any(leaf.contrast.corrected for leaf in leaves) else ""
-        parts.append(f"lines: {lanes.level(leaves)} intervals{looks}")
+        if any(lanes.drawable(leaf) and lanes.interval(leaf) for leaf in leaves):
+            parts.append(f"lines: {lanes.level(leaves)} intervals{looks}")
         if len(self.evidence.judgement.verdicts) > 1:
             parts.append("a verdict counts all predictions together, a mark its own comparison")
         return " · ".join(parts)

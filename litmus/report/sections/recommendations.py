@@ -64,6 +64,9 @@ def choice(evidence: Evidence, best: str, tied: list[str]) -> str:
         return "No cost was recorded by which to choose among them."
     cheap = min(whole, key=lambda arm: evidence.counter(cost, arm))
     price = plain(evidence.counter(cost, best), 3)
+    alike = {plain(evidence.counter(cost, arm), 3) for arm in whole}
+    if len(alike) == 1:
+        return f"All {them} cost as much ({alike.pop()} {cost}): use {evidence.named(whole[0])}."
     if cheap == best:
         return f"{name} is also the cheapest {them} ({price} {cost}): use it."
     own = plain(evidence.counter(cost, cheap), 3)
