@@ -441,3 +441,12 @@ def test_at_first_there_is_one_metric_of_each_data_set_and_no_run_that_tunes(bro
     browser.run("drawing")
     assert browser.run("shown.length") == 44
     assert browser.console == []
+
+
+def test_the_ranking_of_an_arm_with_a_long_name_keeps_to_the_page(browser, tmp_path):
+    for place, norm in enumerate(("none", "very_long_" * 15)):
+        for seed in range(3):
+            write_job(tmp_path / f"{place}-{seed}", seed, np.random.default_rng(seed), norm=norm)
+    write_page(compare([tmp_path]), tmp_path / "page.html")
+    browser.open((tmp_path / "page.html").as_uri())
+    assert browser.run("document.querySelector('.ranking table').getBoundingClientRect().right <= innerWidth")
