@@ -28,6 +28,7 @@ from litmus.report.figures import headline
 from litmus.report.figures.forest import Plan, panels
 from litmus.report.figures.headline import chosen, meaning
 from litmus.report.figures.lanes import arrowheads, drawable, level
+from litmus.report.figures.picture import saved
 from litmus.report.figures.sensitivity import averaged, tuned
 from litmus.report.figures.sheet import ticks, width_of, wrapped
 from litmus.report.figures.strips import in_order, strips
@@ -462,3 +463,8 @@ def test_a_forest_without_an_interval_names_none(drawn):
     few, many = (" ".join(text for text, _ in words(drawn[seeds][2]["forest"])) for seeds in (2, 6))
     assert "intervals" not in few
     assert "95 % intervals" in many
+
+
+def test_a_name_in_letters_that_the_font_lacks_is_drawn_without_a_warning():
+    assert width_of("学习率") > 0
+    assert saved("name", lambda figure: figure.text(0.1, 0.5, "学习率"), 1, 2)[1]

@@ -9,7 +9,7 @@ from html import escape
 from typing import Any
 
 from litmus.report.blocks import Picture
-from litmus.report.figures.sheet import LINE, SMALL, TITLE, Sheet, wrapped
+from litmus.report.figures.sheet import LINE, SMALL, TITLE, Sheet, unwarned, wrapped
 from litmus.report.figures.style import MUTED, SETTINGS, VARIABLES, WIDTH
 
 LONG = 20  # letters of a legend's label that has a line of its own
@@ -53,7 +53,7 @@ def saved(name: str, draw: Callable[[Any], None], height: float, width: float, l
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    with mpl.rc_context({**SETTINGS, "svg.hashsalt": name}):
+    with unwarned(), mpl.rc_context({**SETTINGS, "svg.hashsalt": name}):
         figure = Figure(figsize=(width, height), dpi=160, layout=layout)
         canvas = FigureCanvasAgg(figure)
         draw(figure)

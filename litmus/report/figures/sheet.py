@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
@@ -69,7 +72,16 @@ def width_of(text: str, size: float = SIZE, weight: str = "normal") -> float:
     from matplotlib.textpath import text_to_path
 
     font = FontProperties(family="DejaVu Sans", size=size, weight=weight)
-    return float(text_to_path.get_text_width_height_descent(text, font, False)[0])
+    with unwarned():
+        return float(text_to_path.get_text_width_height_descent(text, font, False)[0])
+
+
+@contextmanager
+def unwarned() -> Iterator[None]:
+    """Without a warning for each letter that the font lacks: the SVG shows it in the reader's own."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        yield
 
 
 def wrapped(text: str, most: float, size: float = SIZE, weight: str = "normal") -> list[str]:
