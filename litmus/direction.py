@@ -33,6 +33,8 @@ TURNING = {"neg", "negative", "minus", "inverse", "inv", "d2", "survival", "to"}
 # Behind its word these leave a metric what it is: which average, of what, in what; any other may be a drop or a spread.
 NEUTRAL = {
     *("score", "rate", "macro", "micro", "weighted", "samples", "binary", "multiclass", "multilabel", "normalized"),
+    *("ce", "bce", "kl", "cls", "box", "balanced", "adjusted", "raw", "clean", "index", "positive", "episode"),
+    *("peak", "allocated", "elapsed"),
     *("mean", "avg", "average", "median", "total", "sum", "min", "max", "best", "last", "final", "tail", "ema", "swa"),
     *(
         "train",
@@ -92,7 +94,7 @@ def direction_of(metric: str) -> str | None:
     ]
     last = (better or known)[-1]
     word, place = words[last]
-    if any(before in TURNING for before, _ in words[:last]):
+    if any(before in TURNING and where == place for before, where in words[:last]):
         return None
     for behind, where in words[last + 1 :]:
         if behind == "per" and word not in RATES:

@@ -510,9 +510,9 @@ def test_trials_of_before_a_knob_within_a_part_was_edited_are_left_out(study):
 
 def test_what_follows_a_tuned_knob_or_moved_out_of_src_is_no_other_configuration(study):
     moved = {"average": {"_target_": "src.callbacks.history.History"}, "weights": {"from": "there"}}
-    reconfigured(study, lr=0.002, optimizer={"lr": 0.002}, **moved)
+    reconfigured(study, lr=0.002, optimizer={"lr": 0.002, "betas": [0.002, 0.9]}, **moved)
     now = {"average._target_": "litmus.trial.history.History", "weights.from": "here"}
-    retold(study, **{"optimizer.lr": 1e-3}, **now)
+    retold(study, **{"optimizer.lr": 1e-3, "optimizer.betas": [1e-3, 0.9]}, **now)
     assert "stale_trial" not in {finding.code for finding in read_study_directory(study).results.findings}
 
 

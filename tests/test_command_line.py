@@ -1,5 +1,6 @@
 """What is typed wrongly is answered in one sentence, at once, and nothing is trained."""
 
+import copy
 import io
 import json
 import os
@@ -13,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from litmus.sweeps.overrides import unreadable
-from litmus.trial.arguments import readable_arguments, refuse_no_place, without_hyphens
-from litmus.trial.command_line import answer
+from litmus.trial.arguments import readable_arguments, refuse_no_option, refuse_no_place, without_hyphens
+from litmus.trial.command_line import answer, sweep_arguments
 from tests.conftest import ROOT
 
 WITHOUT_TORCH = """
@@ -153,6 +154,23 @@ def test_what_nobody_reads_any_more_costs_nothing(monkeypatch):
         assert answer(speaks) == "done"
         assert sys.stdout is stream
         assert os.fstat(stream.fileno()).st_rdev == Path(os.devnull).stat().st_rdev
+
+
+def test_a_stream_that_may_lose_its_reader_is_copied_as_the_stream_is(monkeypatch):
+    """Workers are sent what a function of theirs has at hand."""
+    with Path(os.devnull).open("w") as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        assert answer(lambda: copy.copy(sys.stdout) is sys.stdout)
+        answer(lambda: sys.stdout.writelines(["one", "two"]))
+
+
+def test_options_may_stand_between_knobs():
+    refuse_no_option(["lr=0.1", "--cfg", "job", "epochs=2"])
+
+
+def test_several_values_are_many_runs_where_a_file_says_so(tmp_path):
+    """Hydra alone knows how many runs were asked for."""
+    assert sweep_arguments(["experiment=many", "lr=0.1,0.2"]) == ["experiment=many", "lr=0.1,0.2"]
 
 
 @pytest.mark.long

@@ -365,8 +365,14 @@ def test_arms_are_ordered_by_the_seeds_that_all_have_and_seeds_of_some_are_told(
     assert block.paired
     assert block.notes == ["Compared on the 3 seeds that all arms have: 2 runs with other seeds are left out."]
     few = scored(tmp_path / "few", "val/loss", {"none": easy["none"], "batch": easy["batch"], "layer": [1.0, 1.0]})
-    assert not few.paired
-    assert "not paired: fewer than 3 seeds are shared" in few.heading
+    # An arm of two seeds has no interval, is never the best, and leaves the others theirs.
+    assert few.paired
+    assert [(one.name, one.rank) for one in few.standings][:2] == [("norm=batch", "★"), ("norm=none", "2")]
+    assert not np.isfinite(few.standings[2].low)
+    lucky = scored(tmp_path / "lucky", "val/loss", {"none": easy["none"], "batch": easy["batch"], "layer": [0.1, 0.1]})
+    assert [one.rank for one in lucky.standings] == ["★", "2", "="]
+    two = scored(tmp_path / "two", "val/loss", {"none": [1.0, 1.0], "batch": [0.9, 0.9, 0.9]})
+    assert two.standings[1].rank == "="
 
 
 def test_nobody_who_is_behind_the_best_is_ahead_of_it(tmp_path):

@@ -4,6 +4,7 @@ import copy
 import itertools
 import json
 import linecache
+import os
 import subprocess
 import sys
 from importlib.util import spec_from_file_location
@@ -420,6 +421,26 @@ def test_a_class_of_a_script_is_told_by_its_file(notebook, project, tmp_path):
     before = project(config=IN_CELL)
     assert project("script.py", "class", "# Why.\nclass", config=IN_CELL) == before
     assert project("script.py", "SIZE = 1", "SIZE = 2", config=IN_CELL) != before
+
+
+def test_what_a_class_of_a_script_uses_is_in_its_text_whatever_it_is_today(notebook, tmp_path):
+    """As the time at which it started."""
+    text = "import time\n\nSTART = time.time()\n\n\nclass Net:\n    def late(self):\n        return START\n"
+    (tmp_path / "script.py").write_text(text)
+    sys.modules["__main__"].__file__ = str(tmp_path / "script.py")
+    assert notebook(text) == notebook(text)
+
+
+def test_values_are_told_alike_in_each_process():
+    program = "from litmus.trial.written import told; print(told([{'relu', 'gelu', 'tanh'}, {'a': frozenset('xyz')}]))"
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", program], cwd=ROOT, env={**os.environ, "PYTHONHASHSEED": seed}, text=True,
+            capture_output=True, check=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    ]  # fmt: skip
+    assert len(set(said)) == 1
 
 
 def test_a_class_whose_source_nobody_has_is_refused(notebook):

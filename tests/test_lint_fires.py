@@ -115,6 +115,10 @@ CASES = {
         ),
         study(prediction={"kind": "bound", "arm": "b", "relative_to": "a", "high": "60%"}),
     ),
+    "a loss between 40 % and 60 %, which calls nothing alike": (
+        (study(prediction={**COMPARE, "by": "-60%"}), ("wide_margin", "error")),
+        study(prediction={"kind": "bound", "arm": "b", "relative_to": "a", "low": "-60%", "high": "-40%"}),
+    ),
     "equivalence within five sesoi": (
         (study(prediction={**ALIKE, "within": "40%"}), ("wide_margin", "error")),
         study(prediction={**ALIKE, "within": 0.04}),
@@ -236,3 +240,10 @@ def test_a_difference_in_time_is_more_than_the_seldomer_evaluated_arm_is_off(tim
     seldom = ([1000.0, 1000.0, 1100.0], {"epochs": 10, "updates": 2000})  # each 200 updates
     assert ("coarse_clock" in looked(asked, a=seldom, b=(times, {"epochs": 200, "updates": 2000}))) is expected
     assert "coarse_clock" not in looked(asked, a=seldom, b=(times, {"epochs": 10, "updates": 2000}))
+
+
+def test_arms_that_are_evaluated_as_often_differ_in_seconds_by_their_speed():
+    asked = study(quantity={"metric": "val/loss", "at": {"time_to": 0.5, "unit": "seconds"}, "sesoi": 1})
+    counters = {"epochs": 20, "updates": 200}
+    slow = ([10.6, 10.7, 10.5], {**counters, "seconds": 21.2})
+    assert "coarse_clock" not in looked(asked, a=([10.0, 10.1, 9.9], {**counters, "seconds": 20.0}), b=slow)

@@ -340,6 +340,21 @@ def test_each_predictions_pairs_are_looked_at_on_their_own():
     assert not litmus.judge(node(20, **claims), part({**both, "c": 20}), before=[alone]).looks.corrected
 
 
+def test_rows_that_say_running_are_looked_at_where_they_have_values():
+    table = [{**row, "status": "running"} for row in rows(draws(10))]
+    first = litmus.judge(node(10), [row for row in table if row["seed"] < 5])
+    assert len(first.look.seeds) == 5
+    assert litmus.judge(node(10), table, before=[first]).looks.corrected
+
+
+def test_a_table_without_the_rows_of_what_failed_in_every_arm_is_the_same_look():
+    table = [{**row, "score": "" if row["seed"] == 3 else row["score"]} for row in rows(draws(10))]
+    first = litmus.judge(node(10), [row for row in table if row["seed"] < 6])
+    for later in (table[:15], table):
+        again = litmus.judge(node(10), [row for row in later if row["seed"] != 3], before=[first])
+        assert not again.looks.astray
+
+
 def test_advice_counts_from_the_pairs_that_there_are():
     part = [row for row in rows(draws(20, mean=0.4)) if row["arm"] != "a" or row["seed"] < 5]
     verdict = litmus.judge(node(20), part).verdicts["it"]

@@ -101,6 +101,8 @@ def test_a_score_of_what_is_better_when_less_is_less():
         ),
         ("up", "balanced_accuracy f1_macro f1_samples precision_at_k recall_at_10 recall_at_fixed_precision acc_top5"),
         ("up", "cohen_kappa_score acc/cifar10 acc/dataloader_idx_0 acc_percent silhouette_score r2_score accuracy_ema"),
+        ("down", "loss_ce memory_peak time_elapsed en_to_de/loss neg/loss mae_raw"),
+        ("up", "accuracy_balanced neg/recall r2_adjusted f1_positive reward_episode"),
         (None, "neg_log_loss neg_mean_squared_error neg_brier_score minus_loss inverse_mse d2_log_loss_score"),
         (None, "accuracy_drop acc_std acc/std error_reduction loss_scale time_saved survival_time"),
         (None, "time_to_accuracy time_to_failure samples_per_second epochs_survived explained_variance"),

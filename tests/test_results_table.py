@@ -49,6 +49,15 @@ def test_a_clean_table(study, tmp_path):
     assert judge(study, results).verdicts["helps"].verdict == "confirmed"
 
 
+def test_a_quantity_called_as_anothers_metric_has_its_own_column(tmp_path):
+    quantities = {"test/loss": {"metric": "test/loss"}, "final": {"metric": "test/loss", "at": "last"}}
+    asked = read_study({"question": "?", "factors": {"dropout": [0.0, 0.1]}, "quantities": quantities})
+    lines = [f"{CLEAN[0]},final", *(f"{line},9.0" for line in CLEAN[1:])]
+    found = read_results(asked, table(tmp_path, lines))
+    assert set(found.values("final", "dropout=0.1").values()) == {9.0}
+    assert 9.0 not in found.values("test/loss", "dropout=0.1").values()
+
+
 @pytest.mark.parametrize("first", [10**12, 2**53, 1_764_272_754_123_456_789, 2**64])
 def test_seeds_are_told_apart_to_their_last_digit(study, tmp_path, first):
     """As clocks and generators of 64 bits give them."""
@@ -258,6 +267,7 @@ def test_the_same_arm_with_other_numbers_in_another_table(study, tmp_path):
         ("0.500", "0.50049", 0.50049),
         ("0.50049", "0.500", 0.50049),
         ("5.0e-1", "0.5", 0.5),
+        ("0.4999999904632568", "0.5000000100000000", 0.4999999904632568),  # one in single precision
         ("0.500", "0.502", None),
         ("0.4995", "0.4996", None),
         ("0.5", "0.525", None),  # of 40 rows, 20 and 21

@@ -201,7 +201,7 @@ class Contrast:
 
     def _against(self, bar: float, side: int) -> Any:
         """The values that speak least for a side of a bar: but for which arm is better, a budget says no time."""
-        if self.reach is None or (bar == 0 and len(self.weights) > 1):
+        if self.reach is None or (bar == 0 and len(self.weights) == 2):
             return np.asarray(self.values, dtype=float)
         return self.reach[0] if side > 0 else self.reach[1]
 
@@ -240,7 +240,7 @@ class Contrast:
         low, high = (math.copysign(math.inf, end) if abs(end) >= FAR else end for end in (low, high))
         if self.tuning:
             low, high = self._end(low, 1), self._end(high, -1)
-        if self.reach is not None and len(self.weights) > 1:  # its side of zero is shown by more than its ends are
+        if self.reach is not None and len(self.weights) == 2:  # its side of zero is shown by more than its ends are
             low = max(low, 0.0) if self._p_signs(0.0, 1) < self.alpha / 2 else low
             high = min(high, 0.0) if self._p_signs(0.0, -1) < self.alpha / 2 else high
         return low, high

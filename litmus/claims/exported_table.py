@@ -173,7 +173,9 @@ def metric_of(study: Study, name: str, columns: Sequence[str], rows: Sequence[Ma
         ValueError: where there is none, or several that differ in a row.
     """
     quantity = study.quantities[name]
-    wanted = [spelled for key in quantity.columns for spelled in spellings(key, METRICS)]
+    # What another quantity is called is that one's column.
+    keys = [key for key in quantity.columns if key == name or key not in study.quantities]
+    wanted = [spelled for key in keys for spelled in spellings(key, METRICS)]
     found = [column for column in dict.fromkeys(wanted) if column in columns]
     refuse_differing(found, rows, f"quantity {name}")
     if not found and any(prediction.quantity == name for prediction in study.predictions.values()):

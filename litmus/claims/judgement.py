@@ -121,7 +121,8 @@ def seen_of(study: Study, results: Results) -> Look:
     """What a single look sees: the seeds of which all runs of some prediction's arms have ended."""
     by_arm, compared = ended_seeds(results), arms_compared(study)
     pairs = [set.intersection(*(by_arm.get(arm, set()) for arm in arms)) for arms in compared]
-    seeds = frozenset().union(*pairs)
+    # Of what failed in every arm there is nothing to see, and a table may leave its rows out.
+    seeds = frozenset().union(*pairs) & {trial.seed for trial in results.trials if trial.values}
     arms = {arm: settings for each in compared for arm, settings in each.items()}
     lacking = {arm: gone for arm in arms if (gone := seeds - by_arm.get(arm, set()))}
     return Look(seeds, arms=arms, lacking=lacking)

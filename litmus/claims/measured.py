@@ -113,7 +113,7 @@ class Measured:
             reach=None if budget is None else self._reach(told, complete, values),
             tuning=self.tuned.parts(quantity, weights),
         )
-        few = made.exact or made.by_failures or not unknown or unknown + failures.lost <= MOST_LOST
+        few = made.exact or made.by_failures or not unknown or not complete or unknown + failures.lost <= MOST_LOST
         return (
             made
             if fault or few

@@ -174,7 +174,7 @@ def alike(one: Trial, other: Trial, name: str, tables: bool) -> bool:
         return math.isclose(first, second, rel_tol=1e-12) or (math.isnan(first) and math.isnan(second))
     half = max(place(one, name), place(other, name)) / 2
     # Not of one or two digits: 0.5 may be all of a value, and 0.52 another.
-    return abs(first - second) <= min(half, 5e-3 * abs(first)) + 1e-12 * abs(first)
+    return abs(first - second) <= min(half, 5e-3 * abs(first)) + 1e-6 * abs(first)  # float32 as well
 
 
 def place(trial: Trial, name: str) -> float:
@@ -193,6 +193,8 @@ def tables(same: list[Trial]) -> str:
     parts = []
     for name in dict.fromkeys(name for trial in same for name in trial.values):
         shown = [t.written.get(name) or f"{t.values.get(name, math.nan):.6g}" for t in same]
+        if len(set(shown)) == 1:
+            shown = [repr(t.values.get(name, math.nan)) for t in same]
         if len(set(shown)) > 1:
             parts.append(f"{name} " + ", ".join(f"{value} in {t.table}" for value, t in zip(shown, same, strict=True)))
     return "; ".join(parts)

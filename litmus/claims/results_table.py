@@ -19,6 +19,8 @@ from litmus.legible import legible
 from litmus.tables import read_mappings
 
 # Columns that a table has where its trials were not all run alike.
+# How a trial without an end says so, where a table keeps that as its error.
+UNENDED = ("no result.json: still running", "interrupted")
 RAN = ("code", "numerics", "sha256")
 
 
@@ -72,6 +74,7 @@ def results_from_rows(study: Study, rows: Iterable[Mapping[str, Any]]) -> Result
             words = {state_of(row, name) for name in states}
             reasons = [*([row.get("error")] if "error" not in study.varied else []), *words.intersection(FAILED)]
             error, pending = next((str(one) for one in reasons if one), ""), bool(words & {*PENDING})
+            pending = (pending or error.startswith(UNENDED)) and not values  # a value is one, whatever else goes on
             cells = {name: row.get(column) for name, column in quantities.items()}
             written = {k: v for k, v in cells.items() if isinstance(v, str) and number(v) is not None}
             table = text(row.get("table") or "")
@@ -136,7 +139,9 @@ def _columns(study: Study, columns: Sequence[str], rows: Sequence[Mapping[str, A
     """Quantity → its column, by the quantity's name or else its metric."""
     names = {}
     for name, quantity in study.quantities.items():
-        found = [column for column in dict.fromkeys(quantity.columns) if column in columns]
+        # What another quantity is called is that one's column.
+        own = [column for column in dict.fromkeys(quantity.columns) if column == name or column not in study.quantities]
+        found = [column for column in own if column in columns]
         if quantity.metric not in COUNTERS:  # beside its quantity every run's counter has a column
             refuse_differing(found, rows, f"quantity {name}", "results table")
         if found:

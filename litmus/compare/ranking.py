@@ -164,7 +164,11 @@ def block(title: str, metric: str, arms: Mapping[Arm, Sequence[GatheredRun]]) ->
     """
     up = direction_of(metric) == "up"
     keyed = {arm: {seed_of(place, run): run for place, run in enumerate(runs)} for arm, runs in arms.items()}
-    shared = set.intersection(*map(set, keyed.values()))
+    # Arms of one or two seeds have no interval, and leave the others theirs.
+    many = [arm for arm, own in keyed.items() if len(own) >= FEWEST_SEEDS]
+    shared = set.intersection(*(set(own) for arm, own in keyed.items() if arm in many or not many))
+    if not all(shared & set(own) for own in keyed.values()):
+        shared = set.intersection(*map(set, keyed.values()))
     left = sum(len(set(own) - shared) for own in keyed.values())
     paired = not left or len(shared) >= FEWEST_SEEDS
     if paired:
@@ -175,7 +179,8 @@ def block(title: str, metric: str, arms: Mapping[Arm, Sequence[GatheredRun]]) ->
     points = is_share(metric) and min(every) >= 0 and max(every) <= 1
     unit = "pts" if points else "%" if min(every) > 0 and not up else ""
     # By the mean of what differences are told of: an arm that is ahead of the best would be none that is behind it.
-    order = sorted(values, key=lambda arm: float(np.mean([scored(one, unit, up) for one in values[arm].values()])))
+    mean = {arm: float(np.mean([scored(one, unit, up) for one in own.values()])) for arm, own in values.items()}
+    order = sorted(values, key=lambda arm: (bool(many) and arm not in many, mean[arm]))
     best, level = order[0], ALPHA / max(1, len(order) - 1)
     names = spelled([arm.name for arm in order])
     standings = []

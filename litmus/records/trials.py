@@ -71,8 +71,10 @@ def differing(record: Record, config: Mapping[str, Any], study: Study) -> str:
         if free or key not in settings or not is_factor(key):
             continue
         then = settings[key]
-        follows = any(text(then) == text(settings[one]) and text(value) == text(config[one]) for one in tuned)
-        if then != value and text(then) != text(value) and not (follows or moved(key, then, value)):
+        follows = text(then)  # as it would be with what its arm has of the tuned knobs, as [${width},${width}] is
+        for one in tuned:
+            follows = follows.replace(text(settings[one]), text(config[one]))
+        if then != value and text(value) not in (text(then), follows) and not moved(key, then, value):
             return key
     return ""
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from litmus.claims.leaf import Gain
 from litmus.claims.looks import LOOKS
-from litmus.claims.measured import Measured
+from litmus.claims.measured import Measured, planned_arms
 from litmus.claims.statistics import seeds_needed
 from litmus.report.evidence import Evidence
 from litmus.words import plain
@@ -65,7 +65,8 @@ def look(evidence: Evidence, arm: str, name: str) -> str:
     for place, count in enumerate(LOOKS, start=1):
         if gain is None or count > len(seeds):
             break
-        made = Measured(evidence.study, evidence.results, [seeds[:n] for n in LOOKS[:place]])(
+        first = [seeds[:n] for n in LOOKS[:place]]
+        made = Measured(evidence.study, evidence.results, first, planned=planned_arms(evidence.configs))(
             quantity, gain.weights, arm
         )
         if bool(Gain(made).confirms()) or bool(Gain(made).rejects()):

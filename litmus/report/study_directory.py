@@ -93,7 +93,7 @@ def ended(study: Study, records: Mapping[tuple[str, int], Record]) -> list[int]:
 
     def whole(seed: int) -> bool:
         own = [records.get((arm, seed)) for arm in study.arms]
-        return all(record is not None and record.status not in UNSETTLED for record in own)
+        return all(record is not None and not record.pending and record.status not in UNSETTLED for record in own)
 
     return list(takewhile(whole, sorted(study.seeds)))
 

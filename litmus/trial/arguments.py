@@ -43,7 +43,8 @@ def refuse_no_option(arguments: list[str]) -> None:
         )
 
     hydras.error = refused  # type: ignore[method-assign]
-    hydras.parse_args(arguments)
+    options, knobs = options_and_knobs(arguments)
+    hydras.parse_args([*options, *knobs])  # which stand on one side of them alone
 
 
 def readable_arguments(arguments: list[str]) -> list[str]:

@@ -8,7 +8,7 @@ import secrets
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -32,6 +32,8 @@ OF_FILES: dict[type[OSError], str] = {
     IsADirectoryError: "expected a file, found a directory",
     PermissionError: "expected a place that may be read and written, found one that may not",
 }
+# How Hydra says that values are many.
+SEVERAL = re.compile("^(Ambiguous value for argument|Sweep parameters)")
 NO_TUNER = (
     "no run tunes itself any more; a search tries settings: "
     "python train.py -m search=tpe 'lr=tag(log,interval(1e-4,1e-1))' search.trials=25"
@@ -126,7 +128,16 @@ class _Heard:
         self._stream = stream
 
     def __getattr__(self, name: str) -> Any:
+        if name == "_stream":  # of a copy that is not made yet
+            raise AttributeError(name)
         return getattr(self._stream, name)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return getattr, (sys, "stdout")
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """As the stream's own."""
+        self.write("".join(lines))
 
     def write(self, text: str) -> int:
         """As the stream's own."""
@@ -180,6 +191,8 @@ def sentence(error: BaseException, arguments: Sequence[str] | None = None) -> st
 
         if (said := unreadable(sys.argv[1:] if arguments is None else arguments)) is not None:
             return said
+    if SEVERAL.search(str(error)) and (said := _several_values(sys.argv[1:] if arguments is None else arguments)):
+        return said
     if type(error).__name__ == "MissingConfigException":
         group, _, choice = str(getattr(error, "missing_cfg_file", "")).rpartition("/")
         choices = getattr(error, "options", None) or _choices(group, str(error))
@@ -244,20 +257,17 @@ def sweep_arguments(arguments: list[str]) -> list[str]:
     """The arguments as Hydra takes them: a study's or a search's sweeper, `study.seeds=10` where its file is silent.
 
     Raises:
-        ValueError: for several values, a study or a search without -m, for two of them, or for one beside another
-            sweeper; for `tuner=…`.
+        ValueError: for a study or a search without -m, for two of them, or for one beside another sweeper;
+            for `tuner=…`.
     """
     gone = [one for one in arguments if one.lstrip("+~").partition("=")[0].partition(".")[0] == "tuner"]
     if gone:
         raise ValueError(f"{gone[0]}: {NO_TUNER}")
     asked = [argument for argument in arguments if argument.partition("=")[0] in ("study", "search")]
     asked = [argument for argument in asked if argument.partition("=")[2] not in ("", "null")]
-    one_run = not {"-m", "--multirun", "hydra.mode=MULTIRUN", "--cfg", "-c", "--help"} & set(arguments)
-    if one_run and not asked:
-        refuse_several_values(arguments)
     if not asked:
         return arguments
-    if one_run:
+    if not {"-m", "--multirun", "hydra.mode=MULTIRUN", "--cfg", "-c", "--help"} & set(arguments):
         raise ValueError(f"{asked[-1]} asks for many trials: it needs -m, as in python train.py -m {asked[-1]}")
     if len(asked) > 1 or "," in asked[0]:
         raise ValueError(f"{' '.join(asked)}: expected one study or one search, got several; give each its own command")
@@ -276,25 +286,19 @@ def sweep_arguments(arguments: list[str]) -> list[str]:
     return [*(argument for argument in typed if not argument.startswith(SWEEPER)), f"{SWEEPER}{group}"]
 
 
-def refuse_several_values(arguments: Sequence[str]) -> None:
-    """Refuses values that make several runs, where one was asked for.
-
-    Raises:
-        ValueError: with both ways to say it.
-    """
-    # A comma or a bracket is in each of them.
-    several = [argument for argument in arguments if argument[:1] != "-" and re.search(r"[,(]", argument)]
-    if not several:
-        return
+def _several_values(arguments: Sequence[str]) -> str | None:
+    """That values make several runs, where one was asked for, with both ways to say it; None if none of them do."""
     from litmus.sweeps.overrides import is_sweep
 
-    if sweeps := [argument for argument in several if is_sweep(argument)]:
-        knob, _, value = sweeps[0].partition("=")
-        listed = "" if "(" in value else f"; one value that is a list is {knob}=[{value}]"
-        raise ValueError(
-            f"{sweeps[0]} gives several values, one run each: expected one value, or -m, as in "
-            f"python train.py -m {' '.join(sweeps)}{listed}"
-        )
+    sweeps = [argument for argument in arguments if argument[:1] != "-" and is_sweep(argument)]
+    if not sweeps:
+        return None
+    knob, _, value = sweeps[0].partition("=")
+    listed = "" if "(" in value else f"; one value that is a list is {knob}=[{value}]"
+    return (
+        f"{sweeps[0]} gives several values, one run each: expected one value, or -m, as in "
+        f"python train.py -m {' '.join(sweeps)}{listed}"
+    )
 
 
 def resumed_arguments(arguments: list[str]) -> list[str]:

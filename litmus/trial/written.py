@@ -42,7 +42,8 @@ def written_here(names: Sequence[str]) -> Written:
         elif getattr(thing, "__module__", None) != home.__name__:
             kind = thing if hasattr(thing, "__qualname__") else type(thing)
             modules[f"{kind.__module__}.{kind.__qualname__}"] = None
-            texts |= {key: told(thing)} if kind is not thing else {}
+            # A script's text has it already, and it may be the time of day.
+            texts |= {key: told(thing)} if kind is not thing and not hasattr(home, "__file__") else {}
         else:
             trees, texts[key] = _defined(key, thing, home)
             modules |= dict.fromkeys(name for tree in trees for name in imported(tree))
@@ -52,7 +53,13 @@ def written_here(names: Sequence[str]) -> Written:
 
 
 def told(value: Any) -> str:
-    """A value in words that another process has too."""
+    """A value in words that another process has too, whatever order its sets have there."""
+    if isinstance(value, set | frozenset):
+        return f"{{{', '.join(sorted(map(told, value)))}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(told, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{told(key)}: {told(one)}' for key, one in value.items())}}}"
     return ADDRESS.sub("", repr(value))
 
 
@@ -102,7 +109,9 @@ def _defined(name: str, thing: Any, home: ModuleType) -> tuple[list[ast.AST], st
             )
         members = getattr(kind, "__dict__", {}).items()
         texts = [told({key: one for key, one in members if key in TELLING or not key.startswith("__")})]
-    return list(found.values()), "\n".join([*texts, *([told(thing)] if kind is not thing else [])])
+    return list(found.values()), "\n".join(
+        [*texts, *([told(thing)] if kind is not thing and not hasattr(home, "__file__") else [])]
+    )
 
 
 def _functions(kind: Any) -> Iterator[Any]:

@@ -50,7 +50,11 @@ def margin_of(study: Study, prediction: Prediction) -> float | None:
         bound: Bound = prediction  # type: ignore[assignment]
         low, high = bound.ends(study)
         # A gain of at most something calls nothing alike; one of at least a loss does, as far as its wider end.
-        return max(-low, high if isfinite(high) else 0.0) if bound.relative_to is not None and -inf < low < 0 else None
+        return (
+            max(-low, high if isfinite(high) else 0.0)
+            if bound.relative_to is not None and -inf < low < 0 <= high
+            else None
+        )
     amount = 0.0 if by is None else prediction.measured(study).amount(by, prediction.where("by"))
     return -amount if amount < 0 else None
 

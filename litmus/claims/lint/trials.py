@@ -113,7 +113,7 @@ UNSPREAD = "cannot be judged: the arms gave the same numbers on every seed, so t
 
 def no_spread(study: Study, results: Results) -> Iterator[Finding]:
     """A contrast that is constant over the seeds, or lacks too many: something was not run as meant."""
-    contrast = Measured(study, results)
+    contrast = Measured(study, results, planned=list(study.arms))  # whatever was not is told by its own rule
     faults: dict[str, list[str]] = {}
     for name, prediction in study.predictions.items():
         try:
