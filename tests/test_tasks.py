@@ -402,8 +402,26 @@ def test_a_metric_relative_to_the_values_themselves_is_of_values_in_their_own_un
         task = Regression(target, metrics=metrics)
         before = task.measured(outputs, y)
         mean, deviation = torch.full((1, target.number), 50.0), torch.full((1, target.number), 2.0)
-        task.scale = (mean, deviation)
+        task._standardised_by = (mean, deviation)
         found = task.measured(outputs, y)
         own = (outputs.reshape(y.shape) * 2 + 50, y * 2 + 50)
         assert found["mape"] == pytest.approx(float(((own[0] - own[1]) / own[1]).abs().mean()), rel=1e-5)
         assert {**before, "mape": None} == {**found, "mape": None}  # in standard deviations, as the loss
+
+
+class Scaled(Classification):
+    """Has a scale of its own."""
+
+    def __init__(self, target, scale=3.0):
+        super().__init__(target)
+        self.scale = scale
+
+    def loss(self, outputs, targets):
+        return super().loss(outputs * self.scale, targets)
+
+
+def test_a_task_keeps_a_scale_of_its_own_and_no_strangers_data_say_one():
+    model, data = seeded(MLP, (6,), units=[4], task=Scaled(Target("classes", 3))), small_blobs()
+    data.target_scale = "theirs"
+    quiet_trainer(1).fit(model, datamodule=data)
+    assert (model.task.scale, model.task._standardised_by) == (3.0, None)

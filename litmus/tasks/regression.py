@@ -77,8 +77,8 @@ class Regression(Task):
         """Both (samples, number), or (samples,) of one value; in their own unit where its zero counts."""
         shape = (len(y),) if self.values == 1 else (len(y), self.values)
         pair = (answers, self.targets(y))
-        if self.scale is not None and any(kind.__name__ in OF_ZERO for kind in type(metric).__mro__):
-            mean, deviation = (part.flatten().cpu() for part in self.scale)
+        if self._standardised_by is not None and any(kind.__name__ in OF_ZERO for kind in type(metric).__mro__):
+            mean, deviation = (part.flatten().cpu() for part in self._standardised_by)
             pair = (answers * deviation + mean, self.targets(y) * deviation + mean)
         return pair[0].reshape(shape), pair[1].reshape(shape)
 

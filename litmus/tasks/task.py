@@ -37,10 +37,10 @@ class Task:
         own: what it measures of a split by itself.
         outputs: numbers that a net gives for a sample.
         values: numbers of a sample that `tally` counts, by which its sum is divided.
-        scale: mean and deviation (1, number) by which the data have standardised real targets.
     """
 
-    scale: tuple[Tensor, Tensor] | None = None
+    # Mean and deviation (1, number) by which the data have standardised real targets.
+    _standardised_by: tuple[Tensor, Tensor] | None = None
 
     kind: Kind
     mean: str

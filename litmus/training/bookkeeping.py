@@ -12,6 +12,7 @@ from litmus.contract import tells_of_epochs
 from litmus.training.batches import samples_in, share_of, weigh
 from litmus.training.by_hand import Proofs
 from litmus.training.epoch_metrics import EpochMetrics, refuse_waiting
+from litmus.training.file_data_module import FileDataModule
 from litmus.training.overridden import step_of_ones_own
 from litmus.training.plan import refuse_batch_of_one, refuse_limits_of_parts
 from litmus.training.stretches import reason_for_single_batches, reason_for_single_steps, reason_in_settings
@@ -50,7 +51,7 @@ class Bookkeeping(pl.Callback):
     def setup(self, trainer: pl.Trainer, pl_module: Any, stage: str) -> None:
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         if pl_module.task is not None:
-            pl_module.task.scale = getattr(data, "target_scale", None)
+            pl_module.task._standardised_by = data.target_scale if isinstance(data, FileDataModule) else None
         if hasattr(data, "eval_stretches"):
             reason = reason_for_single_batches(trainer, pl_module, self.base, *EVALUATED[stage])
             data.eval_stretches = reason is None
