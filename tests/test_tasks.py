@@ -364,6 +364,36 @@ def test_a_net_that_gives_more_in_training_is_refused_before_it():
     assert torch.equal(torch.get_rng_state(), alone)
 
 
+class Auxiliary(Net):
+    """Takes all of its net's outputs."""
+
+    def training_step(self, batch, batch_idx):
+        return sum(self.criterion(one, self.targets(batch[1])) for one in self.net(batch[0]))
+
+
+def test_a_step_of_ones_own_may_take_more_in_training():
+    plain = {"_target_": f"{__name__}.Ends", "outputs": 4, "end": "auxiliary"}
+    assert isinstance(Auxiliary(plain, (6,), task=usual_task(CLASSES)), Net)
+
+
+class Kept(torch.nn.Module):
+    """Takes a feature that a hook kept, as nets with several exits do."""
+
+    def __init__(self, outputs):
+        super().__init__()
+        self.body, self.head, self.kept = torch.nn.Linear(6, 8), torch.nn.Linear(8, outputs), {}
+        self.body.register_forward_hook(lambda layer, given, outputs: self.kept.__setitem__("body", outputs))
+
+    def forward(self, x):
+        self.body(x)
+        return self.head(self.kept["body"])
+
+
+def test_a_net_whose_hooks_hold_it_is_looked_at_itself():
+    model = Net({"_target_": f"{__name__}.Kept", "outputs": 3}, (6,), classes=3)
+    assert all(layer.training for layer in model.modules())
+
+
 class Tempered(Classification):
     """Cross-entropy at a temperature, which is a parameter."""
 

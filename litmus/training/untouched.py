@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 import pytorch_lightning as pl
@@ -58,7 +59,16 @@ def _tensors(module: nn.Module) -> list[torch.Tensor]:
     return [*module.parameters(), *module.buffers()]
 
 
+def _hooks(layer: nn.Module) -> Iterator[Any]:
+    for name in ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks"):
+        for hook in vars(layer)[name].values():
+            yield hook.func if isinstance(hook, partial) else hook
+
+
 def _copy(module: nn.Module) -> Any:
+    # A copy keeps functions as they are: a hook that holds a part would be one of the module itself.
+    if any(getattr(hook, "__closure__", None) for layer in module.modules() for hook in _hooks(layer)):
+        return None
     try:
         found: Any = copy.deepcopy(module)
         if isinstance(module, pl.LightningModule) and module._trainer is not None:
