@@ -365,6 +365,23 @@ def test_a_part_is_found_wherever_python_finds_it_and_nothing_is_imported_for_th
     assert not any(name.startswith("own_part") for name in sys.modules)
 
 
+def test_a_part_that_is_called_as_a_module_of_python_counts_where_it_is_what_python_finds(
+    project, tmp_path, monkeypatch
+):
+    from litmus.trial import code
+
+    place = tmp_path / "own" / "sched"
+    place.mkdir(parents=True)
+    (place / "__init__.py").write_text("")
+    (place / "cosine.py").write_text("import json, sys, zipfile\n")
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "own"), *sys.path])
+    monkeypatch.delitem(sys.modules, "sched", raising=False)
+    code._modules.cache_clear()
+    found = sources({"_target_": "sched.cosine.Cosine"}, tmp_path / "project")
+    assert {path for path in found if path.is_relative_to(place)} == {place / "__init__.py", place / "cosine.py"}
+    assert not any(path.is_relative_to(one) for path in found for one in code.OF_PYTHON)
+
+
 CELLS = {
     "width": "WIDTH = 4\n",
     "layer": "class Layer:\n    def size(self):\n        return WIDTH\n",

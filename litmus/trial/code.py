@@ -3,6 +3,7 @@
 import ast
 import hashlib
 import sys
+import sysconfig
 import tokenize
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -23,6 +24,7 @@ AROUND = {Path(__file__).with_name(f"{name}.py") for name in ("command_line", "r
 }
 # Folders of what is told by its version.
 INSTALLED = {"site-packages", "dist-packages"}
+OF_PYTHON = [Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib")]
 
 
 def fingerprint(config: Any, root: Path = ROOT) -> str:
@@ -88,9 +90,11 @@ def _modules(name: str, root: Path) -> tuple[tuple[Path, str], ...]:
     """
     parts, found = name.split("."), list[tuple[Path, str]]()
     places = None
-    for end in range(1, len(parts) + 1) if parts[0] not in sys.stdlib_module_names else ():
+    for end in range(1, len(parts) + 1):
         spec = _spec(".".join(parts[:end]), places) or (_spec_in(parts[0], [str(root)]) if end == 1 else None)
         if spec is None or INSTALLED & {*Path(spec.origin or "").parts}:
+            break
+        if end == 1 and parts[0] in sys.stdlib_module_names and _comes_with_python(spec):
             break
         file, places = Path(spec.origin or ""), spec.submodule_search_locations
         if file.suffix == ".py" and file.is_file():
@@ -98,6 +102,13 @@ def _modules(name: str, root: Path) -> tuple[tuple[Path, str], ...]:
         if places is None:
             break
     return tuple(found)
+
+
+def _comes_with_python(spec: ModuleSpec) -> bool:
+    """Of its name may be a package of one's own as well."""
+    if spec.origin in ("built-in", "frozen"):
+        return True
+    return spec.origin is not None and any(Path(spec.origin).resolve().is_relative_to(place) for place in OF_PYTHON)
 
 
 def _spec(name: str, places: Any) -> ModuleSpec | None:
