@@ -179,6 +179,12 @@ def test_a_schedule_as_long_as_the_trainer_estimates_ends_with_the_last_update(
     assert type(trainer) is pl.Trainer  # and put back
 
 
+def test_where_updates_alone_end_a_run_they_are_what_the_trainer_estimates():
+    trainer, _ = fit(BatchSizeScheduler(max_per_device=4), Ordinary(), Own(estimated, "step"), epochs=-1, max_steps=9)
+    assert trainer.global_step == 9
+    assert trainer.optimizers[0].param_groups[0]["lr"] == pytest.approx(0, abs=1e-9)
+
+
 def test_lengths_in_updates_that_nobody_knows_or_that_are_of_one_size_are_refused():
     def reckoned(optimizer, trainer):
         return CosineAnnealingLR(optimizer, 5 * 13)

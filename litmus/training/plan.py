@@ -53,6 +53,8 @@ def estimating_by_plan(trainer: Any) -> Any:
         @property
         def estimated_stepping_batches(self) -> int:
             if updates is None:
+                if trainer.max_steps != -1 and (trainer.max_epochs or -1) == -1:
+                    return int(trainer.max_steps)
                 raise ValueError(
                     "trainer.estimated_stepping_batches was asked for, and nobody can know how many updates this "
                     "batching makes; let the scheduler step by epoch, or leave the batching out"
