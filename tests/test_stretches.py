@@ -365,7 +365,10 @@ class LogsElsewhere(MLP):
     """Where both paths log alike; and a logarithm is no log."""
 
     def criterion(self, outputs, targets):
-        return super().criterion(outputs, targets) + torch.log(outputs.exp()).mean().abs().log() * 0
+        import numpy as np
+
+        whole = torch.Tensor.log(outputs.exp()).mean() * np.log(2.0)
+        return super().criterion(outputs, targets) + torch.log(outputs.exp()).mean().abs().log() * 0 + whole * 0
 
     def on_train_epoch_end(self):
         self.log("epoch", float(self.current_epoch))

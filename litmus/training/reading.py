@@ -4,13 +4,14 @@ import dis
 import inspect
 import sysconfig
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property, partial
 from itertools import pairwise
 from pathlib import Path
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
+ATTRIBUTE = ("LOAD_ATTR", "LOAD_METHOD")
 LIBRARIES = ("torch", "pytorch_lightning", "torchmetrics", "litmus", "builtins")
 # Whose functions are nobody's own, whoever calls them.
 INSTALLED = ("site-packages", "dist-packages", sysconfig.get_path("stdlib"), f"{Path(__file__).parents[1]}/")
@@ -77,15 +78,49 @@ def names_in(code: CodeType) -> set[str]:
     return {*code.co_names, *texts}.union(*map(names_in, _within(code)))
 
 
-def calls_of(code: CodeType, names: frozenset[str]) -> bool:
-    """Whether it gives arguments to a method of such a name: self.log(…), but neither torch.log(…) nor x.log()."""
+def calls_of(code: CodeType, names: frozenset[str], known: Mapping[str, Any]) -> bool:
+    """Whether it gives arguments to a method of such a name: self.log(…), but neither torch.log(…) nor x.log().
+
+    Args:
+        code: of a function.
+        names: of the methods.
+        known: the globals of its module.
+    """
     told = list(dis.get_instructions(code))
-    for (before, found), after in zip(pairwise(told), told[2:], strict=False):
-        if found.opname in ("LOAD_ATTR", "LOAD_METHOD") and found.argval in names:
+    imported = set(_imported(told))
+    for place, (before, found) in enumerate(pairwise(told)):
+        if found.opname in ATTRIBUTE and found.argval in names:
+            after = told[place + 2]
             alone = after.opname in ("PRECALL", "CALL") and after.arg == 0
-            if not alone and before.opname not in ("LOAD_GLOBAL", "LOAD_NAME"):
+            elsewhere = before.opname in ("LOAD_GLOBAL", "LOAD_NAME")
+            elsewhere |= before.opname in ("LOAD_FAST", "LOAD_DEREF") and before.argval in imported
+            if not (alone or elsewhere or _of_library(told[: place + 1], names, known)):
                 return True
-    return any(calls_of(one, names) for one in _within(code))
+    return any(calls_of(one, names, known) for one in _within(code))
+
+
+def _imported(told: list[dis.Instruction]) -> Iterator[str]:
+    """The local names that imports within a function give."""
+    for place, one in enumerate(told):
+        if one.opname in ("IMPORT_NAME", "IMPORT_FROM"):
+            stored = next((later for later in told[place:] if later.opname.startswith("STORE_")), None)
+            if stored is not None:
+                yield stored.argval
+
+
+def _of_library(loads: list[dis.Instruction], names: frozenset[str], known: Mapping[str, Any]) -> bool:
+    """Whether the last of these attributes, from a global on, is a module, or a class without such methods."""
+    path = list[str]()
+    while loads and loads[-1].opname in ATTRIBUTE:
+        path.append(loads.pop().argval)
+    if not loads or loads[-1].opname != "LOAD_GLOBAL":
+        return False
+    value = known.get(loads[-1].argval)
+    for name in reversed(path):
+        if not isinstance(value, ModuleType):
+            return False
+        value = vars(value).get(name)
+    return isinstance(value, ModuleType) or (isinstance(value, type) and not all(hasattr(value, one) for one in names))
 
 
 def uses_arguments(method: Any) -> bool:

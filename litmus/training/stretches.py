@@ -173,7 +173,7 @@ def _logs(module: pl.LightningModule) -> str | None:
     begin = [one for part in parts for one in _given(part)]
     begin += functions_in(vars(kind).get(name) for kind in kinds for name in IN_AN_UPDATE)
     for function in called_by(begin, kinds):
-        if names_in(function.__code__) & LOG and calls_of(function.__code__, LOG):
+        if names_in(function.__code__) & LOG and calls_of(function.__code__, LOG, function.__globals__):
             return f"{type(module).__name__} logs within an update"
     return None
 
