@@ -1,6 +1,8 @@
 """What loggers receive: every epoch's row, and one run per job."""
 
 import json
+import pickle
+from pathlib import Path
 
 import pytest
 
@@ -77,6 +79,21 @@ def test_anybodys_logger_is_told_of_an_epoch_once():
         logger.log_metrics(metrics=metrics, step=step)
     logger.finalize("success")
     assert logger.rows == [*expected, *rows.left(), "success"]
+
+
+def test_anybodys_logger_is_pickled_with_its_trainer(tmp_path):
+    from pytorch_lightning.loggers import CSVLogger
+
+    from litmus.trial.epoch_rows import told_once
+
+    logger = pickle.loads(pickle.dumps(told_once(CSVLogger(tmp_path))))
+    for metrics, step in told(2, 2):
+        logger.log_metrics(metrics, step)
+    logger.finalize("success")
+    rows = EpochRows()
+    expected = [one for metrics, step in told(2, 2) for one in rows.due(metrics, step)]
+    found = Path(logger.experiment.metrics_file_path).read_text().splitlines()
+    assert len(found) == 1 + len([*expected, *rows.left()])
 
 
 def test_nothing_is_left_of_a_run_that_ends_with_an_epoch():

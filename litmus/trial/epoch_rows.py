@@ -1,6 +1,7 @@
 """What loggers are told of an epoch, once: what a module logs, Lightning hands on, and the run's own row has again."""
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -54,16 +55,18 @@ def told_once(logger: "Logger") -> "Logger":
     """Anybody's logger, which is told of each epoch once as those here are."""
     if isinstance(getattr(logger, "_rows", None), EpochRows):
         return logger
-    rows, log, end = EpochRows(), logger.log_metrics, logger.finalize
-
-    def log_metrics(metrics: Mapping[str, float], step: int | None = None) -> None:
-        for row, at in rows.due(metrics, step):
-            log(dict(row), step=at)
-
-    def finalize(status: str) -> None:
-        for row, at in rows.left():
-            log(dict(row), step=at)
-        end(status)
-
-    vars(logger).update(log_metrics=log_metrics, finalize=finalize)
+    rows = EpochRows()
+    # No functions of here: whoever pickles a trainer pickles its loggers.
+    vars(logger).update(log_metrics=partial(_log, logger, rows), finalize=partial(_finalize, logger, rows))
     return logger
+
+
+def _log(logger: "Logger", rows: EpochRows, metrics: Mapping[str, float], step: int | None = None) -> None:
+    for row, at in rows.due(metrics, step):
+        type(logger).log_metrics(logger, dict(row), step=at)
+
+
+def _finalize(logger: "Logger", rows: EpochRows, status: str) -> None:
+    for row, at in rows.left():
+        type(logger).log_metrics(logger, dict(row), step=at)
+    type(logger).finalize(logger, status)
