@@ -726,7 +726,7 @@ def test_a_file_without_arrays_is_one_sentence(tmp_path, name, content):
 
 
 def test_a_dataset_that_changes_is_refused():
-    assert "found item 0 changed" in sentence(lambda: TorchDataset(dataset=Points(noise=0.1)))
+    assert "found item 119 changed" in sentence(lambda: TorchDataset(dataset=Points(noise=0.1)))
 
 
 class Seldom(Dataset):
@@ -757,6 +757,21 @@ def test_a_dataset_that_draws_is_refused_whatever_the_seed(seed):
     still = TorchDataset(dataset=Seldom(lambda: 1)).load()
     assert len(still.x) == 60
     assert "must be a Dataset with a length, got NoneType" in sentence(lambda: TorchDataset())
+
+
+class Seeded(Seldom):
+    """Draws for an item what its number says."""
+
+    def __getitem__(self, place):
+        torch.manual_seed(place)
+        return torch.randn(4), place % 3
+
+
+def test_a_dataset_whose_items_seed_themselves_is_taken_and_seeds_nothing_else():
+    before = torch.get_rng_state()
+    found = TorchDataset(dataset=Seeded(None)).load()
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(found.x[7], torch.randn(4, generator=torch.Generator().manual_seed(7)))
 
 
 class OwnPoints(ArrayDataModule):

@@ -6,7 +6,7 @@ import numpy as np
 
 from litmus.training.array_data_module import Source
 from litmus.training.file_data_module import FileDataModule, floats, targets_of
-from litmus.training.foreign_data import generators
+from litmus.training.foreign_data import generators, set_generators
 
 # How many of the items are read once more: what draws from a generator of its own changes some of them.
 READ_TWICE = 20
@@ -31,14 +31,17 @@ class TorchDataset(FileDataModule):
 
     def load(self) -> Source:
         before = generators()
-        items = [self._item(place) for place in range(len(self.dataset))]
-        drawn = not all(map(_same, before, generators()))
-        again = range(0, len(items), max(1, len(items) // READ_TWICE))
-        changed = next((place for place in again if not all(map(_same, items[place], self._item(place)))), None)
-        if drawn or changed is not None:
+        try:
+            items = [self._item(place) for place in range(len(self.dataset))]
+            drawn = not all(map(_same, before, generators()))
+            # What seeds itself by the item may draw: all are read again, in another order and another state.
+            again = reversed(range(len(items))) if drawn else range(0, len(items), max(1, len(items) // READ_TWICE))
+            changed = next((place for place in again if not all(map(_same, items[place], self._item(place)))), None)
+        finally:
+            set_generators(*before)
+        if changed is not None:
             raise ValueError(
-                f"{self.name}: expected the same item whenever it is asked for, found "
-                f"{'random numbers drawn for the items' if changed is None else f'item {changed} changed'}; take its "
+                f"{self.name}: expected the same item whenever it is asked for, found item {changed} changed; take its "
                 "random transforms out and put them into data.augment"
             )
         shapes = sorted({x.shape for x, _ in items})
