@@ -28,7 +28,7 @@ from torch.utils.data import (
 import evaluate
 from litmus.contract import Target
 from litmus.seeds import derived_seed
-from litmus.training.batches import samples_of
+from litmus.training.batches import refuse_unread_weights, samples_of
 from litmus.training.foreign_data import ForeignData, adopted
 from litmus.trial.epoch_seed import EpochSeed
 from litmus.trial.history import History, read_history
@@ -206,6 +206,26 @@ def test_weights_that_nobody_would_read_are_refused_as_a_third_part_is():
     batch = {"inputs": torch.zeros(2, 6), "target": torch.zeros(2).long(), "weight": torch.ones(2), "row": 0}
     with pytest.raises(ValueError, match="a batch's weight would have no effect: of a dictionary, inputs and target"):
         MLP((6,), 3, units=[4]).training_step(batch, 0)
+    for word in ("sample_weight", "Weights", "attention_mask"):
+        with pytest.raises(ValueError, match=f"a batch's {word} would have no effect"):
+            refuse_unread_weights({word: 0})
+    refuse_unread_weights({"weight_kg": 0, "masked": 0, "unweight": 0})
+
+
+class Weighs(MLP):
+    """Reads the weights by itself."""
+
+    def training_step(self, batch, batch_idx):
+        return super().training_step(batch, batch_idx) * batch["weight"].mean()
+
+
+@pytest.mark.filterwarnings("ignore:.*does not have many workers")
+def test_a_step_of_ones_own_may_read_weights_beside_the_models():
+    columns = {"inputs": torch.randn(8, 6), "target": torch.arange(8) % 3, "weight": torch.full((8,), 2.0)}
+    rows = [{name: column[place] for name, column in columns.items()} for place in range(8)]
+    trainer = quiet_trainer(1)
+    trainer.fit(Weighs((6,), 3, units=[4]), DataLoader(rows, 4), DataLoader(rows, 4))
+    assert trainer.global_step == 2
 
 
 class Drawn(Sampler):

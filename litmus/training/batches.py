@@ -1,5 +1,6 @@
 """What a batch holds, whatever loader it came from, and how much the parts of an update count."""
 
+import re
 from collections.abc import Iterator, Mapping, Sized
 from typing import Any
 
@@ -8,8 +9,8 @@ from pytorch_lightning.utilities.combined_loader import CombinedLoader
 from torch import Tensor
 from torch.utils.data import BatchSampler
 
-# In the name of what a batch says of how much its samples, or parts of them, count.
-WEIGHING = ("weight", "mask")
+# At the end of the name of what a batch says of how much its samples, or parts of them, count.
+WEIGHING = re.compile(r"(^|[\W_])(weights?|masks?)$", re.IGNORECASE)
 
 
 def samples_in(batch: Any) -> int:
@@ -83,7 +84,7 @@ def refuse_unread_weights(batch: Any) -> None:
         ValueError: naming them.
     """
     keys = map(str, batch) if isinstance(batch, Mapping) else ()
-    found = [key for key in keys if any(word in key for word in WEIGHING)]
+    found = [key for key in keys if WEIGHING.search(key)]
     if found:
         raise ValueError(
             f"a batch's {', '.join(found)} would have no effect: of a dictionary, inputs and target are read; leave it "
