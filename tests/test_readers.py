@@ -71,6 +71,23 @@ class Judge(MLP):
     def validation_step(self, batch, batch_idx):
         self.log("val/loss", self.criterion(self(batch[0]), self.targets(batch[1])))
 
+    def test_step(self, batch, batch_idx):
+        self.log("test/loss", self.criterion(self(batch[0]), self.targets(batch[1])))
+
+
+class JudgeOfTests(Judge):
+    """Validates by what the task measures."""
+
+    validation_step = MLP.validation_step
+
+
+class Measures(Judge):
+    """Measures by itself."""
+
+    def validation_step(self, batch, batch_idx):
+        for name, one in self.task.measured(self(batch[0]), batch[1]).items():
+            self.log(f"val/{name}", one)
+
 
 class OwnOptimizer(MLP):
     """One of ours, but for its optimizer."""
@@ -159,6 +176,8 @@ FILES = {
     "model/half": "_target_: readers_parts.Half\n",
     "model/keeps": "_target_: readers_parts.Keeps\nunits: [4]\n",
     "model/judge": "_target_: readers_parts.Judge\nunits: [4]\n",
+    "model/tests": "_target_: readers_parts.JudgeOfTests\nunits: [4]\n",
+    "model/measures": "_target_: readers_parts.Measures\nunits: [4]\n",
     "scheduler/cycle": CYCLE.format(rate=0.5),
     "scheduler/follows": CYCLE.format(rate="${lr}"),
     "optimizer/bare": "_target_: torch.optim.SGD\n_partial_: true\n",
@@ -306,6 +325,8 @@ def test_what_nobody_reads_is_refused_before_training(refused, stranger, typed, 
         ("data=whole", "model=half", "lr=0.05", "optimizer=sgd", "optimizer.momentum=0.5"),
         ("data=whole", "scheduler=follows", "lr=0.1", *SMALL),
         ("data=whole", "scheduler=cycle", *SMALL),
+        ("data=whole", "model=tests", "task.top_k=2"),
+        ("data=whole", "model=measures", "task.top_k=2"),
     ],
     ids=" ".join,
 )

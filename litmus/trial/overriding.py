@@ -11,6 +11,8 @@ from litmus.trial.signatures import own_methods
 
 LOSS = ("task.label_smoothing", "task.class_weights", "task.loss")
 MEASURED = ("task.top_k", "task.metrics")
+# Either of them is enough for what is measured.
+JUDGING = ("validation_step", "test_step")
 SHARES = ("val_fraction", "test_fraction", "folds", "fold")
 # Method of the base class → knob → by what an override may read it, beside super().
 OF_MODEL: Mapping[str, Mapping[str, tuple[str, ...]]] = {
@@ -20,7 +22,7 @@ OF_MODEL: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "task.train_metrics": ("trained", "_count", "_single_step", "_stretch"),
     },
     "criterion": dict.fromkeys(LOSS, ("task",)),
-    **dict.fromkeys(("validation_step", "test_step"), dict.fromkeys(MEASURED, ("measured", "tested", "_evaluate"))),
+    **dict.fromkeys(JUDGING, dict.fromkeys(MEASURED, ("measured", "tested", "_evaluate", "task"))),
 }
 OF_DATA: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "split": {f"data.{name}": (name,) for name in SHARES},
@@ -49,6 +51,17 @@ def unread_in(kind: type, base: type, methods: Mapping[str, Mapping[str, tuple[s
     A knob that the class, or one derived from it, takes in its constructor is its own matter.
     """
     own = kind.__mro__[: kind.__mro__.index(base)] if issubclass(kind, base) else ()
+    found = list(_unread_by(kind, own, methods))
+    for method, one in found:
+        others = {other for other, another in found if another.knob == one.knob}
+        if method not in JUDGING or others.issuperset(JUDGING):
+            yield one
+
+
+def _unread_by(
+    kind: type, own: tuple[type, ...], methods: Mapping[str, Mapping[str, tuple[str, ...]]]
+) -> Iterator[tuple[str, Unread]]:
+    """The same of each method alone."""
     for method, knobs in methods.items():
         owner = next((number for number, one in enumerate(own) if method in vars(one)), None)
         if owner is None or own[owner].__module__.startswith("litmus."):
@@ -57,10 +70,13 @@ def unread_in(kind: type, base: type, methods: Mapping[str, Mapping[str, tuple[s
         named = {name for init in inits if init is not None for name in signature(init).parameters}
         for knob, readers in knobs.items():
             if knob.rpartition(".")[2] not in named and not words & {"super", *readers}:
-                yield Unread(
-                    knob,
-                    f"{kind.__name__} has a {method} of its own that does not read it; leave it out, or let {method} "
-                    f"use self.{readers[0]} or super()",
+                yield (
+                    method,
+                    Unread(
+                        knob,
+                        f"{kind.__name__} has a {method} of its own that does not read it; leave it out, or let "
+                        f"{method} use self.{readers[0]} or super()",
+                    ),
                 )
 
 
