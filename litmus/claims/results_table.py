@@ -13,15 +13,15 @@ from litmus.claims.exported_table import FAILED, PENDING, STATES, from_export, i
 from litmus.claims.finding import Finding, warning
 from litmus.claims.notation import listing, number, text, whole
 from litmus.claims.quantity import no_column
-from litmus.claims.results import COUNTERS, DONE, Results, Trial, collect, counted
+from litmus.claims.results import COUNTERS, Results, Trial, collect, counter_column
 from litmus.claims.study import Study
 from litmus.legible import legible
 from litmus.tables import read_mappings
 
 # Columns that a table has where its trials were not all run alike.
+RAN = ("code", "numerics", "sha256")
 # How a trial without an end says so, where a table keeps that as its error.
 UNENDED = ("no result.json: still running", "interrupted")
-RAN = ("code", "numerics", "sha256")
 
 
 def read_results(study: Study, *paths: str | Path) -> Results:
@@ -46,9 +46,7 @@ def results_from_rows(study: Study, rows: Iterable[Mapping[str, Any]]) -> Result
         lines = [row["line"] for row in rows]
         columns = list(dict.fromkeys(key for row in rows for key in row))
     quantities = _columns(study, columns, rows)
-    claimed = {column for name, column in quantities.items() if column != counted(study.quantities[name])}
-    spent = {key: f"{key}{DONE}" if f"{key}{DONE}" in columns else key for key in COUNTERS}
-    spent = {key: column for key, column in spent.items() if column in columns and column not in claimed}
+    spent = {key: column for key in COUNTERS if (column := counter_column(study, key)) in columns}
     by_arm = "arm" in columns
     if not by_arm and not set(study.varied) <= set(columns):
         lacking = [key for key in study.varied if key not in columns]

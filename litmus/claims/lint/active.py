@@ -79,9 +79,8 @@ def unequal_evaluations(study: Study, results: Results) -> Iterator[Finding]:
             few, many = sorted((_evaluations(study, results, arm), arm) for arm in pair)
             if not many[0] > 1.01 * few[0] > 0 or (quantity.at == "auc" and _as_long(results, pair)):
                 continue
-            what, why = (
-                ("best", "noise alone") if quantity.at == "best" else ("mean", "what comes after the first's end")
-            )
+            best = quantity.at == "best"
+            what, why = ("best", "noise alone") if best else ("mean", "what comes after the first's end")
             message = (
                 f"{quantity.label} is the {what} of {few[0]:g} evaluations of {few[1]} and of {many[0]:g} of "
                 f"{many[1]}: {why} favours the more; judge at: best_val, or at equal epochs."
@@ -92,7 +91,7 @@ def unequal_evaluations(study: Study, results: Results) -> Iterator[Finding]:
 def coarse_clock(study: Study, results: Results) -> Iterator[Finding]:
     """Times to a value that lie no further apart than the arms' evaluations do, which are not equally far apart."""
     for quantity, pairs in compared(study).items():
-        if quantity.at != "time_to" or quantity.unit is None:
+        if quantity.at != "time_to":
             continue
         for pair, names in pairs.items():
             steps = [_step(study, results, arm, quantity.unit) for arm in pair]
