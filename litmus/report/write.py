@@ -92,16 +92,14 @@ def results_csv(evidence: Evidence) -> str:
     Where trials differ in the code, the numerics or the data that they ran with and lint says so, it is told of each.
     """
     study = evidence.study
-    counters = [name for name in COUNTERS if any(name in trial.counters for trial in evidence.results.trials)]
     quantities = list(study.quantities)
-    columns = [counter_column(study, name) for name in counters]
-    counters = [name for name, column in zip(counters, columns, strict=True) if column not in quantities]
-    columns = [column for column in columns if column not in quantities]
+    known = (name for name in COUNTERS if any(name in trial.counters for trial in evidence.results.trials))
+    counters = {name: column for name in known if (column := counter_column(study, name)) not in quantities}
     ran = [name for name in RAN if evidence.mixed and len({told_of(t, name) for t in evidence.results.trials}) > 1]
     # Seconds of a shared machine are not judged, here or again.
     timed = any(quantity.timed for quantity in study.quantities.values())
     loads = ["load"] if timed and any(trial.load is not None for trial in evidence.results.trials) else []
-    own = ("arm", "seed", "error", *quantities, *columns, *ran, *loads)
+    own = ("arm", "seed", "error", *quantities, *counters.values(), *ran, *loads)
     varied = [key for key in study.varied if key not in own]
     rows = []
     order = {arm: place for place, arm in enumerate(study.arms)}
@@ -114,7 +112,7 @@ def results_csv(evidence: Evidence) -> str:
         busy = [cell(trial.load)] * len(loads)
         error = evidence.errors.get((trial.arm, trial.seed), "")
         rows.append([trial.arm, *settings, trial.seed, *measured, *spent, *by, *busy, error])
-    return table_text(["arm", *varied, "seed", *quantities, *columns, *ran, *loads, "error"], rows)
+    return table_text(["arm", *varied, "seed", *quantities, *counters.values(), *ran, *loads, "error"], rows)
 
 
 def cell(value: float | None) -> Any:

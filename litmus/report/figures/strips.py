@@ -104,8 +104,9 @@ def strips(evidence: Evidence, quantity: Quantity, constant: float | None = None
 
 
 def share(evidence: Evidence, quantity: Quantity, arm: str) -> str:
-    """How many of an arm's runs have a value: (2 of 3); nothing where all have one."""
-    known, runs = len(evidence.results.finite(quantity.name, arm)), len(evidence.results.by_seed.get(arm, {}))
+    """How many of an arm's runs that ended have a value: (2 of 3); nothing where all have one."""
+    own = evidence.results.by_seed.get(arm, {}).values()
+    known, runs = len(evidence.results.finite(quantity.name, arm)), sum(not trial.pending for trial in own)
     return f"({known} of {runs})" if known < runs else ""
 
 
