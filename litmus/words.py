@@ -27,6 +27,13 @@ def plain(value: float | None, digits: int = 4) -> str:
     return f"−{shown[1:]}" if shown.startswith("-") else shown
 
 
+def metric_text(value: float | None) -> str:
+    """A metric of a run among others: four decimals, so that they stand below each other; of other sizes as `plain`."""
+    if value is None or not (value == 0 or 0.01 <= abs(value) < 100_000):
+        return plain(value)
+    return fixed(value, 4)
+
+
 def aligned(value: float, column: Sequence[float]) -> str:
     """A number among others, all with as many decimals where their sizes are alike: 0.370 beside 0.516."""
     largest, smallest = max(map(abs, column)), min(map(abs, column))

@@ -7,7 +7,7 @@ import torch
 from rich.console import Console
 
 from litmus.trial.summary import layer_table, output_shapes
-from litmus.words import plain
+from litmus.words import metric_text
 from src.models.cnn import CNN
 
 
@@ -23,7 +23,8 @@ def test_a_line_for_every_epoch_on_request(trial, tmp_path, capsys):
     assert [one and one[1] for one in found] == ["1", "2"]
     rows = (tmp_path / "run" / "metrics.csv").read_text().splitlines()
     place = rows[0].split(",").index("val/loss")
-    assert [plain(float(row.split(",")[place])) for row in rows[1:]] == [one[2] for one in found]  # its own epoch's
+    own = [metric_text(float(row.split(",")[place])) for row in rows[1:]]  # each line is of its own epoch
+    assert own == [one[2] for one in found]
 
 
 @pytest.mark.long

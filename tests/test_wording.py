@@ -11,7 +11,7 @@ from litmus.claims.results_table import results_from_rows
 from litmus.claims.scale import effect
 from litmus.claims.sentence import needed
 from litmus.claims.study import read_study
-from litmus.words import aligned, between, count, duration, plain, plus_minus, probability, sentence
+from litmus.words import aligned, between, count, duration, metric_text, plain, plus_minus, probability, sentence
 
 
 @pytest.mark.parametrize(
@@ -52,6 +52,13 @@ def test_what_decimals_cannot_tell_has_significant_digits_and_every_minus_is_one
     assert between(-1.234e-9, 2.2e-8) == "[−1.2e-09, 2.2e-08]"
     assert plus_minus(0.5, 1e-9) == "0.5 ± 1e-09"
     assert plain(-1.287e-9) == "−1.287e-09"
+
+
+def test_metrics_have_four_decimals_and_those_that_these_cannot_tell_have_digits():
+    assert [metric_text(value) for value in (0.699, 1.0, 0.0, -0.65, 12.5)] == [
+        "0.6990", "1.0000", "0.0000", "−0.6500", "12.5000",
+    ]  # fmt: skip
+    assert [metric_text(value) for value in (1.234e-6, 2.5678e17, math.nan)] == ["1.234e-06", plain(2.5678e17), "—"]
 
 
 def test_one_is_no_plural():

@@ -19,7 +19,7 @@ from litmus.claims.notation import text
 from litmus.sweeps.arms import typed_values
 from litmus.sweeps.optimization import Optimization
 from litmus.tables import write_mappings
-from litmus.words import plain
+from litmus.words import metric_text
 
 MOST_SHOWN = 10
 # Inches, by the number of knobs.
@@ -58,7 +58,7 @@ def best_trials(one: Optimization, metric: str) -> Table:
         table.add_column(Text(knob), justify="right", footer=footer)
     for trial in one.finished[:MOST_SHOWN]:
         values = [Text(shown(trial.params[knob])) for knob in one.space]
-        table.add_row(str(trial.number), plain(trial.value), *values)
+        table.add_row(str(trial.number), metric_text(trial.value), *values)
     return table
 
 

@@ -17,7 +17,7 @@ from rich.progress import (
 )
 
 from litmus.training.epoch_metrics import EpochMetrics
-from litmus.words import plain
+from litmus.words import metric_text
 
 MOST_SHOWN = 6
 
@@ -93,4 +93,4 @@ def _metrics(measured: dict[str, Any], pl_module: Any) -> str:
     """Loss and mean of both splits; of a module of anybody's, the first that it has recorded."""
     means = [f"{split}/{name}" for split in ("train", "val") for name in getattr(pl_module, "means", ())]
     shown = [name for name in means if name in measured] or sorted(measured)[:MOST_SHOWN]
-    return " · ".join(f"{name} {plain(float(measured[name]))}" for name in shown)
+    return " · ".join(f"{name} {metric_text(float(measured[name]))}" for name in shown)

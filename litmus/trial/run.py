@@ -37,7 +37,7 @@ from litmus.trial.parts import Parts
 from litmus.trial.processes import listen, one_story, own_rank
 from litmus.trial.record import hardware, load, recorded
 from litmus.trial.tail import Tail
-from litmus.words import count, plain
+from litmus.words import count, metric_text
 
 # A best loss of so many times that of the best constant prediction is no loss of a net that still learns.
 LOST = 1e6
@@ -287,7 +287,7 @@ def report(result: dict[str, Any], directory: Path, brief: bool) -> None:
     """Prints the result: a line in a sweep, else a table."""
     metrics = result["metrics"]
     if brief:
-        words = [*result["overrides"], *(f"{name} {plain(value)}" for name, value in _shown(metrics).items())]
+        words = [*result["overrides"], *(f"{name} {metric_text(value)}" for name, value in _shown(metrics).items())]
         print(" · ".join(words), flush=True)
         return
     console = Console()
@@ -319,13 +319,13 @@ def test_table(metrics: dict[str, float], data: dict[str, Any], constant: dict[s
     table.add_column("value", justify="right")
     shown = _shown(metrics)
     for name, value in shown.items():
-        table.add_row(name, plain(value))
+        table.add_row(name, metric_text(value))
     for name, value in own_unit(shown, data).items():
         table.add_row(f"{name} in the target's unit", f"{value:.6g}")
     known = constant.get("test" if any(map(is_tested, shown)) else "val", {})
     for name, words in SAYS.items():
         if name in known:
-            table.add_row(words, plain(known[name]), style="dim")
+            table.add_row(words, metric_text(known[name]), style="dim")
     return table
 
 
