@@ -1,7 +1,10 @@
 """The run in one picture: loss and accuracy by epoch."""
 
+import math
 from collections.abc import Mapping
+from math import nan
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from litmus.atomic import replacing
@@ -13,7 +16,11 @@ COLOURS = {"train": "#0072b2", "val": "#d55e00"}
 SPLITS = {"train": "training", "val": "validation"}
 LABELS = {"loss": "loss", "acc": "accuracy"}
 LAYERS = "grad_norm/"
-LONGEST = 56
+LONGEST = 110
+# Inches for the title and, below it, the legend.
+HEAD = 0.5
+# A loss this many times the middle one flattens all others, so that they are drawn on a logarithmic axis.
+FLATTENING = 50.0
 
 
 def draw_curves(
@@ -47,8 +54,8 @@ def draw_curves(
     varies = len(set(sizes)) > 1
     # Where the panels are two, margins by hand: a layout that finds them draws twice, and a sweep draws for every job.
     by_hand = not varies and not layers
-    size = (4.5 * max(2, len(columns)), 4.9 if varies else 3.9)
-    figure = Figure(figsize=size, layout=None if by_hand else "constrained")
+    size = (4.5 * max(2, len(columns)), 5.1 if varies else 4.1)
+    figure = Figure(figsize=size)
     FigureCanvasAgg(figure)
     if varies:
         panels = figure.subplot_mosaic([columns, ["sizes", *columns[1:]]], height_ratios=[3, 1])
@@ -57,7 +64,9 @@ def draw_curves(
     else:
         panels = figure.subplot_mosaic([columns])
     if by_hand:
-        figure.subplots_adjust(left=0.08, right=0.985, bottom=0.13, top=0.88, wspace=0.22)
+        figure.subplots_adjust(left=0.08, right=0.985, bottom=0.12, top=0.85, wspace=0.22)
+    else:
+        figure.set_layout_engine("constrained", rect=(0, 0, 1, 1 - HEAD / size[1]))
     legend: dict[str, Any] = {}
     for metric, label in labels.items():
         axes = panels[metric]
@@ -75,25 +84,21 @@ def draw_curves(
             place = best_epoch if best_epoch is not None else rows[-1]["epoch"]
             legend["test"] = axes.plot(place + 1, value, "D", color="0.15", markersize=5, linestyle="none")[0]
         if metric == "acc" and guessing is not None:
-            axes.axhline(guessing, color="0.45", linewidth=0.9, linestyle=":")
-            axes.annotate(
-                f"always guessing: {guessing:.3f}",
-                (1, guessing),
-                (0, 2),
-                xycoords=("axes fraction", "data"),
-                textcoords="offset points",
-                ha="right",
-                va="bottom",
-                fontsize=8,
-                color="0.35",
-            )
+            line = axes.axhline(guessing, color="0.45", linewidth=0.9, linestyle=":")
+            legend[f"always guessing: {guessing:.3f}"] = line
         axes.set(ylabel=label)
         _by_epoch(axes, rows)
-    where: dict[str, Any] = {"loc": "upper right", "bbox_to_anchor": (0.99, 1)}
-    where = where if by_hand else {"loc": "outside upper right"}
+        drawn = [
+            value for row in rows for split in COLOURS if math.isfinite(value := row.get(f"{split}/{metric}", nan))
+        ]
+        if drawn and min(drawn) > 0 and max(drawn) > FLATTENING * median(drawn):
+            axes.set(yscale="log", ylabel=f"{label}, log scale")
+        else:  # long numbers would push the label out of the picture: the power of ten stands once, above
+            axes.ticklabel_format(axis="y", scilimits=(-2, 4))
+    title = title if len(title) <= LONGEST else f"{title[: LONGEST - 1]}…"
+    figure.text(0.01, 1 - 0.06 / size[1], title, va="top", fontsize=10, parse_math=False)
+    where: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (0, 1 - 0.2 / size[1])}
     figure.legend(legend.values(), legend, ncols=len(legend), frameon=False, fontsize=9, columnspacing=1.2, **where)
-    title = title if len(title) <= LONGEST else f"{title[: LONGEST - 1]}…"  # beside the legend
-    figure.text(0.015, 0.975, title, va="top", fontsize=10, parse_math=False)
     if layers:
         _draw_layers(panels["layers"], rows, layers)
     with replacing(picture) as path:
@@ -122,7 +127,7 @@ def _by_epoch(axes: Any, rows: list[dict[str, float]]) -> None:
     axes.set(xlabel="epoch")
     if len({row["epoch"] for row in rows}) == 1:
         axes.set_xlim(rows[0]["epoch"] + 0.5, rows[0]["epoch"] + 1.5)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
 
