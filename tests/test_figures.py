@@ -19,6 +19,7 @@ from litmus.claims.quantity import Quantity
 from litmus.claims.results_table import results_from_rows
 from litmus.claims.runs import Run
 from litmus.claims.scale import Scale, effect
+from litmus.claims.statistics import Summary
 from litmus.claims.study import read_study
 from litmus.report.blocks import Picture
 from litmus.report.document import document, limiting
@@ -26,6 +27,7 @@ from litmus.report.effects import outcome
 from litmus.report.evidence import evidence_of
 from litmus.report.figures import headline
 from litmus.report.figures.forest import Plan, panels
+from litmus.report.figures.grids import heatmap
 from litmus.report.figures.headline import chosen, meaning
 from litmus.report.figures.lanes import arrowheads, drawable, level
 from litmus.report.figures.picture import saved
@@ -468,3 +470,24 @@ def test_a_forest_without_an_interval_names_none(drawn):
 def test_a_name_in_letters_that_the_font_lacks_is_drawn_without_a_warning():
     assert width_of("学习率") > 0
     assert saved("name", lambda figure: figure.text(0.1, 0.5, "学习率"), 1, 2)[1]
+
+
+@pytest.mark.parametrize(("scale", "share"), [("log", 0.5), ("identity", 9 / 99)])
+def test_the_colours_of_cells_have_the_scale_on_which_arms_are_compared(scale, share):
+    from matplotlib import colormaps
+    from matplotlib.colors import to_hex
+
+    values = {("a", "x"): 1.0, ("a", "y"): 10.0, ("b", "x"): 100.0}
+    cells = {cell: Summary(3, value, 0.1, 0.06) for cell, value in values.items()}
+    quantity = Quantity("loss", "test/loss", scale=scale)
+    shown = heatmap("cells", quantity, ("row", "column"), [["a", "b"], ["x", "y"]], cells)
+    for part in (0.0, share, 1.0):
+        assert to_hex(colormaps["cividis_r"](part)) in shown.svg
+
+
+def test_two_seeds_or_fewer_are_counted_once_in_the_headline(drawn):
+    figures = drawn[2][2]
+    (name,) = [one for one in figures if one.startswith("headline-") and one.endswith("-wide")]
+    told = " ".join(text.get_text() for text in figures[name].texts)
+    assert "; 2 seeds" in told
+    assert "2 seeds; 2 seeds" not in told

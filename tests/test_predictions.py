@@ -389,7 +389,7 @@ def test_advice_counts_holm_and_says_why_no_number_is_affordable():
     assert found["c0"].seeds_needed is None or found["c0"].seeds_needed > found["it"].seeds_needed
     near = scores(study_of({"kind": "compare", "better": X1, "than": X2}), 0.5 + 20 * WOBBLE, -WOBBLE)
     assert near.seeds_needed is None
-    assert "more seeds may not help (at the last look, of 40, the chance to decide is" in near.reason
+    assert "more seeds may not help (with 40, the last look, the chance to decide is" in near.reason
     assert "SD from that line" in near.reason
     last = scores(study_of({"kind": "compare", "better": X1, "than": X2}), 0.5 + 3 * np.sin(np.arange(40)), [0.0] * 40)
     assert "No look is planned after 40 seeds" in last.reason

@@ -100,6 +100,28 @@ def test_a_search_is_resumable_and_ends_with_pictures_and_the_command_of_the_bes
         sweep(tmp_path, "search=tpe", RATE, *TINY, "hydra.sweep.dir=found")
 
 
+@pytest.mark.briefly("3")
+@pytest.mark.parametrize("knobs", [1, 2, 3])
+def test_no_panel_and_no_colour_bar_of_a_searchs_pictures_lies_over_another(tmp_path, monkeypatch, knobs):
+    from matplotlib.figure import Figure
+
+    drawn = {}
+    save = Figure.savefig
+    monkeypatch.setattr(Figure, "savefig", lambda own, path, **kw: (drawn.update({own: path}), save(own, path, **kw)))
+    space = {"lr": SPACE["lr"], "dropout": FloatDistribution(0, 0.5), "norm": SPACE["norm"]}
+    study = optuna.create_study()
+    for place in range(6):
+        values = {"lr": 10.0 ** -(1 + place / 2), "dropout": place / 10, "norm": ("none", "batch")[place % 2]}
+        asked = dict(list(space.items())[:knobs])
+        values = {knob: values[knob] for knob in asked}
+        study.add_trial(optuna.trial.create_trial(params=values, distributions=asked, value=1.0 + place % 4))
+    search_report.draw(study, list(space)[:knobs], "val/loss", tmp_path)
+    assert len(drawn) >= 2
+    for figure in drawn:
+        panels = [axes.get_window_extent() for axes in figure.axes]
+        assert not [1 for place, one in enumerate(panels) for other in panels[:place] if one.overlaps(other)]
+
+
 @pytest.mark.long
 def test_a_search_whose_trials_all_fail_says_so_in_one_sentence(tmp_path):
     with pytest.raises(ValueError, match=r"none of the 2 trials of found gave a val/loss: .*val_fraction") as caught:

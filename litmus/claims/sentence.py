@@ -102,7 +102,7 @@ def advised(leaf: Gain | Inside, look: int | None, chance: float, seen: int, lev
     if seen >= LOOKS[-1]:
         return f"{start}No look is planned after {LOOKS[-1]} seeds."
     distance = nearest(leaf)
-    odds = f"at the last look, of {LOOKS[-1]}, the chance to decide is "
+    odds = f"with {LOOKS[-1]}, the last look, the chance to decide is "
     odds += "< 1 %" if chance < 0.005 else f"{100 * chance:.0f} %"
     hope = "will not help" if chance < LITTLE else "may not help"
     if alone or distance is None:

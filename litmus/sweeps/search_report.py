@@ -103,7 +103,8 @@ def draw(study: Study, knobs: list[str], metric: str, directory: Path) -> list[P
             axes = plot()
             figure = (axes.flat[0] if hasattr(axes, "flat") else axes).figure
             figure.set_size_inches(*SIZES.get(name, lambda count: (8, 4.5))(len(knobs)))
-            figure.set_layout_engine("tight")
+            # A colour bar of several panels is nothing to "tight", one of a single panel too much for the other.
+            figure.set_layout_engine("constrained" if hasattr(axes, "flat") else "tight")
             with replacing(directory / f"{name}.png") as path:
                 figure.savefig(path, dpi=110, format="png", bbox_inches="tight")
             pyplot.close(figure)

@@ -35,12 +35,14 @@ def heatmap(
     means = np.array([[_mean(cells, row, column) for column in columns] for row in rows])
     known = means[np.isfinite(means)]
     best = known.max() if quantity.sign > 0 else known.min()
+    # Equal steps of what is compared are equal steps of colour: 2 % of a small loss are as much as 2 % of a large one.
+    depth = quantity.transform(means) if known.min() > 0 else means
+    deepest, span = np.nanmin(depth), (np.nanmax(depth) - np.nanmin(depth)) or 1.0
 
     def draw(axes: Any) -> None:
         import matplotlib as mpl
 
         colours = mpl.colormaps["cividis" if quantity.sign > 0 else "cividis_r"]
-        span = (known.max() - known.min()) or 1.0
         for y in range(len(rows)):
             for x in range(len(columns)):
                 mean = means[y, x]
@@ -48,7 +50,7 @@ def heatmap(
                     axes.add_patch(_square(x, y, facecolor=BAND, hatch="///", edgecolor=INK, linewidth=0))
                     axes.text(x, y, "—", ha="center", va="center")
                     continue
-                shade = colours((mean - known.min()) / span)
+                shade = colours((depth[y, x] - deepest) / span)
                 axes.add_patch(_square(x, y, facecolor=mpl.colors.to_hex(shade), linewidth=0))
                 dark = 0.299 * shade[0] + 0.587 * shade[1] + 0.114 * shade[2] < 0.55
                 size = 9 if len(columns) <= 6 else 7

@@ -125,9 +125,11 @@ class Plan:
         hanging = self.rows[-1]
         subject, reference = pair(hanging.contrast)
         said = f"{subject} {reference}".strip()
-        own = " ".join(effect(hanging.contrast))
         cap = cap_of(self.evidence.judgement.lint, verdict.id)
-        sentence = f"{said}: {self.scale.quantity.label} {own}; {meaning(verdict, hanging, cap)}."
+        means = meaning(verdict, hanging, cap)
+        mean, ends = effect(hanging.contrast)
+        own = mean if means.startswith(ends) else f"{mean} {ends}"  # so few seeds stand in place of an interval
+        sentence = f"{said}: {self.scale.quantity.label} {own}; {means}."
         self.sentence = wrapped(sentence, room - self.beside, SMALL)
         self.values = [np.asarray(leaf.contrast.values, dtype=float) for leaf in self.rows]
         self.values = [values[np.isfinite(values)] for values in self.values]

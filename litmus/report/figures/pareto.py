@@ -11,7 +11,7 @@ from litmus.report.blocks import Picture
 from litmus.report.evidence import Evidence
 from litmus.report.figures.picture import legend, legend_height, picture
 from litmus.report.figures.style import MUTED, PAPER, colour_of, plain_axis, scale_of
-from litmus.words import plain
+from litmus.words import count, plain
 
 MARKERS = "osDv^<>P"
 
@@ -58,9 +58,11 @@ def pareto(evidence: Evidence, quantity: Quantity, cost: str) -> Picture | None:
         axes.margins(0.08)
         legend(axes)
 
-    told = ", ".join(f"{arm} ({plain(points[arm][0], 3)} {cost}, {plain(points[arm][1], 4)})" for arm in front[:6])
+    told = ", ".join(
+        f"{names[arm]} ({plain(points[arm][0], 3)} {cost}, {plain(points[arm][1], 4)})" for arm in front[:6]
+    )
     what = f"{quantity.label}{evidence.where}"
-    alt = f"{what} against {cost} of {len(points)} arms. On the Pareto front, cheapest first: {told}."
+    alt = f"{what} against {cost} of {count(len(points), 'arm')}. On the Pareto front, cheapest first: {told}."
     caption = f"The {what} against {cost}; the line joins the arms that none beats in both."
     legends = [names[arm] for arm in points if arm in evidence.shown]
     word = "lower" if quantity.sign < 0 else "higher"

@@ -9,7 +9,7 @@ from typing import Any
 from litmus.report.blocks import Picture
 from litmus.report.figures.picture import legend, legend_height, picture
 from litmus.report.figures.style import MUTED, colour_of, dash_of, plain_axis
-from litmus.words import plain
+from litmus.words import count, plain
 
 Point = tuple[float, float]
 
@@ -71,8 +71,10 @@ def tuned(
         legend(axes)
 
     best = {arm: max(points, key=lambda point: sign * point[1]) for arm, points in arms.items()}
-    told = "; ".join(f"{arm}: {plain(point[0], 3)} with {plain(point[1], 3)}" for arm, point in list(best.items())[:8])
-    alt = f"{label} over {setting} in the tuning trials of {len(arms)} arms. Best: {told}."
+    told = "; ".join(
+        f"{spelled[arm]}: {plain(point[0], 3)} with {plain(point[1], 3)}" for arm, point in list(best.items())[:8]
+    )
+    alt = f"{label} over {setting} in the tuning trials of {count(len(arms), 'arm')}. Best: {told}."
     caption = f"{label} over {setting}: a dot per {what}, a ring at each arm's best, dotted lines at the range."
     caption += (
         " Arrowheads: worse than the axis shows."

@@ -16,7 +16,7 @@ from litmus.report.figures.lanes import arrowheads
 from litmus.report.figures.picture import saved
 from litmus.report.figures.sheet import LINE, SMALL, TITLE, Sheet, width_of, wrapped
 from litmus.report.figures.style import INK, MUTED, WIDTH, colour_of, plain_axis, scale_of
-from litmus.words import plain
+from litmus.words import count, plain
 
 MOST_ROWS = 24
 MARGIN, ROW = 8.0, 19.0
@@ -88,13 +88,14 @@ def strips(evidence: Evidence, quantity: Quantity, constant: float | None = None
     best = evidence.named(evidence.ranked(quantity)[0])
     told = [f"{spelled(evidence.study, arm)} {plain(evidence.mean(quantity.name, arm))} {shares[arm]}" for arm in arms]
     means = ", ".join(one.strip() for one in told)
-    alt = f"The {quantity.label} of {len(arms)} arms{evidence.where}, one dot per trial; best: {best}. Means: {means}."
+    size = count(len(arms), "arm")
+    alt = f"The {quantity.label} of {size}{evidence.where}, one dot per trial; best: {best}. Means: {means}."
     name = f"results-{quantity.name}{evidence.suffix}"
     left_out = len(evidence.study.arms) - len(arms)
     caption = (
         f"The {quantity.label}{evidence.where}: a dot per trial, the mean (dark) and its 95 % t interval"
         + ("" if constant is None or near else f"; not shown: the constant predictor, {constant:.4g}")
-        + (f"; {left_out} arms are in the table only" if left_out else "")
+        + (f"; {count(left_out, 'arm')} in the table only" if left_out else "")
         + "."
     )
     return Picture(
