@@ -85,6 +85,7 @@ class Measures(Judge):
     """Measures by itself."""
 
     def validation_step(self, batch, batch_idx):
+        super().validation_step(batch, batch_idx)
         for name, one in self.task.measured(self(batch[0]), batch[1]).items():
             self.log(f"val/{name}", one)
 
@@ -286,7 +287,7 @@ SMALL = ("model.units=[4]", "epochs=1")
         (("data=whole", "scheduler=cycle", "optimizer.lr=0.1", *SMALL), "optimizer.lr=0.1 would have no effect"),
         (
             ("data=whole", "model=judge", "task.top_k=2"),
-            "task.top_k=2 would have no effect: Judge has a validation_step of its own that does not read it",
+            "task.top_k=2 would have no effect: Judge has a test_step of its own that does not read it",
         ),
         (
             ("data=whole", "task.train_metrics=true", *SMALL),

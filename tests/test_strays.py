@@ -65,7 +65,7 @@ def test_what_a_file_says_and_nobody_reads_is_refused(experiment, content, said)
         ({"trainer": "debug"}, "trainer: debug in a file chooses nothing"),
         ({"logger": "csv"}, "logger: csv in a file chooses nothing"),
         ({"average": "ema"}, "type average=ema"),
-        ({"data": None}, "data: null leaves the run without data"),
+        ({"data": None}, "data=null leaves the run without data"),
         ({"weights": "runs/x"}, "write 'weights: {from: DIR}'"),
     ],
     ids=str,

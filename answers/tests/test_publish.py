@@ -32,6 +32,7 @@ from answers.make.publication.summary import overrides, read_summaries, read_sum
 from answers.make.publication.tables import RESULTS, curves_csv, read_runs, shortened
 from answers.make.publication.unanswerable import measured, read_entry, read_unanswerable
 from litmus.claims.judgement import judge
+from litmus.claims.lint.active import EARLY
 from litmus.claims.results_table import read_results
 from litmus.claims.study import read_study
 from litmus.claims.study_file import read_study_file
@@ -91,6 +92,27 @@ def test_a_published_study_is_drawn_again_from_its_tables_and_keeps_what_they_do
     (first, second) = [{name: row["verdict"] for name, row in one.items() if name != "lint"} for one in told]
     assert first == second
     assert read_summary(place).trials == read_summary(published).trials
+
+
+def test_what_a_verdict_could_not_be_judged_for_is_kept_where_no_table_shows_it(published, tmp_path):
+    place = tmp_path / published.name
+    shutil.copytree(published, place)
+    told = json.loads((place / "verdicts.json").read_text())
+    decided = next(name for name, row in told.items() if name != "lint" and row["verdict"] != "inconclusive")
+    page = (place / "report.md").read_text()
+    head = "| level | code | finding | concerns |\n|---|---|---|---|\n"
+    if head not in page:
+        page = page.replace("Lint found nothing to object to.", f"**Lint: 1 error**\n\n{head}")
+    name = decided.replace("_", r"\_")
+    found = f"| error | early_judgement | Of \\[0.1, 0.2\\] it is judged too early. | {name} |\n"
+    (place / "report.md").write_text(page.replace(head, head + found))
+    for _ in range(2):
+        redraw(place)
+        rows = json.loads((place / "verdicts.json").read_text())
+        assert rows[decided]["reason"].startswith(f"Undecided ({EARLY}), otherwise {told[decided]['verdict']}")
+        assert [one["message"] for one in rows["lint"] if one["code"] == "early_judgement"] == [
+            "Of [0.1, 0.2] it is judged too early."
+        ]
 
 
 @pytest.fixture

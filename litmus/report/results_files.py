@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from litmus.claims.finding import Finding
 from litmus.claims.results_table import read_results
 from litmus.claims.study_file import is_smoke, read_study_file
 from litmus.legible import legible
@@ -20,10 +21,10 @@ from litmus.report.write import author_words
 STUDY = "study"
 
 
-def read_tables(study_file: Path, tables: Sequence[Path], output: Path) -> Evidence:
+def read_tables(study_file: Path, tables: Sequence[Path], output: Path, findings: Sequence[Finding] = ()) -> Evidence:
     """The study of a file with the trials of one or more CSV files, judged.
 
-    A tuning.csv beside a table says how its arms were tuned.
+    A tuning.csv beside a table says how its arms were tuned; `findings` are of the runs, which no table shows.
 
     Raises:
         FileNotFoundError: for a file that is not there.
@@ -41,10 +42,11 @@ def read_tables(study_file: Path, tables: Sequence[Path], output: Path) -> Evide
     beside = [path for path in map(table_beside, folders) if path is not None]
     tuning = tuple(run for path in beside for run in read_table(path, study))
     names = [study_file.name, *(path.name for path in tables), "-o", output.name or "."]
+    known = (*((SMOKE,) if is_smoke(study_file) else ()), *findings, *results.findings)
     return evidence_of(
         legible(study_file.stem if study_file.stem != STUDY else study_file.resolve().parent.name),
         study,
-        replace(results, tuning=tuning, findings=(*((SMOKE,) if is_smoke(study_file) else ()), *results.findings)),
+        replace(results, tuning=tuning, findings=known),
         tuning=trials_of(tuning, study),
         command=legible(f"python scripts/report.py {shlex.join(names)}"),
         sources={legible(path.name): digest(path) for path in (study_file, *tables, *beside)},

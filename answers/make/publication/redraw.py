@@ -11,8 +11,11 @@ from answers.make.publication.page import page, write_pictures
 from answers.make.publication.paths import without_paths
 from answers.make.publication.rows import judged_rows
 from answers.make.publication.summary import FILE, means, read_summary, summary_json
-from answers.make.publication.tables import RESULTS, read_runs
+from answers.make.publication.tables import RESULTS, counted_results, read_runs, zipped
+from litmus.claims.finding import Finding, error
 from litmus.claims.judgement import CLOCK, clock_json, verdicts_json
+from litmus.claims.lint.active import EARLY, SAME, SHARED
+from litmus.claims.study_file import read_study_file
 from litmus.report.results_files import read_tables
 from litmus.report.write import write
 
@@ -21,6 +24,9 @@ KEPT = ("Treatment", "Sensitivity", "Reproducibility")
 NEXT = {"Treatment": "Reproducibility", "Sensitivity": "Reproducibility"}
 LINT = "**Lint:"
 FINDING = re.compile(r"^\| (?:error|warning) \| (\w+) \|.*\n", re.MULTILINE)
+CAPPING = re.compile(r"^\| error \| (\w+) \| (.*) \| (.*) \|\n", re.MULTILINE)
+# What is found in the course of the runs, of which no table tells, and what it says of a verdict.
+OF_THE_COURSE = {"same_run": SAME, "early_judgement": EARLY, "shared_machine": SHARED}
 AGAIN = "Judged and drawn again, from the published table"
 
 
@@ -32,10 +38,12 @@ def redraw(place: Path) -> Path:
         ValueError: for a published file that cannot be understood.
     """
     summary = read_summary(place)
-    evidence = read_tables(place / "study.yaml", [place / RESULTS], place)
+    published = (place / "report.md").read_text(encoding="utf-8")
+    if table := counted_results(place, read_study_file(place / "study.yaml")):
+        write(place / RESULTS, zipped(table))
+    evidence = read_tables(place / "study.yaml", [place / RESULTS], place, capping(published))
     evidence = replace(evidence, runs=[run for run in read_runs(place) if run.arm in evidence.study.arms])
     shown = page(evidence, place.name)
-    published = (place / "report.md").read_text(encoding="utf-8")
     text = merged(
         write_pictures(shown, place / "figures"),
         published,
@@ -57,6 +65,19 @@ def redraw(place: Path) -> Path:
     for name, content in texts.items():
         write(place / name, without_paths(content))
     return place
+
+
+def capping(published: str) -> list[Finding]:
+    """What was found in the course of the runs that caps verdicts, as the published page tells it."""
+    found = []
+    for code, message, concerned in CAPPING.findall(sections(published).get("Design", "")):
+        if code in OF_THE_COURSE:
+            if concerned.endswith(" more"):
+                raise ValueError(f"the published page does not name all predictions that {code} caps; publish it anew")
+            message = re.sub(r"\\(.)", r"\1", message)
+            names = re.sub(r"\\(.)", r"\1", concerned).split(", ")
+            found.append(error(code, message, names, OF_THE_COURSE[code]))
+    return found
 
 
 def merged(new: str, published: str, kept: Sequence[str], command: str) -> str:

@@ -17,8 +17,9 @@ import numpy as np
 
 from litmus.claims.notation import number
 from litmus.claims.reductions import History
-from litmus.claims.results import COUNTERS
+from litmus.claims.results import COUNTERS, counter_column
 from litmus.claims.runs import Run
+from litmus.claims.study import Study
 from litmus.report.evidence import Evidence
 from litmus.tables import read_mappings, table_text
 
@@ -94,6 +95,22 @@ def read_runs(place: Path) -> list[Run]:
         )
         for key in dict.fromkeys([*summaries, *curves])
     ]
+
+
+def counted_results(place: Path, study: Study) -> str:
+    """The published results with what the runs did in all where a quantity has a counter's name; empty where they do.
+
+    Tables of before had that in trials.csv.gz alone.
+    """
+    rows = read_mappings(place / RESULTS, own=True)
+    runs = {key: dict(zip(names, row, strict=True)) for names, key, row in numbers(place / TRIALS)}
+    known = {name for run in runs.values() for name in run}
+    lacking = [name for name in COUNTERS if counter_column(study, name) != name and name in known]
+    lacking = [name for name in lacking if rows and counter_column(study, name) not in rows[0]]
+    for row in rows:
+        run = finite(runs.get((row["arm"], int(row["seed"])), {}))
+        row.update({counter_column(study, name): compact(run.get(name), 6) for name in lacking})
+    return table_text(list(rows[0]), [list(row.values()) for row in rows]) if lacking else ""
 
 
 def numbers(path: Path) -> Iterable[tuple[list[str], tuple[str, int], list[float]]]:
