@@ -59,6 +59,7 @@ def connect(how: str) -> str:
         with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as reply:
             viewer = (json.load(reply).get("data") or {}).get("viewer")
     except urllib.error.HTTPError as problem:
+        problem.close()
         if problem.code not in (401, 403):
             raise ValueError(f"W&B at {server()} answers {problem.code} {problem.reason}; try again later") from None
         viewer = None
