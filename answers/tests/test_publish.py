@@ -24,7 +24,7 @@ from answers.make.publication.paths import portable, without_paths
 from answers.make.publication.plans import read_plan
 from answers.make.publication.publish import publish
 from answers.make.publication.read import read_index
-from answers.make.publication.redraw import redraw, sections
+from answers.make.publication.redraw import guessing, merged, redraw, sections
 from answers.make.publication.replication import replication_markdown
 from answers.make.publication.rows import place_of
 from answers.make.publication.small import small_png, small_svg
@@ -113,6 +113,59 @@ def test_what_a_verdict_could_not_be_judged_for_is_kept_where_no_table_shows_it(
         assert [one["message"] for one in rows["lint"] if one["code"] == "early_judgement"] == [
             "Of [0.1, 0.2] it is judged too early."
         ]
+
+
+PAGE = """# a
+## Surprises
+
+Looked for: opposite signs, arms below the constant predictor; intervals are uncorrected.
+
+{surprises}
+
+## Design
+
+{settings}**Data**
+
+| data | split | rows | constant predictor's accuracy | sha256 |
+|---|---|---:|---|---|
+| mnist1d | val | 2,000 | 0.0875 to 0.1125 | 7e489a661639 |
+| mnist1d | test | 10,000 | 0.1000 | 7e489a661639 |
+
+{lint}
+
+## Reproducibility
+
+as published
+"""
+BELOW = "- Not above the constant predictor's test acc of 0.6425: none 0.6306."
+LINTED = "**Lint: 0 errors, 1 warning**\n\n| level | code |\n"
+
+
+@pytest.mark.parametrize("lint", ["Lint found nothing to object to.", LINTED])
+@pytest.mark.parametrize("before", ["Lint found nothing to object to.", LINTED])
+def test_settings_stay_whatever_lint_finds_then_and_now(before, lint):
+    published = PAGE.format(surprises="", settings="Held constant: lr 0.001\n\n", lint=before)
+    new = PAGE.format(surprises="", settings="", lint=lint).replace("| mnist1d |", "| lost |")
+    told = merged(new, published, (), "again")
+    assert "Held constant: lr 0.001" in told
+    assert "| mnist1d | test |" in told
+    assert lint.strip() in told
+    assert guessing(told) == guessing(published) == {"test": 0.1}
+
+
+@pytest.mark.parametrize("found", ["Nothing of the kind was found.", "- a: the opposite of the prediction."])
+def test_an_arm_that_was_below_guessing_is_told_where_no_table_shows_it(found):
+    published = PAGE.format(surprises=BELOW, settings="", lint="")
+    new = PAGE.format(surprises=found, settings="", lint="").replace(
+        "opposite signs, arms below the constant predictor; intervals are uncorrected.",
+        "opposite signs; intervals are uncorrected. Not looked for: arms below the constant predictor (no score).",
+    )
+    told = sections(merged(new, published, (), "again"))["Surprises"]
+    assert BELOW in told.splitlines()
+    assert "Not looked for" not in told
+    assert ("Nothing of the kind" in told, found in told) == (False, found.startswith("-"))
+    again = PAGE.format(surprises=found, settings="", lint="")
+    assert found in sections(merged(again, published, (), "again"))["Surprises"], "what tables show is today's"
 
 
 @pytest.fixture

@@ -45,6 +45,7 @@ class Evidence:
     `configs` are the arms' resolved flat settings, `records` the trials' directories where there are any, `command`
     is what made the report, `sources` name the tables it was made from with their hash,
     `registered` are the study's wordings with their dates, `data` is the one of several data sets that this is of.
+    `guessing` is, by split, what always saying the commonest class scores where no record tells.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Evidence:
     words: Mapping[str, str] = field(default_factory=dict)
     registered: Sequence[Registration] = ()
     data: str = ""
+    guessing: Mapping[str, float] = field(default_factory=dict)
 
     @cached_property
     def contrast(self) -> Measured:

@@ -22,7 +22,10 @@ from litmus.report.write import write
 # What no table tells stays as it was published: the settings, code and machine of the runs, and of some their tuning.
 KEPT = ("Treatment", "Sensitivity", "Reproducibility")
 NEXT = {"Treatment": "Reproducibility", "Sensitivity": "Reproducibility"}
-LINT = "**Lint:"
+LINT = re.compile(r"^(?:\*\*Lint:|Lint found nothing)", re.MULTILINE)
+DATA = re.compile(r"^\| \S+ \| (\w+) \| [\d,]+ \| (.*) \| .* \|\n", re.MULTILINE)
+LOOKED, BELOW = re.compile(r"^Looked for: .*$", re.MULTILINE), "arms below the constant predictor"
+POINT = re.compile(r"^- .*$", re.MULTILINE)
 FINDING = re.compile(r"^\| (?:error|warning) \| (\w+) \|.*\n", re.MULTILINE)
 CAPPING = re.compile(r"^\| error \| (\w+) \| (.*) \| (.*) \|\n", re.MULTILINE)
 # What is found in the course of the runs, of which no table tells, and what it says of a verdict.
@@ -42,7 +45,8 @@ def redraw(place: Path) -> Path:
     if table := counted_results(place, read_study_file(place / "study.yaml")):
         write(place / RESULTS, zipped(table))
     evidence = read_tables(place / "study.yaml", [place / RESULTS], place, capping(published))
-    evidence = replace(evidence, runs=[run for run in read_runs(place) if run.arm in evidence.study.arms])
+    runs = [run for run in read_runs(place) if run.arm in evidence.study.arms]
+    evidence = replace(evidence, runs=runs, guessing=guessing(published))
     shown = page(evidence, place.name)
     text = merged(
         write_pictures(shown, place / "figures"),
@@ -80,11 +84,21 @@ def capping(published: str) -> list[Finding]:
     return found
 
 
+def guessing(published: str) -> dict[str, float]:
+    """What always saying the commonest class scores on each split, where the published page tells one number for it."""
+    told: dict[str, set[str]] = {}
+    for split, score in DATA.findall(sections(published).get("Design", "")):
+        told.setdefault(split, set()).add(score)
+    numbers = {split: next(iter(scores)) for split, scores in told.items() if len(scores) == 1}
+    return {split: float(score) for split, score in numbers.items() if re.fullmatch(r"[\d.]+", score)}
+
+
 def merged(new: str, published: str, kept: Sequence[str], command: str) -> str:
     """The new page with those sections of the published one that say what the tables do not."""
     fresh, known = sections(new), sections(published)
     fresh |= {title: known[title] for title in kept if known.get(title, "").strip()}
     fresh["Design"] = designed(fresh.get("Design", ""), known.get("Design", ""))
+    fresh["Surprises"] = surprising(fresh.get("Surprises", ""), known.get("Surprises", ""))
     if AGAIN not in fresh["Reproducibility"]:
         fresh["Reproducibility"] += f"\n{AGAIN}: `{command}`.\n"
     order = [title for title in fresh if title not in NEXT]
@@ -96,14 +110,24 @@ def merged(new: str, published: str, kept: Sequence[str], command: str) -> str:
 
 def designed(new: str, published: str) -> str:
     """The settings and data as published, with today's findings, and those of then that a table cannot show."""
-    settings, _, before = published.partition(LINT)
-    _, _, now = new.partition(LINT)
-    if not settings.strip() or not now:
+    then, now_at = LINT.search(published), LINT.search(new)
+    if then is None or now_at is None:
         return new
+    settings, before, now = published[: then.start()], published[then.start() :], new[now_at.start() :]
     codes = {one[1] for one in FINDING.finditer(now)}
     more = "".join(one[0] for one in FINDING.finditer(before) if one[1] not in codes)
     kept = f"**Found in the runs' records then**\n\n| level | code | finding | concerns |\n|---|---|---|---|\n{more}\n"
-    return settings + LINT + now + (kept if more else "")
+    return settings + now + (kept if more else "")
+
+
+def surprising(new: str, published: str) -> str:
+    """Today's surprises, and of then the arms below a constant predictor whose score differs from run to run."""
+    then, now = LOOKED.search(published), LOOKED.search(new)
+    if then is None or now is None or BELOW not in then[0] or BELOW in now[0].partition(" Not looked for")[0]:
+        return new
+    of_then = [point for point in POINT.findall(published) if point.startswith("- Not above the constant predictor")]
+    told = "\n".join([*POINT.findall(new), *of_then]) or "Nothing of the kind was found."
+    return f"\n{then[0]}\n\n{told}\n\n"
 
 
 def sections(text: str) -> dict[str, str]:

@@ -99,4 +99,5 @@ def constant(evidence: Evidence, quantity: Quantity) -> float | None:
     split, _, word = quantity.metric.rpartition("/")
     if word not in ("acc", "accuracy") or quantity.at in ("rise", "roughness", "time_to"):
         return None
-    return constant_accuracy(evidence.records, split)
+    known = constant_accuracy(evidence.records, split)
+    return evidence.guessing.get(split) if known is None else known
