@@ -30,6 +30,8 @@ FINDING = re.compile(r"^\| (?:error|warning) \| (\w+) \|.*\n", re.MULTILINE)
 CAPPING = re.compile(r"^\| error \| (\w+) \| (.*) \| (.*) \|\n", re.MULTILINE)
 # What is found in the course of the runs, of which no table tells, and what it says of a verdict.
 OF_THE_COURSE = {"same_run": SAME, "early_judgement": EARLY, "shared_machine": SHARED}
+FIGURE = re.compile(r"\]\(figures/([^)]+)\)")
+CURVES = "(figures/curves-"  # of a metric that curves.csv.gz does not have
 AGAIN = "Judged and drawn again, from the published table"
 
 
@@ -54,7 +56,7 @@ def redraw(place: Path) -> Path:
         kept=KEPT if not evidence.tuning else [title for title in KEPT if title != "Sensitivity"],
         command=f"python answers/make/publish.py --redraw {place.name}",
     )
-    names = {f"{picture.file.name}.svg" for picture in shown.pictures}
+    names = set(FIGURE.findall(text))
     for path in (place / "figures").iterdir():
         if path.name not in names:
             path.unlink()
@@ -96,7 +98,8 @@ def guessing(published: str) -> dict[str, float]:
 def merged(new: str, published: str, kept: Sequence[str], command: str) -> str:
     """The new page with those sections of the published one that say what the tables do not."""
     fresh, known = sections(new), sections(published)
-    fresh |= {title: known[title] for title in kept if known.get(title, "").strip()}
+    undrawn = [title for title in known if CURVES in known[title] and CURVES not in fresh.get(title, "")]
+    fresh |= {title: known[title] for title in [*kept, *undrawn] if known.get(title, "").strip()}
     fresh["Design"] = designed(fresh.get("Design", ""), known.get("Design", ""))
     fresh["Surprises"] = surprising(fresh.get("Surprises", ""), known.get("Surprises", ""))
     if AGAIN not in fresh["Reproducibility"]:
