@@ -4,6 +4,8 @@ import ast
 import subprocess
 import sys
 
+import pytest
+
 from tests.conftest import ROOT
 
 FOLDERS = ("src", "litmus", "scripts", "hydra_plugins", "answers")
@@ -88,6 +90,7 @@ def test_the_command_line_imports_nothing_heavy_at_its_top():
         assert not heavy & found, place
 
 
+@pytest.mark.long
 def test_whoever_only_sends_jobs_to_workers_needs_neither_torch_nor_optuna():
     """Else a mistake in a study is told after seconds, and the process that waits for its trials holds a torch."""
     courses = "litmus.sweeps.study_sweep, litmus.sweeps.search_sweep, litmus.sweeps.plain"

@@ -201,7 +201,7 @@ COURSES = {
 }
 
 
-@pytest.mark.briefly("growing-tail", "a step of one's own-ema")
+@pytest.mark.briefly("growing-tail")
 @pytest.mark.filterwarnings("ignore:batch norm sees the parts")
 @pytest.mark.parametrize(
     ("course", "rule"), [(course, list(RULES)[number % 2]) for number, course in enumerate(COURSES)]

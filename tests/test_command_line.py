@@ -280,6 +280,7 @@ def test_a_multirun_without_a_job_says_so(tmp_path):
         tell_failures(Surviving(None, None, None, None), tmp_path)
 
 
+@pytest.mark.long
 def test_the_first_word_comes_before_torch(tmp_path):
     program = (
         "import sys, runpy, litmus.job as first\n"

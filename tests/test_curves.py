@@ -33,6 +33,7 @@ def drawn(tmp_path, monkeypatch):
     return draw
 
 
+@pytest.mark.briefly(0)
 @pytest.mark.parametrize("epochs", [1, 2, 3, 40])
 def test_epochs_are_whole_numbers(drawn, epochs):
     figure = drawn([1 / (1 + epoch) for epoch in range(epochs)])
@@ -41,6 +42,7 @@ def test_epochs_are_whole_numbers(drawn, epochs):
     assert all(tick == round(tick) for tick in ticks)
 
 
+@pytest.mark.briefly(1)
 @pytest.mark.parametrize("size", [1e-9, 3e-5, 0.004, 0.7, 30, 2.5e3, 6e5, 1e12])
 def test_nothing_is_drawn_outside_of_the_picture_or_over_the_title(drawn, size):
     figure = drawn([size / (1 + epoch / 10) for epoch in range(20)], [0.5] * 20, guessing=0.1, title="mnist1d · MLP")

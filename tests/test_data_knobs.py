@@ -120,6 +120,7 @@ def test_fashion_mnist_has_its_bytes_back():
     assert FashionMNIST().raw(standard).tolist() == list(range(256))
 
 
+@pytest.mark.long
 def test_the_command_line_has_them_on_all_three_data_sets(trial, tmp_path):
     base = ["model.units=[4]", "updates_per_epoch=2", "epochs=1"]
     sizes = []

@@ -293,6 +293,7 @@ def test_workers_that_stay_draw_what_new_ones_do(monkeypatch):
     assert not torch.equal(whole[0].sort(0).values, whole[1].sort(0).values)
 
 
+@pytest.mark.long
 def test_it_is_set_up_once_and_its_loaders_are_read_before():
     module = Loaders()
     data = adopted(module, 0)

@@ -271,7 +271,7 @@ def typed(folder, data, model, *more):
 
 
 @pytest.mark.filterwarnings("ignore:You have overridden `on_after_batch_transfer` in `LightningModule`")
-@pytest.mark.briefly(0, 3, 5, 6, 9)
+@pytest.mark.briefly(0, 3)
 @pytest.mark.parametrize(
     ("data", "model", "predicted"),
     [
@@ -306,6 +306,7 @@ def test_what_was_tested_is_tested_again_and_predicted_as_it_was(trial, tmp_path
         assert right == pytest.approx(result["metrics"]["test/acc"])
 
 
+@pytest.mark.briefly(0)
 @pytest.mark.parametrize("model", [Saves, Hidden])
 def test_the_best_epoch_is_tested_with_all_that_it_was(trial, tmp_path, model):
     """A longer run whose best epoch is the shorter one's last has the same test."""
@@ -340,7 +341,7 @@ class EmptilyValidated(Parts):
         return []
 
 
-@pytest.mark.briefly(0, 1, 2)
+@pytest.mark.briefly(0)
 @pytest.mark.parametrize(
     ("data", "model", "more", "said"),
     [

@@ -275,6 +275,7 @@ def edited(tmp_path, monkeypatch):
     code._modules.cache_clear()
 
 
+@pytest.mark.long
 def test_a_run_that_was_cut_goes_on_with_the_code_it_began_with(trial, refused, tmp_path, monkeypatch, capsys, edited):
     """It trained on with other code, and its record named that one for all of it."""
     resume, share = f"resume={tmp_path / 'run'}", "callbacks.checkpoint.share=1"
@@ -299,6 +300,7 @@ def test_a_run_that_was_cut_goes_on_with_the_code_it_began_with(trial, refused, 
     assert told.startswith(f"the run began with code {ended['code']} and would go on with {again['code']}")
 
 
+@pytest.mark.long
 def test_a_checkpoint_that_names_no_code_goes_on(trial, tmp_path, edited):
     first = trial(*WITH_OWN, "epochs=1", "updates_per_epoch=2")
     last = tmp_path / "run" / "checkpoints" / "last.ckpt"
@@ -310,6 +312,7 @@ def test_a_checkpoint_that_names_no_code_goes_on(trial, tmp_path, edited):
     assert trial(*WITH_OWN, "epochs=2", "updates_per_epoch=2", resume)["counters"]["epochs"] == 2
 
 
+@pytest.mark.long
 def test_a_trial_of_a_sweep_whose_code_was_edited_is_run_anew(compose, tmp_path, monkeypatch, capsys, edited):
     """Half of it would be the one's, half the other's, and a study counted it as the other's."""
     from litmus.job import job
@@ -334,6 +337,7 @@ def test_a_trial_of_a_sweep_whose_code_was_edited_is_run_anew(compose, tmp_path,
     assert re.findall("epoch (.) begins", capsys.readouterr().out) == ["0", "1", "2"]
 
 
+@pytest.mark.long
 def test_a_table_that_is_gone_is_refused_where_the_run_trains_further(trial, refused, tmp_path):
     """The rows of what was done were left out, and the run was compared as if it had none."""
     first, table = trial(*TINY, "epochs=2", "updates_per_epoch=2"), tmp_path / "run" / "metrics.csv"
@@ -350,6 +354,7 @@ def test_a_table_that_is_gone_is_refused_where_the_run_trains_further(trial, ref
     assert len(read_history(table)) == 4
 
 
+@pytest.mark.long
 def test_predictions_of_other_weights_go_when_a_run_goes_on(trial, tmp_path):
     from evaluate import evaluate
 

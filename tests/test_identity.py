@@ -148,6 +148,7 @@ plain = st.recursive(
 )
 
 
+@pytest.mark.long
 @given(st.dictionaries(st.text(max_size=3), plain, max_size=4), st.data())
 def test_a_null_anywhere_changes_no_hash(config, data):
     changed, places = copy.deepcopy(config), []

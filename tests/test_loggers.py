@@ -9,6 +9,7 @@ import pytest
 from litmus.trial.epoch_rows import EpochRows, is_row
 
 
+@pytest.mark.long
 def test_tensorboard_has_every_metric_by_updates(trial, tmp_path):
     trial("logger=[csv,tensorboard]", "epochs=3", "model.units=[8]", "batch_size=100")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -191,6 +192,7 @@ def test_a_key_is_found_where_wandb_puts_it(tmp_path, monkeypatch, key, login, f
     assert has_key() == found
 
 
+@pytest.mark.briefly(0)
 @pytest.mark.parametrize("typed", ["logger=null", "logger=[]", "callbacks=null", "callbacks.progress=null"])
 def test_none_of_them_is_asked_for_as_of_any_group(trial, typed):
     assert trial("epochs=1", "updates_per_epoch=1", "model.units=[4]", typed)["status"] == "completed"

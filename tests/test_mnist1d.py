@@ -38,6 +38,7 @@ def load(folder, **arguments):
     return MNIST1D(data_dir=folder, **arguments).load()
 
 
+@pytest.mark.long
 def test_the_published_draw_is_the_frozen_file(published):
     # All references were computed from the authors' mnist1d_data.pkl, x followed by x_test:
     # github.com/greydanus/mnist1d, sha256 e95257676e9fb04568e46dda007da22cc8664ccba1451456afde55d7f6dd6aa5.
@@ -141,6 +142,7 @@ def test_a_damaged_cache_is_drawn_again(tmp_path, damage):
     assert path.read_bytes() == good
 
 
+@pytest.mark.long
 def test_no_single_altered_byte_of_a_cache_changes_the_data(tmp_path, monkeypatch):
     good_x, good_y, sha256 = cached_signals(tmp_path, 10, 0)
     (path,) = tmp_path.iterdir()

@@ -273,6 +273,7 @@ def test_a_plain_multirun_runs_all_and_names_every_job_that_failed(tmp_path, bad
     ]
 
 
+@pytest.mark.briefly(0)
 @pytest.mark.parametrize("launcher", ["basic", "joblib"])
 @pytest.mark.parametrize("subdir", ["same", "${lr}", "a/${norm}-${lr}"])
 def test_jobs_that_would_write_over_each_other_are_refused_before_the_first(tmp_path, launcher, subdir):
@@ -291,6 +292,7 @@ def test_jobs_that_would_write_over_each_other_are_refused_before_the_first(tmp_
     assert not list(tmp_path.rglob("trial.json"))
 
 
+@pytest.mark.briefly(0)
 @pytest.mark.parametrize(
     "subdir", ["${seed}", "${hydra.job.override_dirname}", "x-${hydra.job.num}", "${hydra.job.id}"]
 )

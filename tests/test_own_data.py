@@ -88,7 +88,7 @@ def dataset(folder, **settings):
 KINDS = (table, images, npz, pt, npy, stored, dataset)
 
 
-@pytest.mark.briefly("table", "dataset", "pt", "npy", "npz", "stored")
+@pytest.mark.briefly("table", "npz")
 @pytest.mark.parametrize("kind", KINDS)
 def test_splits_are_the_seeds_stratified_and_whole(tmp_path, kind):
     data, again, other = (set_up(kind(tmp_path, seed=seed)) for seed in (3, 3, 4))

@@ -94,6 +94,7 @@ def test_a_runs_directory_is_named_in_one_way(trial, refused, tmp_path):
     assert (tmp_path / "run" / "result.json").is_file()
 
 
+@pytest.mark.long
 def test_jobs_are_not_written_to_one_output_dir(tmp_path):
     tiny = [*TINY, "threads=1", "output_dir=same"]
     with pytest.raises(ValueError, match="2 of 2 jobs failed"):
@@ -117,6 +118,7 @@ def test_a_multirun_leaves_the_directory_of_another_sweep_alone(tmp_path, left):
     assert {path.name: path.read_text() for path in (tmp_path / "taken").iterdir() if path.name != ".lock"} == left
 
 
+@pytest.mark.long
 def test_the_jobs_of_a_multirun_are_not_found_beside_those_of_a_longer_one(tmp_path):
     typed = (*TINY, "threads=1", "data=social_network_ads", "hydra.sweep.dir=mr")
 

@@ -11,6 +11,7 @@ from litmus.words import metric_text
 from src.models.cnn import CNN
 
 
+@pytest.mark.long
 def test_a_line_for_every_epoch_on_request(trial, tmp_path, capsys):
     knobs = ["model.units=[4]", "updates_per_epoch=2", "epochs=2"]
     trial(*knobs, directory=tmp_path / "quiet")

@@ -418,6 +418,7 @@ def test_a_studys_file_that_was_damaged_is_named(tmp_path, refused, content, tol
 ON_ONE_BATCH = {"trainer.limit_val_batches": 1, "trainer.limit_test_batches": 1}
 
 
+@pytest.mark.briefly(0)
 @pytest.mark.parametrize("mark", ["command.json", "study.yaml", "arms.json"])
 @pytest.mark.parametrize("note", [None, "{", "[]"])
 def test_a_smoke_run_passes_for_no_study_whichever_of_its_files_is_lost(tmp_path, mark, note):
@@ -458,6 +459,7 @@ def test_the_command_of_a_page_can_be_pasted(tmp_path):
     assert shlex.split(evidence.command)[2:] == [*named.values(), "-o", "out here"]
 
 
+@pytest.mark.briefly(0)
 @pytest.mark.parametrize("table", ["results.csv", "results.csv.gz"])
 def test_a_copied_study_without_its_trials_is_left_as_it_is(tmp_path, table):
     """A published one, say, whose verdicts a report of no trial withdrew."""

@@ -361,6 +361,7 @@ def replaced(node, place, value):
     return copy
 
 
+@pytest.mark.briefly(0)
 @pytest.mark.parametrize("number", range(len(VARIANTS)))
 def test_whatever_stands_in_a_study_it_is_read_or_refused_by_its_key(number):
     """Each of its nodes replaced by each of some odd values."""

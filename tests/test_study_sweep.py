@@ -127,6 +127,7 @@ def test_a_study_whose_note_was_lost_goes_on_where_its_trials_vouch_for_it(tmp_p
         refuse_earlier(tmp_path, "command.json")
 
 
+@pytest.mark.long
 def test_seeds_that_replace_those_of_a_look_are_refused_before_they_run(tmp_path, monkeypatch):
     write_study(tmp_path)
     directory = tmp_path / "studies" / "tiny"
@@ -169,6 +170,7 @@ def test_a_directory_of_another_sweep_is_left_alone(tmp_path, left, typed, said)
     assert {path.name: path.read_text() for path in directory.iterdir()} == left
 
 
+@pytest.mark.briefly(0, 4)
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
@@ -315,6 +317,7 @@ def wait_until(condition, running, seconds=90):
         time.sleep(0.05)
 
 
+@pytest.mark.briefly(0)
 @pytest.mark.parametrize(
     ("typed", "in_file", "expected"),
     [

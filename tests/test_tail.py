@@ -31,6 +31,7 @@ def test_the_tail_is_tested_epoch_by_epoch_and_changes_nothing_else(trial, tmp_p
     assert not (tmp_path / "tail" / "tail").exists()
 
 
+@pytest.mark.long
 def test_a_finished_run_that_is_resumed_keeps_the_tests_of_its_tail(trial, tmp_path):
     """The weights that were tested are gone, and result.json lost what they gave."""
     first = trial(*RUN, *TAIL)

@@ -390,7 +390,7 @@ def test_a_study_all_of_whose_tuning_failed_is_reported(tmp_path):
     assert "4 tuning trials" in (tmp_path / "out" / "report.md").read_text()
 
 
-@pytest.mark.briefly("one arm")
+@pytest.mark.long
 @pytest.mark.parametrize("levels", [["0"], ["0", "0.5"]], ids=["one arm", "two arms"])
 def test_each_seed_is_tuned_anew_by_runs_of_its_own(tmp_path, unreported, levels):
     anew = {"lr": {**TWO_RATES, "per": "seed"}}
@@ -468,6 +468,7 @@ def points_of(launched, trials, sampler, arms):
     return {arm: [values["lr"] for values, _ in found[arm]] for arm in arms}
 
 
+@pytest.mark.briefly(0)
 @pytest.mark.parametrize("sampler", ["grid", "qmc", "random", "tpe"])
 @pytest.mark.parametrize("trials", [3, 6])
 def test_arms_that_are_tuned_before_and_after_trials_is_edited_have_the_same_plan(

@@ -250,6 +250,7 @@ def test_waiting_for_a_validation_that_never_comes_is_refused(refused, tmp_path,
     assert not (tmp_path / "run" / "metrics.csv").exists()
 
 
+@pytest.mark.briefly(0)
 @pytest.mark.parametrize(
     ("overrides", "updates"),
     [

@@ -101,6 +101,7 @@ def test_every_job_of_a_multirun_is_one_whole_run_and_a_crash_leaves_nothing_ope
     assert {offline(place / job)["config"]["arm"] for job in found} == set(read_multirun(place).arms)
 
 
+@pytest.mark.long
 def test_every_metric_can_be_drawn_over_each_unit(tmp_path):
     one = logger(tmp_path)
     one.log_metrics(row(0), step=3)

@@ -65,6 +65,7 @@ class Notes(pl.Callback):
 NOTES = f"+callbacks.notes._target_={__name__}.Notes"
 
 
+@pytest.mark.long
 def test_a_run_begins_from_the_best_weights_of_another_and_says_whose(trial, source, tmp_path):
     result = trial(*SMALL, f"weights={source}", NOTES)
     assert _same(Notes.began, _kept(source))
@@ -302,7 +303,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.briefly(0, 1, 6, 7, 8, 9)
+@pytest.mark.briefly(0, 7)
 @pytest.mark.parametrize("typed", REFUSED)
 def test_what_does_not_fit_is_refused_in_a_sentence_before_training(refused, source, tmp_path, typed):
     said = refused(*SMALL, *typed.replace("DIR", str(source)).split())
