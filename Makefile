@@ -15,9 +15,12 @@ INSTALL = $(if $(shell command -v uv),uv pip install --quiet --python $(BIN)/pyt
 train: .venv/installed
 	$(BIN)/python train.py $(ARGS)
 
+# What pytest makes of the tests is kept, which is half of collecting them, also where a machine is set to keep no bytecode.
+CACHED := PYTHONDONTWRITEBYTECODE=
+
 # Every worker imports torch and collects all tests, some ten seconds of a core: beyond four they cost more than they save.
 test: lint
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup -m "not long" $(ARGS)
+	$(CACHED) $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup -m "not long" $(ARGS)
 
 # Of the folder answers/, with what says who may import whom.
 test-answers: lint
@@ -34,7 +37,7 @@ test-all: test-answers
 	printf '%s\n' $$tree $$($(CURDIR)/$(BIN)/python $(SITE)) > $$($$tree/.venv/bin/python $(SITE))/project.pth; \
 	ln -s $(CURDIR)/$(BIN)/ruff $(CURDIR)/$(BIN)/mypy $$tree/.venv/bin; \
 	ln -s $(CURDIR)/.mypy_cache $$tree; \
-	cd $$tree; .venv/bin/python -m pytest -n auto --dist loadgroup $(ARGS)
+	cd $$tree; $(CACHED) .venv/bin/python -m pytest -n auto --dist loadgroup $(ARGS)
 
 lint: .venv/installed
 	$(BIN)/ruff check .

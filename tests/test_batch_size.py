@@ -165,6 +165,7 @@ def of_a_function(optimizer, trainer):
     return LambdaLR(optimizer, lambda step: 0.5 * (1 + math.cos(math.pi * step / whole)))
 
 
+@pytest.mark.briefly(0, 3)
 @pytest.mark.parametrize(("batching", "updates"), [(ramp, 28), (lambda: BatchSizeScheduler(start=8), 65)])
 @pytest.mark.parametrize("max_per_device", [None, 4])
 @pytest.mark.parametrize("scheduler", [estimated, of_a_function])
@@ -477,7 +478,7 @@ def test_the_size_is_found_where_lightnings_own_tools_find_it(max_per_device):
 STUCK = ("batching.monitor=val/acc", "batching.mode=max", "lr=1e-8", "model.units=[]")
 
 
-@pytest.mark.briefly(4)
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("overrides", "sizes"),
     [

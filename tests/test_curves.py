@@ -58,6 +58,7 @@ def test_nothing_is_drawn_outside_of_the_picture_or_over_the_title(drawn, size):
         assert not any(axes.yaxis.label.get_window_extent().overlaps(tick) for tick in ticks)
 
 
+@pytest.mark.briefly(0)
 @pytest.mark.parametrize(
     ("losses", "scale"),
     [([2.0, 1.0, 3e6, 0.5, 0.4], "log"), ([2.0, 1.0, 0.5, 0.4], "linear"), ([-2.0, 1.0, 3e6, 0.5, 0.4], "linear")],

@@ -96,7 +96,7 @@ def both(*changes):
     return lambda run: [change(run) for change in changes]
 
 
-@pytest.mark.briefly(*range(0, 28, 3))
+@pytest.mark.briefly(0, 9, 18)
 @pytest.mark.parametrize(
     ("damage", "said"),
     [

@@ -326,6 +326,7 @@ class TornDown(Loaders):
         self.train = self.val = self.test = None
 
 
+@pytest.mark.long
 def test_what_was_torn_down_is_set_up_again_as_it_was():
     module = TornDown()
     data = adopted(module, 0)

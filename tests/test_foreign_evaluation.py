@@ -306,7 +306,7 @@ def test_what_was_tested_is_tested_again_and_predicted_as_it_was(trial, tmp_path
         assert right == pytest.approx(result["metrics"]["test/acc"])
 
 
-@pytest.mark.briefly(0)
+@pytest.mark.long
 @pytest.mark.parametrize("model", [Saves, Hidden])
 def test_the_best_epoch_is_tested_with_all_that_it_was(trial, tmp_path, model):
     """A longer run whose best epoch is the shorter one's last has the same test."""

@@ -264,6 +264,7 @@ def measured(metric, values, **more):
     return study, Results(tuple(made))
 
 
+@pytest.mark.briefly(0, 5)
 @pytest.mark.parametrize("more", [{}, {"at": "last"}, {"at": "rise"}, {"scale": "log", "sesoi": "1%"}])
 @pytest.mark.parametrize("metric", ["test/acc", "val_accuracy", "test/f1"])
 def test_per_cents_under_the_name_of_a_share_are_not_judged(metric, more):

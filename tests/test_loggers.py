@@ -192,7 +192,7 @@ def test_a_key_is_found_where_wandb_puts_it(tmp_path, monkeypatch, key, login, f
     assert has_key() == found
 
 
-@pytest.mark.briefly(0)
+@pytest.mark.long
 @pytest.mark.parametrize("typed", ["logger=null", "logger=[]", "callbacks=null", "callbacks.progress=null"])
 def test_none_of_them_is_asked_for_as_of_any_group(trial, typed):
     assert trial("epochs=1", "updates_per_epoch=1", "model.units=[4]", typed)["status"] == "completed"

@@ -9,6 +9,7 @@ from litmus.trial.look import draw
 from scripts import data as script
 
 
+@pytest.mark.long
 def test_it_says_what_a_run_would_learn_from_and_draws_it(tmp_path, capsys):
     picture = tmp_path / "samples.png"
     script.main(["data=mnist1d", "data.rows=200", "-o", str(picture)])

@@ -292,7 +292,7 @@ def test_jobs_that_would_write_over_each_other_are_refused_before_the_first(tmp_
     assert not list(tmp_path.rglob("trial.json"))
 
 
-@pytest.mark.briefly(0)
+@pytest.mark.long
 @pytest.mark.parametrize(
     "subdir", ["${seed}", "${hydra.job.override_dirname}", "x-${hydra.job.num}", "${hydra.job.id}"]
 )

@@ -860,6 +860,7 @@ def test_data_that_changed_since_are_refused(trial, refused, tmp_path):
     assert "expected the t that the run began with" in said
 
 
+@pytest.mark.long
 def test_a_path_is_looked_for_below_data_dir_too(trial, tmp_path):
     write_table(tmp_path / "deep.csv")
     result = trial("data=table", "data.path=deep.csv", "data.target=level", f"data_dir={tmp_path}", *SMALL)

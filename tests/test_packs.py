@@ -133,7 +133,7 @@ class EveryBatch(pl.Callback):
         torch.rand(())
 
 
-@pytest.mark.briefly("own step", "slow", "misaligned")
+@pytest.mark.briefly("own step")
 @pytest.mark.parametrize(
     ("path", "more"),
     [

@@ -459,7 +459,7 @@ def test_the_command_of_a_page_can_be_pasted(tmp_path):
     assert shlex.split(evidence.command)[2:] == [*named.values(), "-o", "out here"]
 
 
-@pytest.mark.briefly(0)
+@pytest.mark.long
 @pytest.mark.parametrize("table", ["results.csv", "results.csv.gz"])
 def test_a_copied_study_without_its_trials_is_left_as_it_is(tmp_path, table):
     """A published one, say, whose verdicts a report of no trial withdrew."""

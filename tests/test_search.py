@@ -100,7 +100,7 @@ def test_a_search_is_resumable_and_ends_with_pictures_and_the_command_of_the_bes
         sweep(tmp_path, "search=tpe", RATE, *TINY, "hydra.sweep.dir=found")
 
 
-@pytest.mark.briefly("3")
+@pytest.mark.briefly("1")
 @pytest.mark.parametrize("knobs", [1, 2, 3])
 def test_no_panel_and_no_colour_bar_of_a_searchs_pictures_lies_over_another(tmp_path, monkeypatch, knobs):
     from matplotlib.figure import Figure

@@ -136,6 +136,7 @@ def test_any_other_cell_than_the_pinned_is_named_by_row_and_column(tmp_path, lin
     assert "data.verify=false" in sentence
 
 
+@pytest.mark.long
 def test_every_single_wrong_label_is_found(lines):
     for row in range(1, 401, 7):
         flipped = change(lines, row, "Purchased", str(1 - int(lines[row][-1])))

@@ -153,6 +153,7 @@ def test_trust_is_true_or_false(stored, said):
         resumed_arguments([f"resume={stored({})}", said])
 
 
+@pytest.mark.long
 def test_no_door_runs_what_it_does_not_know(trial, tmp_path, monkeypatch):
     trial("epochs=2", "updates_per_epoch=2", "model.units=[4]", "callbacks=[default,trajectory]")
     monkeypatch.chdir(tmp_path)

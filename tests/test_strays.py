@@ -26,7 +26,7 @@ def experiment(compose, tmp_path):
     return checked
 
 
-@pytest.mark.briefly(*range(0, 20, 3))
+@pytest.mark.briefly(0, 9)
 @pytest.mark.parametrize(
     ("content", "said"),
     [
@@ -114,7 +114,7 @@ def test_a_knob_of_the_projects_own_file_may_be_read_by_some_of_its_models_alone
     experiment({"updates_per_epoch": 3}, "~data", "+data._target_=tests.small_data.Blobs")
 
 
-@pytest.mark.briefly(2)
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("changed", "shared", "said"),
     [

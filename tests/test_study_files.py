@@ -71,7 +71,7 @@ def test_a_file_that_is_no_study_is_refused_by_name(tmp_path, content):
     assert said.startswith("configs/study/odd.yaml must begin with '# @package _global_' and have a study: node")
 
 
-@pytest.mark.briefly(0)
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("knob", "choices", "said"),
     [

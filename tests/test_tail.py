@@ -41,7 +41,7 @@ def test_a_finished_run_that_is_resumed_keeps_the_tests_of_its_tail(trial, tmp_p
     assert list(again["tail"]) == list(first["tail"])
 
 
-@pytest.mark.briefly(0)
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("typed", "told"),
     [

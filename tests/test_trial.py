@@ -171,6 +171,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_as_failed(refused, tmp_path, bat
         assert math.isfinite(values)
 
 
+@pytest.mark.long
 def test_a_run_whose_losses_a_norm_keeps_finite_has_diverged_as_well(refused, trial, tmp_path):
     tiny = ["epochs=2", "updates_per_epoch=5", "model.units=[8]", "norm=batch"]
     assert trial(*tiny, "optimizer=sgd", "lr=10", directory=tmp_path / "poor")["status"] == "completed"
@@ -180,6 +181,7 @@ def test_a_run_whose_losses_a_norm_keeps_finite_has_diverged_as_well(refused, tr
     assert record.diverged
 
 
+@pytest.mark.long
 def test_the_last_good_checkpoint_stays_when_the_loss_explodes(refused, trial, tmp_path):
     """A rate that grows tenfold an epoch explodes after some good ones."""
     said = refused(

@@ -99,6 +99,7 @@ def test_best_ckpt_is_the_net_of_the_recorded_validation_and_of_the_recorded_tes
     assert rows[result["best_epoch"]]["val/loss"] == result["metrics"]["val/loss"]
 
 
+@pytest.mark.long
 def test_evaluating_an_averaged_net_repeats_its_test(trial, tmp_path, capsys):
     import evaluate
 

@@ -157,7 +157,7 @@ def test_a_single_run_is_named_by_what_was_typed(trial, tmp_path):
     assert offline(tmp_path / "12-00-00")["name"] == "12-00-00"
 
 
-@pytest.mark.briefly(0)
+@pytest.mark.long
 @pytest.mark.parametrize("repeated", [0, 1])
 def test_a_run_that_goes_on_offline_is_the_same_run_and_holds_all_of_it(tmp_path, repeated):
     one = logger(tmp_path, arm="a", seed=0, group="g")

@@ -125,7 +125,7 @@ def test_the_command_line_takes_the_short_form_and_the_parts_beside_each_other(s
     assert not torch.equal(kept[f"{HEAD}.weight"], theirs[f"{HEAD}.weight"])
 
 
-@pytest.mark.briefly(0)
+@pytest.mark.long
 @pytest.mark.parametrize("more", [(), ("optimizer.weight_decay=0.1",), ("average=ema", "average.share=0.3")])
 def test_frozen_layers_and_their_norms_stay_to_the_bit_and_the_rest_is_trained(trial, source, tmp_path, capsys, more):
     import evaluate
@@ -262,7 +262,7 @@ DAMAGES = {
 }
 
 
-@pytest.mark.briefly("cut", "another run's", "gone")
+@pytest.mark.briefly("cut")
 @pytest.mark.parametrize("what", DAMAGES)
 def test_damaged_weights_are_refused_before_a_run_has_begun(refused, own_source, tmp_path, what):
     _damage(own_source, what)

@@ -171,6 +171,7 @@ def pairs(higher, claim, quantity, base=1.0, spread=0.1):
     return verdict, needed(verdict.leaf), " ".join(effect(verdict.leaf.contrast))
 
 
+@pytest.mark.briefly(0, 7)
 @pytest.mark.parametrize("direction", ["down", "up"])
 @pytest.mark.parametrize(
     ("ends", "worse_by", "words", "table"),
