@@ -24,7 +24,7 @@ test: lint
 
 # Of the folder answers/, with what says who may import whom.
 test-answers: lint
-	$(BIN)/python -m pytest -n auto --dist loadgroup $(wildcard answers/tests) tests/test_architecture.py $(ARGS)
+	$(CACHED) $(BIN)/python -m pytest -n auto --dist loadgroup $(wildcard answers/tests) tests/test_architecture.py $(ARGS)
 
 # Everything, what takes many processes too: the project's own tests run in a copy without answers/, which proves that they need nothing of it. The copy
 # has an environment of its own that adds the packages of this one, but not this project.
