@@ -91,7 +91,7 @@ def draw_curves(
         drawn = [
             value for row in rows for split in COLOURS if math.isfinite(value := row.get(f"{split}/{metric}", nan))
         ]
-        if drawn and min(drawn) > 0 and max(drawn) > FLATTENING * median(drawn):
+        if metric == "loss" and drawn and min(drawn) > 0 and max(drawn) > FLATTENING * median(drawn):
             axes.set(yscale="log", ylabel=f"{label}, log scale")
         else:  # long numbers would push the label out of the picture: the power of ten stands once, above
             axes.ticklabel_format(axis="y", scilimits=(-2, 4))

@@ -37,7 +37,8 @@ def heatmap(
     best = known.max() if quantity.sign > 0 else known.min()
     # Equal steps of what is compared are equal steps of colour: 2 % of a small loss are as much as 2 % of a large one.
     depth = quantity.transform(means) if known.min() > 0 else means
-    deepest, span = np.nanmin(depth), (np.nanmax(depth) - np.nanmin(depth)) or 1.0
+    deepest = depth[np.isfinite(means)].min()
+    span = (depth[np.isfinite(means)].max() - deepest) or 1.0
 
     def draw(axes: Any) -> None:
         import matplotlib as mpl
