@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping
-from math import nan
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -88,10 +87,7 @@ def draw_curves(
             legend[f"always guessing: {guessing:.3f}"] = line
         axes.set(ylabel=label)
         _by_epoch(axes, rows)
-        drawn = [
-            value for row in rows for split in COLOURS if math.isfinite(value := row.get(f"{split}/{metric}", nan))
-        ]
-        if metric == "loss" and drawn and min(drawn) > 0 and max(drawn) > FLATTENING * median(drawn):
+        if metric == "loss" and _flattened(rows):
             axes.set(yscale="log", ylabel=f"{label}, log scale")
         else:  # long numbers would push the label out of the picture: the power of ten stands once, above
             axes.ticklabel_format(axis="y", scilimits=(-2, 4))
@@ -103,6 +99,14 @@ def draw_curves(
         _draw_layers(panels["layers"], rows, layers)
     with replacing(picture) as path:
         figure.savefig(path, dpi=110, format="png")
+
+
+def _flattened(rows: list[dict[str, float]]) -> bool:
+    """Whether a loss would flatten the others, and all have a logarithm."""
+    losses = [
+        row[name] for row in rows for name in ("train/loss", "val/loss") if math.isfinite(row.get(name, math.nan))
+    ]
+    return bool(losses) and min(losses) > 0 and max(losses) > FLATTENING * median(losses)
 
 
 def _draw_layers(axes: Any, rows: list[dict[str, float]], layers: list[str]) -> None:
